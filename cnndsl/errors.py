@@ -1,0 +1,177 @@
+"""Every error a user can meet: a code, a place, the reason, and the mend where there is one.
+
+`CnnError` is the one exception class of the package. It carries one or more `Diagnostic`s, which know how
+to draw themselves (`render`) and how to become data (`as_dict`). `CODES` lists every code there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+# The first digit says the stage: 1 text, 2 names and words, 3 values and shapes, 4 recipes, 5 files and weights,
+# 6 compiling, 7 running and training, 9 limits. W: a warning.
+CODES: dict[str, str] = {
+    "E204": "a name is taken",
+    "E206": "arguments do not fit",
+    "E207": "an option is unknown or given twice",
+    "E301": "a value does not fit the op",
+    "E302": "a number of another kind is needed",
+    "E303": "a number is out of range",
+    "E304": "a list has the wrong length",
+    "E305": "a word is not one of those allowed",
+    "E306": "an even kernel cannot be padded evenly",
+    "E307": "a window is larger than its padded input",
+    "E308": "channels and groups do not divide",
+    "E309": "weights do not fit the op",
+    "E603": "a gradient cannot be formed",
+    "E601": "a graph is not well formed",
+    "E602": "a size is not known yet",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A text that was read: the name shown to the user, and the text itself."""
+
+    name: str
+    text: str
+
+    def line(self, number: int) -> str:
+        """The text of line `number` (from 1), without its newline; empty beyond the end."""
+        lines = self.text.split("\n")
+        return lines[number - 1].rstrip("\r") if 0 < number <= len(lines) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of a source: offsets `start:end` into its text."""
+
+    source: Source = field(repr=False)
+    start: int
+    end: int
+
+    @property
+    def line(self) -> int:
+        return self.source.text.count("\n", 0, self.start) + 1
+
+    @property
+    def column(self) -> int:
+        return self.start - (self.source.text.rfind("\n", 0, self.start) + 1) + 1
+
+    def __str__(self) -> str:
+        return f"{self.source.name}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A second place that belongs to a message, with a few words (`56x56x256`)."""
+
+    span: Span
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One step of the call chain: what was expanded (`bottleneck(width = 64), repetition 1 of 3`) and where from."""
+
+    what: str
+    called_at: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One message: what, where, why, and the mend."""
+
+    code: str
+    message: str
+    span: Span | None = None
+    label: str = ""
+    related: tuple[Label, ...] = ()
+    frames: tuple[Frame, ...] = ()
+    notes: tuple[str, ...] = ()
+    help: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.code not in CODES:
+            raise KeyError(f"{self.code} is not in cnndsl.errors.CODES")
+
+    @property
+    def severity(self) -> str:
+        return "warning" if self.code.startswith("W") else "error"
+
+    def render(self) -> str:
+        """The message as the terminal shows it: head, place, source lines with carets, call chain, notes, help."""
+        out = [f"{self.severity}[{self.code}]: {printable(self.message)}"]
+        labels = [*self.related, *([Label(self.span, self.label)] if self.span else [])]
+        if self.span is not None:
+            shown = [x for x in labels if x.span.source is self.span.source]
+            width = max(len(str(x.span.line)) for x in shown)
+            out.append(f"{' ' * width} --> {self.span}")
+            out.append(f"{' ' * width} |")
+            for x in sorted(shown, key=lambda x: x.span.start):
+                out += _excerpt(x, width, "^" if x.span is self.span else "-")
+        pad = " " * (len(str(self.span.line)) if self.span else 0)
+        for x in self.related:
+            if self.span is None or x.span.source is not self.span.source:
+                out.append(f"{pad} = {printable(x.text)} at {x.span}")
+        for frame in self.frames:
+            at = f", called at {frame.called_at}" if frame.called_at else ""
+            out.append(f"{pad} = in {printable(frame.what)}{at}")
+        out += [f"{pad} = note: {printable(x)}" for x in self.notes]
+        if self.help:
+            out.append(f"{pad} = help: {printable(self.help)}")
+        return "\n".join(out)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain data, for `--json`."""
+        at = self.span
+        place = {"file": at.source.name, "line": at.line, "column": at.column} if at else None
+        return {
+            "severity": self.severity,
+            "code": self.code,
+            "message": self.message,
+            "place": place,
+            "frames": [frame.what for frame in self.frames],
+            "notes": list(self.notes),
+            "help": self.help,
+        }
+
+
+def _excerpt(label: Label, width: int, mark: str) -> list[str]:
+    """One source line with its underline. Tabs count as one column, long lines are cut around the place."""
+    line, column = label.span.line, label.span.column
+    text = printable(label.span.source.line(line).replace("\t", " "))
+    length = max(1, min(label.span.end - label.span.start, len(text) - column + 1))
+    cut = max(0, column - 80) if len(text) > 160 else 0
+    text = text[cut : cut + 160]
+    under = " " * (column - 1 - cut) + mark * min(length, 160)
+    return [f"{line:>{width}} | {text}", f"{' ' * width} | {under} {printable(label.text)}".rstrip()]
+
+
+def printable(text: str) -> str:
+    """`text` with control characters escaped, so that no model can steer a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+class CnnError(Exception):
+    """What every function of cnndsl raises on bad input. `diagnostics` holds one entry or several."""
+
+    def __init__(self, diagnostics: Diagnostic | Iterable[Diagnostic]) -> None:
+        self.diagnostics = (diagnostics,) if isinstance(diagnostics, Diagnostic) else tuple(diagnostics)
+        super().__init__(self.diagnostics)
+
+    def __str__(self) -> str:
+        return "\n\n".join(d.render() for d in self.diagnostics)
+
+    @property
+    def code(self) -> str:
+        return self.diagnostics[0].code
+
+
+def error(code: str, message: str, span: Span | None = None, **details: Any) -> CnnError:
+    """A `CnnError` of one diagnostic; `details` are fields of `Diagnostic`."""
+    return CnnError(Diagnostic(code, message, span, **details))

@@ -1,0 +1,309 @@
+"""The graph: the one representation everything else is a view or a rewrite of.
+
+A `Graph` is append-only: nodes are added in topological order and never changed. A pass makes a new graph
+(`rewrite`). A node belongs to one graph and knows its position in it, so analyses are plain lists indexed by
+`node.id` and every walk is a loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from cnndsl.errors import CnnError, Diagnostic, Frame, Span, error
+from cnndsl.graph.expr import Expr
+from cnndsl.graph.op import REGISTRY, NoAttrs, Op
+from cnndsl.graph.types import TensorType
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a node comes from: its place in the source, the call chain, and the path that names its weights."""
+
+    path: str = ""
+    span: Span | None = None
+    frames: tuple[Frame, ...] = ()
+
+
+class Value:
+    """One output of a node. Compares by identity. Op words are methods: `x.conv(6, (5, 5)).tanh()`."""
+
+    __slots__ = ("index", "node", "type")
+
+    def __init__(self, node: Node, index: int, type: TensorType) -> None:
+        self.node = node
+        self.index = index
+        self.type = type
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        return self.type.shape
+
+    def __getattr__(self, word: str) -> Callable[..., Any]:
+        op = REGISTRY.get(word)
+        if op is None or not op.word:
+            raise AttributeError(f"{word!r} is neither a property of a value nor the name of an op")
+        graph = self.node.graph
+
+        def apply(*args: Any, name: str | None = None, **keys: Any) -> Any:
+            from cnndsl.graph.layers import apply_word
+
+            return apply_word(graph, op, self, args, keys, name)
+
+        return apply
+
+    def __repr__(self) -> str:
+        return f"%{self.node.id}{f'.{self.index}' if self.index else ''}: {self.type}"
+
+
+class Node:
+    """One application of an op. `outputs` are its values; frozen once made."""
+
+    __slots__ = ("attrs", "graph", "id", "op", "operands", "origin", "outputs")
+
+    def __init__(
+        self, graph: Graph, id: int, op: Op, attrs: Any, operands: tuple[Value, ...], types: Sequence[TensorType], origin: Origin
+    ) -> None:
+        self.graph = graph
+        self.id = id
+        self.op = op
+        self.attrs = attrs
+        self.operands = operands
+        self.origin = origin
+        self.outputs = tuple(Value(self, i, t) for i, t in enumerate(types))
+
+    @property
+    def path(self) -> str:
+        return self.origin.path
+
+    def __repr__(self) -> str:
+        return f"<{self.id}: {self.op.name} {self.path}>"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """An array that outlives a run: a parameter, a buffer, an optimiser's slot, or the step counter.
+
+    init: as in `WeightSpec`; `shared` marks a weight used by several layers (folding must leave it alone).
+    """
+
+    name: str
+    type: TensorType
+    kind: str = "parameter"  # parameter | buffer | slot | counter
+    init: str = "zeros"
+    fan_in: int = 1
+    decay: bool = True
+    head: str = ""  # the head it belongs to, where it does
+
+
+@dataclass(frozen=True, slots=True)
+class SourceAttrs:
+    """Of `input` and `state` nodes: the name. Of `constant` nodes: dtype and numbers, at most 4 KB."""
+
+    name: str = ""
+    data: tuple[Any, ...] = ()
+    type: TensorType = field(default=TensorType(()))
+    batched: bool = False  # whether axis 0 is the batch
+
+
+def _source_infer(a: SourceAttrs) -> tuple[TensorType]:
+    return (a.type,)
+
+
+def _constant_reference(xp: Any, a: SourceAttrs) -> tuple[Any]:
+    return (xp.asarray(a.data, dtype=a.type.dtype).reshape(a.type.shape),)
+
+
+def _no_reference(xp: Any, a: SourceAttrs) -> tuple[Any]:
+    raise ValueError(f"{a.name} is given by the caller")
+
+
+INPUT = Op("input", SourceAttrs, _source_infer, _no_reference, inputs=0, no_gradient="a source")
+STATE = Op("state", SourceAttrs, _source_infer, _no_reference, inputs=0, no_gradient="a source")
+CONSTANT = Op("constant", SourceAttrs, _source_infer, _constant_reference, inputs=0, no_gradient="a source", batch="whole")
+SOURCES = (INPUT, STATE, CONSTANT)
+CONSTANT_BYTES = 4096
+
+
+class Graph:
+    """Nodes in topological order, with named inputs, state, outputs, updates (state → new value) and named values.
+
+    `names`: values a user named (`as logits`); `heads`: side outputs that exist in training, by name.
+    """
+
+    def __init__(self, name: str = "graph") -> None:
+        from cnndsl.graph.naming import Scope
+
+        self.name = name
+        self.nodes: list[Node] = []
+        self.inputs: dict[str, Value] = {}
+        self.state: dict[str, State] = {}
+        self.state_values: dict[str, Value] = {}
+        self.outputs: dict[str, Value] = {}
+        self.updates: dict[str, Value] = {}
+        self.names: dict[str, Value] = {}
+        self.heads: dict[str, Value] = {}
+        self.scope = Scope()
+
+    # Building -------------------------------------------------------------------------------------------------
+
+    def add(self, op: Op | str, operands: Sequence[Value], attrs: Any = None, origin: Origin = Origin()) -> tuple[Value, ...]:
+        """Append `op` on `operands`; its outputs. Raises E3xx with the node's place if the shape rule refuses."""
+        op = REGISTRY[op] if isinstance(op, str) else op
+        attrs = op.attrs() if attrs is None else attrs
+        for x in operands:
+            if x.node.graph is not self:
+                raise error("E601", f"{op.name}: an operand belongs to another graph", origin.span)
+        try:
+            types = op.infer(attrs, *(x.type for x in operands))
+        except CnnError as e:
+            raise placed(e, op.name, origin) from None
+        node = Node(self, len(self.nodes), op, attrs, tuple(operands), types, origin)
+        self.nodes.append(node)
+        return node.outputs
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        """`g.relu(x)`, `g.conv_weight_grad(x, gy, …)`: any op by name, attributes as keys; what `vjp` rules use."""
+        op = REGISTRY.get(name)
+        if op is None:
+            raise AttributeError(f"{name!r} is not an op")
+
+        def apply(*operands: Value, **attrs: Any) -> Any:
+            origin = attrs.pop("origin", Origin())
+            found = self.add(op, operands, op.attrs(**attrs), origin)
+            return found[0] if len(found) == 1 else found
+
+        return apply
+
+    def input(self, name: str, shape: Sequence[Any], dtype: str = "float32", *, batched: bool = True, span: Span | None = None) -> Value:
+        """A named input. `shape` is that of one image, channels last; the batch axis comes first by itself."""
+        from cnndsl.graph.types import BATCH
+
+        if name in self.inputs:
+            raise error("E204", f"there are two inputs named {name}", span)
+        type_ = TensorType(((BATCH, *shape) if batched else tuple(shape)), dtype)
+        return self.source(INPUT, name, type_, Origin(name, span), batched)
+
+    def source(self, op: Op, name: str, type_: TensorType, origin: Origin = Origin(), batched: bool = False) -> Value:
+        value = self.add(op, (), SourceAttrs(name, (), type_, batched), origin)[0]
+        if op is INPUT:
+            self.inputs[name] = value
+        return value
+
+    def add_state(self, state: State, origin: Origin = Origin()) -> Value:
+        """Declare an array that outlives a run, and the value it has before one."""
+        if state.name in self.state:
+            raise error("E204", f"two weights would be named {state.name}", origin.span)
+        self.state[state.name] = state
+        value = self.source(STATE, state.name, state.type, origin)
+        self.state_values[state.name] = value
+        return value
+
+    def constant(self, data: Any, dtype: str = "float32", shape: tuple[int, ...] = ()) -> Value:
+        """A small constant: a number, or a flat sequence of numbers with its shape."""
+        flat = tuple(data) if isinstance(data, (tuple, list)) else (data,)
+        type_ = TensorType(shape, dtype)
+        if len(flat) != type_.elements or type_.nbytes > CONSTANT_BYTES:
+            raise error("E601", f"a constant of {len(flat)} numbers does not fit {type_}")
+        return self.add(CONSTANT, (), SourceAttrs("", flat, type_))[0]
+
+    def pointwise(self, rule: Callable[..., Expr], *operands: Value, origin: Origin = Origin()) -> Value:
+        """An unnamed scalar function of values: `g.pointwise(lambda e, gy, y: gy * (1 - y * y), gy, y)`."""
+        from cnndsl.graph.expr import expr
+        from cnndsl.ops.pointwise import POINTWISE, PointwiseAttrs
+
+        return self.add(POINTWISE, operands, PointwiseAttrs((expr(rule, len(operands)),)), origin)[0]
+
+    def output(self, value: Value, name: str = "output") -> Value:
+        self.outputs[name] = value
+        return value
+
+    def update(self, state: str, value: Value) -> None:
+        """After a run, `state` holds `value`. All reads in the run see the old one."""
+        if value.type.shape != self.state[state].type.shape or value.type.dtype != self.state[state].type.dtype:
+            raise error("E601", f"the update of {state} has type {value.type}, the state {self.state[state].type}")
+        self.updates[state] = value
+
+    # Looking --------------------------------------------------------------------------------------------------
+
+    @property
+    def results(self) -> list[Value]:
+        """Everything a run is for: outputs, then updates."""
+        return [*self.outputs.values(), *self.updates.values()]
+
+    def users(self) -> list[list[Node]]:
+        """For each node id, the nodes that read any of its outputs, in order (once per use)."""
+        users: list[list[Node]] = [[] for _ in self.nodes]
+        for node in self.nodes:
+            for x in node.operands:
+                users[x.node.id].append(node)
+        return users
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.nodes)
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def initial_weights(self, seed: int = 0) -> dict[str, Any]:
+        """name → float32 array for every parameter and buffer, drawn by Philox keyed by seed and name."""
+        from cnndsl.random import initial_array
+
+        kept = (s for s in self.state.values() if s.kind in ("parameter", "buffer"))
+        return {s.name: initial_array(s.name, s.type.sizes, s.init, s.fan_in, seed) for s in kept}
+
+    def __repr__(self) -> str:
+        return f"<Graph {self.name}: {len(self.nodes)} nodes>"
+
+
+Visit = Callable[[Graph, Node, tuple[Value, ...]], Sequence[Value] | None]
+
+
+def rewrite(graph: Graph, visit: Visit, name: str | None = None) -> Graph:
+    """A new graph, node by node. `visit(out, node, operands)` gives the values that stand for `node.outputs` in
+    `out`, or None to copy the node as it is. Inputs, state, outputs, updates, names and heads follow.
+    """
+    out = Graph(name or graph.name)
+    out.state.update(graph.state)
+    new: list[Sequence[Value]] = []
+    for node in graph.nodes:
+        operands = tuple(new[x.node.id][x.index] for x in node.operands)
+        found = visit(out, node, operands)
+        new.append(copy_node(out, node, operands) if found is None else found)
+        if node.op is INPUT:
+            out.inputs[node.attrs.name] = new[-1][0]
+        elif node.op is STATE:
+            out.state_values[node.attrs.name] = new[-1][0]
+
+    def moved(values: Mapping[str, Value]) -> dict[str, Value]:
+        return {key: new[x.node.id][x.index] for key, x in values.items()}
+
+    out.outputs = moved(graph.outputs)
+    out.updates = moved(graph.updates)
+    out.names = moved(graph.names)
+    out.heads = moved(graph.heads)
+    return out
+
+
+def copy_node(out: Graph, node: Node, operands: tuple[Value, ...], attrs: Any = None) -> tuple[Value, ...]:
+    """`node` again in `out` on other operands; types are inferred anew only where an operand's type changed."""
+    same = attrs is None and all(a.type == b.type for a, b in zip(operands, node.operands, strict=True))
+    if not same:
+        return out.add(node.op, operands, node.attrs if attrs is None else attrs, node.origin)
+    made = Node(out, len(out.nodes), node.op, node.attrs, operands, [v.type for v in node.outputs], node.origin)
+    out.nodes.append(made)
+    return made.outputs
+
+
+def placed(e: CnnError, what: str, origin: Origin) -> CnnError:
+    """`e` with the node's place and call chain, where it has none of its own."""
+    return CnnError(
+        d
+        if d.span is not None
+        else replace(d, message=f"{what}: {d.message}", span=origin.span, frames=origin.frames or d.frames)
+        for d in e.diagnostics
+    )
+
+
+__all__ = ["CONSTANT", "Diagnostic", "Graph", "INPUT", "NoAttrs", "Node", "Origin", "STATE", "State", "Value", "copy_node", "rewrite"]

@@ -1,0 +1,56 @@
+"""Applying a word: bind its arguments to the op's attributes, make its weights, add its node.
+
+The elaborator of the language and the methods of the graph API (`x.conv(6, (5, 5))`) both come through here, so a
+word means the same in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cnndsl.errors import error
+from cnndsl.graph.graph import Graph, Origin, State, Value
+from cnndsl.graph.op import Op
+from cnndsl.graph.types import TensorType
+
+
+def apply_word(graph: Graph, op: Op, value: Value, args: Sequence[Any], keys: Mapping[str, Any], name: str | None) -> Value:
+    """The graph API's `value.word(*args, **keys, name=…)`. Further flowing operands come first among `args`."""
+    others = [a for a in args if isinstance(a, Value)]
+    plain = [a for a in args if not isinstance(a, Value)]
+    fields = [f.name for f in op.fields()]
+    if len(plain) > len(fields):
+        raise error("E206", f"{op.name} takes at most {len(fields)} arguments ({', '.join(fields)}), not {len(plain)}")
+    given = dict(zip(fields, plain, strict=False))
+    for key, x in keys.items():
+        if key not in fields:
+            raise error("E207", f"{op.name} has no option named {key}", help=f"it has: {', '.join(fields)}")
+        if key in given:
+            raise error("E207", f"{op.name}: {key} is given twice")
+        given[key] = x
+    path = graph.scope.path(graph.scope.segment(op.name) if name is None else name)
+    result = add_layer(graph, op, [value, *others], op.attrs(**given), Origin(path))
+    if name is not None:
+        graph.names[name] = result
+    return result
+
+
+def add_layer(graph: Graph, op: Op, inputs: Sequence[Value], attrs: Any, origin: Origin, head: str = "") -> Value:
+    """Add `op` with fresh weights named `<path>.<weight>`; its first output."""
+    from cnndsl.errors import CnnError
+    from cnndsl.graph.graph import placed
+
+    if op.inputs is not None and len(inputs) != op.inputs:
+        raise error("E206", f"{op.name} takes {op.inputs} value(s), not {len(inputs)}", origin.span, frames=origin.frames)
+    operands = list(inputs)
+    try:
+        specs = op.weights(attrs, *(x.type for x in inputs)) if op.weights else ()
+    except CnnError as e:
+        raise placed(e, op.name, origin) from None
+    for spec in specs:
+        state = State(
+            f"{origin.path}.{spec.name}", TensorType(spec.shape), spec.kind, spec.init, spec.fan_in, spec.decay, head
+        )
+        operands.append(graph.add_state(state, origin))
+    return graph.add(op, operands, attrs, origin)[0]

@@ -1,0 +1,130 @@
+"""Sizes: integers, or affine forms of symbols (`2*h + 1`) until `specialise` binds them.
+
+A symbol stands for a positive integer, so `N >= 1` is decidable; what is not decidable raises E602.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Union
+
+from cnndsl.errors import error
+
+Size = Union[int, "Affine"]
+
+
+class Affine:
+    """`const + sum(coefficient * symbol)`. Immutable; compares and hashes by value. Holds at least one symbol."""
+
+    __slots__ = ("const", "terms")
+
+    def __init__(self, terms: tuple[tuple[str, int], ...], const: int) -> None:
+        self.terms = terms
+        self.const = const
+
+    @staticmethod
+    def symbol(name: str) -> Affine:
+        return Affine(((name, 1),), 0)
+
+    @staticmethod
+    def of(terms: Mapping[str, int], const: int) -> Size:
+        """The form with these terms, or the integer where none is left."""
+        kept = tuple(sorted((name, c) for name, c in terms.items() if c))
+        return Affine(kept, const) if kept else const
+
+    def __add__(self, other: Size) -> Size:
+        terms = dict(self.terms)
+        if isinstance(other, int):
+            return Affine.of(terms, self.const + other)
+        for name, c in other.terms:
+            terms[name] = terms.get(name, 0) + c
+        return Affine.of(terms, self.const + other.const)
+
+    __radd__ = __add__
+
+    def __neg__(self) -> Size:
+        return self * -1
+
+    def __sub__(self, other: Size) -> Size:
+        return self + (-1 * other)
+
+    def __rsub__(self, other: int) -> Size:
+        return -1 * self + other
+
+    def __mul__(self, other: Size) -> Size:
+        if not isinstance(other, int):
+            raise _undecided(f"({self}) * ({other})")
+        return Affine.of({name: c * other for name, c in self.terms}, self.const * other)
+
+    __rmul__ = __mul__
+
+    def __floordiv__(self, other: int) -> Size:
+        if not isinstance(other, int) or other <= 0 or any(c % other for _, c in self.terms):
+            raise _undecided(f"({self}) // {other}")
+        return Affine.of({name: c // other for name, c in self.terms}, self.const // other)
+
+    def __mod__(self, other: int) -> int:
+        if not isinstance(other, int) or other <= 0 or any(c % other for _, c in self.terms):
+            raise _undecided(f"({self}) % {other}")
+        return self.const % other
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Affine) and self.terms == other.terms and self.const == other.const
+
+    def __hash__(self) -> int:
+        return hash((self.terms, self.const))
+
+    def _sign(self, other: Size) -> tuple[bool, bool]:
+        """(self >= other for all values, self < other for all values); symbols are at least 1."""
+        difference = self - other
+        if isinstance(difference, int):
+            return difference >= 0, difference < 0
+        total = difference.const + sum(c for _, c in difference.terms)
+        if all(c > 0 for _, c in difference.terms) and total >= 0:
+            return True, False
+        if all(c < 0 for _, c in difference.terms) and total < 0:
+            return False, True
+        raise _undecided(f"{self} >= {other}")
+
+    def __ge__(self, other: Size) -> bool:
+        return self._sign(other)[0]
+
+    def __lt__(self, other: Size) -> bool:
+        return self._sign(other)[1]
+
+    def __gt__(self, other: Size) -> bool:
+        return self._sign(other + 1)[0]
+
+    def __le__(self, other: Size) -> bool:
+        return self._sign(other + 1)[1]
+
+    def bind(self, values: Mapping[str, int]) -> Size:
+        """This form with the named symbols replaced."""
+        left: dict[str, int] = {}
+        const = self.const
+        for name, c in self.terms:
+            if name in values:
+                const += c * values[name]
+            else:
+                left[name] = c
+        return Affine.of(left, const)
+
+    def __str__(self) -> str:
+        text = "+".join(name if c == 1 else f"{c}{name}" for name, c in self.terms)
+        return text + (f"{self.const:+d}" if self.const else "")
+
+    __repr__ = __str__
+
+
+def bind(size: Size, values: Mapping[str, int]) -> Size:
+    """`size` with the named symbols replaced by integers."""
+    return size if isinstance(size, int) else size.bind(values)
+
+
+def ceil_div(size: Size, divisor: int) -> Size:
+    """⌈size / divisor⌉."""
+    return (size + (divisor - 1)) // divisor
+
+
+def _undecided(what: str) -> Exception:
+    return error("E602", f"{what} cannot be decided for every size", help="bind the size, or add a `where` condition")

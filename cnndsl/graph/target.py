@@ -1,0 +1,41 @@
+"""What the passes and the planner ask of a target. Defined here, below both, so that they never import one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from cnndsl.graph.graph import Node
+
+if TYPE_CHECKING:
+    from cnndsl.program.program import Program
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """How a target runs one node: the algorithm, its parameters (opaque outside the target), and what it costs.
+
+    scratch: bytes a worker needs beside the arena. seconds: an estimate for one worker over the whole batch.
+    fallback: the op has no kernel here and runs through its reference.
+    """
+
+    algorithm: str
+    parameters: tuple[tuple[str, Any], ...] = ()
+    scratch: int = 0
+    seconds: float = 0.0
+    fallback: bool = False
+
+
+class Target(Protocol):
+    """One way to run programs. A target is a folder `cnndsl/targets/<name>/`."""
+
+    name: str
+
+    def refuses_fusion(self, anchor: Node | None, inner: Node, place: str) -> str | None:
+        """Why `inner` (pointwise) may not be fused at `place` (`prologue` | `epilogue` | `chain`); None: it may."""
+
+    def choose(self, node: Node, workers: int) -> Choice:
+        """The algorithm for a node of the final graph, on integer sizes."""
+
+    def emit(self, program: Program) -> str:
+        """The program as source text: one readable module that needs nothing of cnndsl."""

@@ -1,0 +1,83 @@
+"""What a value is: its logical shape, element type and, once chosen, its layout in memory.
+
+Shapes are logical: batch first, then space, channels last — `(N, H, W, C)`. In which order the bytes lie is
+`layout`, which only `choose_layout` sets and shape rules never read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from cnndsl.graph.sizes import Affine, Size, bind
+
+DTYPES = ("float32", "float64", "int32", "int64", "uint64", "uint8", "bool")
+ITEM_BYTES = {"float32": 4, "float64": 8, "int32": 4, "int64": 8, "uint64": 8, "uint8": 1, "bool": 1}
+
+BATCH = Affine.symbol("N")
+"""The size of the batch axis before `specialise`."""
+
+
+@dataclass(frozen=True, slots=True)
+class TensorType:
+    """Shape, element type and layout of a value. A scalar has shape `()`."""
+
+    shape: tuple[Size, ...]
+    dtype: str = "float32"
+    layout: str | None = None
+
+    @property
+    def rank(self) -> int:
+        return len(self.shape)
+
+    @property
+    def is_float(self) -> bool:
+        return self.dtype in ("float32", "float64")
+
+    @property
+    def space(self) -> tuple[Size, ...]:
+        """The sizes between batch and channels: (H, W) of an image."""
+        return self.shape[1:-1]
+
+    @property
+    def channels(self) -> Size:
+        return self.shape[-1]
+
+    @property
+    def is_static(self) -> bool:
+        return all(isinstance(s, int) for s in self.shape)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The shape as integers; raises E602 through the caller's arithmetic if a symbol is left."""
+        from cnndsl.errors import error
+
+        if not self.is_static:
+            raise error("E602", f"the shape {self} has sizes that are not bound yet")
+        return self.shape  # type: ignore[return-value]
+
+    @property
+    def elements(self) -> int:
+        total = 1
+        for s in self.sizes:
+            total *= s
+        return total
+
+    @property
+    def nbytes(self) -> int:
+        return self.elements * ITEM_BYTES[self.dtype]
+
+    def with_shape(self, *shape: Size) -> TensorType:
+        return replace(self, shape=tuple(shape), layout=None)
+
+    def bind(self, values: Mapping[str, int]) -> TensorType:
+        return replace(self, shape=tuple(bind(s, values) for s in self.shape))
+
+    def __str__(self) -> str:
+        text = f"{self.dtype}[{','.join(map(str, self.shape))}]"
+        return f"{text}@{self.layout}" if self.layout else text
+
+
+def drawn(shape: tuple[Size, ...]) -> str:
+    """A shape as the language writes it, the batch left out by the caller: `28x28x6`, `10`, `scalar`."""
+    return "x".join(map(str, shape)) or "scalar"

@@ -1,0 +1,89 @@
+"""Window arithmetic that convolution and pooling share: pads, output sizes, rounding.
+
+Per axis, with input n, kernel k, stride s, dilation d, pads b and e: output = ⌊(n + b + e − (d(k − 1) + 1)) / s⌋ + 1,
+or with ⌈·⌉ under `ceil`, where a last window that would start beyond input and begin pad is dropped (as Caffe,
+PyTorch). `same`: output ⌈n / s⌉, the odd row of padding at the end (TensorFlow). `same_symmetric`: d(k − 1)/2 on
+both sides, odd kernels only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Union
+
+from cnndsl.errors import error
+from cnndsl.graph.op import expect
+from cnndsl.graph.sizes import Size, ceil_div
+
+Pad = Union[str, tuple[tuple[int, int], ...]]
+
+
+def per_axis(x: Any, what: str, minimum: int = 1) -> int | tuple[int, ...]:
+    """An integer for all axes, or a tuple with one each; checked to be at least `minimum`."""
+    parts = tuple(x) if isinstance(x, (tuple, list)) else (x,)
+    for p in parts:
+        expect(isinstance(p, int) and not isinstance(p, bool), f"{what} to be a whole number or one an axis", "E302", given=x)
+        expect(p >= minimum, f"{what} to be at least {minimum}", "E303", given=x)
+    return parts if isinstance(x, (tuple, list)) else x
+
+
+def spread(x: int | tuple[int, ...], rank: int, what: str) -> tuple[int, ...]:
+    """One number for each of `rank` axes."""
+    if isinstance(x, tuple):
+        expect(len(x) == rank, f"{what} with one number for each of the {rank} axes", "E304", given=x)
+        return x
+    return (x,) * rank
+
+
+def clean_pad(pad: Any) -> Any:
+    """`valid | same | same_symmetric`, an integer, one integer an axis, or (begin, end) an axis; checked."""
+    if isinstance(pad, str):
+        expect(pad in ("valid", "same", "same_symmetric"), "pad to be valid, same, same_symmetric or numbers", "E305", pad=pad)
+        return pad
+    if isinstance(pad, (tuple, list)):
+        return tuple(per_axis(p, "pad", 0) for p in pad)
+    return per_axis(pad, "pad", 0)
+
+
+def pads(pad: Any, n: Sequence[Size], k: Sequence[int], s: Sequence[int], d: Sequence[int]) -> tuple[tuple[Size, Size], ...]:
+    """(begin, end) for each axis."""
+    if pad == "valid":
+        return ((0, 0),) * len(k)
+    if pad == "same_symmetric":
+        expect(all(x % 2 for x in k), "an odd kernel with pad = same_symmetric", "E306", kernel="x".join(map(str, k)))
+        return tuple((d_ * (x - 1) // 2,) * 2 for x, d_ in zip(k, d, strict=True))
+    if pad == "same":
+        found = []
+        for n_, k_, s_, d_ in zip(n, k, s, d, strict=True):
+            reach = d_ * (k_ - 1) + 1
+            total = reach - 1 if s_ == 1 else (ceil_div(n_, s_) - 1) * s_ + reach - n_
+            if not isinstance(total, int):
+                raise error("E602", f"pad = same with stride {s_} on size {n_} cannot be decided for every size")
+            total = max(total, 0)
+            found.append((total // 2, total - total // 2))
+        return tuple(found)
+    parts = spread(pad, len(k), "pad") if not isinstance(pad, tuple) else pad
+    expect(len(parts) == len(k), f"pad with one entry for each of the {len(k)} axes", "E304", pad=pad)
+    return tuple((p, p) if isinstance(p, int) else (p[0], p[1]) for p in parts)
+
+
+def out_sizes(
+    n: Sequence[Size], k: Sequence[int], s: Sequence[int], d: Sequence[int], p: Sequence[tuple[Size, Size]], ceil: bool = False
+) -> tuple[Size, ...]:
+    """The output size of each axis; raises E307 where the kernel is larger than the padded input."""
+    found: list[Size] = []
+    for n_, k_, s_, d_, (b, e) in zip(n, k, s, d, p, strict=True):
+        reach = d_ * (k_ - 1) + 1
+        expect(
+            n_ + b + e >= reach,
+            "a window that fits its padded input",
+            "E307",
+            window="x".join(str(d1 * (k1 - 1) + 1) for k1, d1 in zip(k, d, strict=True)),
+            input="x".join(str(m + q[0] + q[1]) for m, q in zip(n, p, strict=True)),
+        )
+        room = n_ + b + e - reach
+        count = (ceil_div(room, s_) if ceil else room // s_) + 1
+        if ceil and isinstance(count, int) and (count - 1) * s_ >= n_ + b:
+            count -= 1
+        found.append(count)
+    return tuple(found)

@@ -1,0 +1,167 @@
+"""conv: cross-correlation over all input channels, in 1, 2 or 3 dimensions.
+
+y[n, i, o] = b[o] + Σ_{m, c} x[n, i·stride + m·dilation − pad, c] · w[m, c, o]   (i, m run over the spatial axes)
+
+x (N, *space, C); weight (*kernel, C / groups, F); bias (F,); y (N, *out, F). With groups > 1, output channels
+[g·F/groups, (g+1)·F/groups) see input channels [g·C/groups, (g+1)·C/groups). `flip` is the true convolution: the
+kernel is read backwards. `pad_mode`: zero, reflect, edge. LeCun et al. 1998; Krizhevsky et al. 2012 (groups).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from cnndsl.graph import window
+from cnndsl.graph.op import Op, Reject, WeightSpec, Work, expect, sample
+from cnndsl.graph.types import TensorType
+
+PAD_MODES = ("zero", "reflect", "edge")
+
+
+@dataclass(frozen=True, slots=True)
+class ConvAttrs:
+    filters: int
+    kernel: tuple[int, ...]
+    stride: Any = 1
+    pad: Any = "valid"
+    dilation: Any = 1
+    groups: int = 1
+    bias: bool = True
+    pad_mode: str = "zero"
+    flip: bool = False
+    init: str = "he_normal"
+
+    def __post_init__(self) -> None:
+        window.per_axis(self.filters, "filters")
+        window.per_axis(self.groups, "groups")
+        expect(isinstance(self.kernel, (tuple, list)), "a kernel with one number for each axis, such as 3x3", "E302", kernel=self.kernel)
+        object.__setattr__(self, "kernel", window.per_axis(self.kernel, "kernel"))
+        object.__setattr__(self, "stride", window.per_axis(self.stride, "stride"))
+        object.__setattr__(self, "dilation", window.per_axis(self.dilation, "dilation"))
+        object.__setattr__(self, "pad", window.clean_pad(self.pad))
+        expect(self.pad_mode in PAD_MODES, "pad_mode to be zero, reflect or edge", "E305", pad_mode=self.pad_mode)
+
+    @property
+    def rank(self) -> int:
+        return len(self.kernel)
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        return window.spread(self.stride, self.rank, "stride")
+
+    @property
+    def dilations(self) -> tuple[int, ...]:
+        return window.spread(self.dilation, self.rank, "dilation")
+
+
+def resolve(a: ConvAttrs, x: TensorType, *rest: TensorType) -> ConvAttrs:
+    pads = window.pads(a.pad, x.space, a.kernel, a.strides, a.dilations)
+    return replace(a, stride=a.strides, dilation=a.dilations, pad=pads)
+
+
+def weights(a: ConvAttrs, x: TensorType) -> tuple[WeightSpec, ...]:
+    check_input(a, x)
+    channels = x.channels
+    assert isinstance(channels, int)
+    fan_in = channels // a.groups
+    for k in a.kernel:
+        fan_in *= k
+    w = WeightSpec("weight", (*a.kernel, channels // a.groups, a.filters), a.init, fan_in)
+    return (w, WeightSpec("bias", (a.filters,), decay=False)) if a.bias else (w,)
+
+
+def check_input(a: ConvAttrs, x: TensorType) -> None:
+    expect(x.is_float, "a float tensor", x=x)
+    expect(x.rank == a.rank + 2, f"a kernel with {x.rank - 2} number(s) for this value", "E304", kernel=a.kernel, x=x)
+    expect(isinstance(x.channels, int), "a known number of channels", "E602", channels=x.channels)
+    expect(x.channels % a.groups == 0 and a.filters % a.groups == 0, "groups that divide channels and filters", "E308",
+           groups=a.groups, channels=x.channels, filters=a.filters)  # fmt: skip
+
+
+def out_space(a: ConvAttrs, x: TensorType) -> tuple[Any, ...]:
+    pads = window.pads(a.pad, x.space, a.kernel, a.strides, a.dilations)
+    if a.pad_mode == "reflect":
+        for n, (b, e) in zip(x.space, pads, strict=True):
+            expect(n > b and n > e, "a reflected pad smaller than the input", "E307", pad=(b, e), input=n)
+    return window.out_sizes(x.space, a.kernel, a.strides, a.dilations, pads)
+
+
+def infer(a: ConvAttrs, x: TensorType, w: TensorType, b: TensorType | None = None) -> tuple[TensorType]:
+    check_input(a, x)
+    wanted = (*a.kernel, x.channels // a.groups, a.filters)
+    expect(w.shape == wanted, f"a weight of shape {wanted}", "E309", weight=w)
+    expect((b is not None) == a.bias, "a bias exactly where bias = true", "E309", bias=a.bias)
+    if b is not None:
+        expect(b.shape == (a.filters,), f"a bias of shape ({a.filters},)", "E309", bias=b)
+    return (x.with_shape(x.shape[0], *out_space(a, x), a.filters),)
+
+
+def reference(xp: Any, a: Any, x: Any, w: Any, b: Any = None) -> tuple[Any]:
+    rank, groups, filters = len(a.kernel), a.groups, w.shape[-1]
+    if a.flip:
+        w = w[(slice(None, None, -1),) * rank]
+    mode = {"zero": "constant", "reflect": "reflect", "edge": "edge"}[a.pad_mode]
+    x = xp.pad(x, ((0, 0), *a.pad, (0, 0)), mode=mode)
+    out = [(n - d * (k - 1) - 1) // s + 1 for n, k, s, d in zip(x.shape[1:-1], a.kernel, a.stride, a.dilation)]
+    parts = []
+    for g in range(groups):
+        xg = x[..., g * w.shape[-2] : (g + 1) * w.shape[-2]]
+        wg = w[..., g * (filters // groups) : (g + 1) * (filters // groups)]
+        total = 0
+        taps = [()]
+        for k in a.kernel:
+            taps = [(*t, m) for t in taps for m in range(k)]
+        for tap in taps:
+            cut = [slice(m * d, m * d + (o - 1) * s + 1, s) for m, d, o, s in zip(tap, a.dilation, out, a.stride)]
+            total = total + xp.matmul(xg[(slice(None), *cut)], wg[tap])
+        parts.append(total)
+    y = xp.concatenate(parts, axis=-1)
+    return (y if b is None else y + b,)
+
+
+def multiply_adds(a: ConvAttrs, x: TensorType, w: TensorType, *rest: TensorType) -> Work:
+    out = x.with_shape(x.shape[0], *out_space(a, x), 1)
+    return Work(multiply_adds=out.elements * w.elements)
+
+
+def vjp(g: Any, a: ConvAttrs, xs: Any, ys: Any, gys: Any) -> tuple[Any, ...]:
+    x, w = xs[0], xs[1]
+    companion = {f: getattr(a, f) for f in a.__slots__} | {"sizes": tuple(x.shape[1:])}
+    grads = [g.conv_input_grad(gys[0], w, **companion), g.conv_weight_grad(x, gys[0], **companion)]
+    if a.bias:
+        grads.append(g.reduce_sum(gys[0], axes=tuple(range(ys[0].type.rank - 1))))
+    return tuple(grads)
+
+
+CONV = Op(
+    "conv",
+    ConvAttrs,
+    infer,
+    reference,
+    word=True,
+    weights=weights,
+    resolve=resolve,
+    vjp=vjp,
+    work=multiply_adds,
+    window=lambda a: ([d * (k - 1) + 1 for k, d in zip(a.kernel, a.dilations, strict=True)], a.strides),
+    words={"pad_mode": PAD_MODES, "pad": ("valid", "same", "same_symmetric"), "init": ("he_normal",)},
+    samples=(
+        sample((2, 7, 6, 3), (3, 3, 3, 4), (4,), filters=4, kernel=(3, 3)),
+        sample((2, 7, 7, 3), (3, 3, 3, 4), filters=4, kernel=(3, 3), stride=2, pad="same", bias=False),
+        sample((1, 8, 9, 4), (5, 3, 2, 6), (6,), filters=6, kernel=(5, 3), stride=(2, 1), pad=((1, 2), (0, 1)), groups=2),
+        sample((2, 9, 9, 2), (3, 3, 2, 2), (2,), filters=2, kernel=(3, 3), dilation=2, pad="same_symmetric"),
+        sample((2, 5, 5, 3), (1, 1, 3, 8), (8,), filters=8, kernel=(1, 1)),
+        sample((2, 5, 5, 3), (1, 1, 3, 8), filters=8, kernel=(1, 1), stride=2, bias=False),
+        sample((2, 6, 6, 2), (3, 3, 2, 3), (3,), filters=3, kernel=(3, 3), pad=1, pad_mode="reflect"),
+        sample((2, 6, 6, 2), (3, 3, 2, 3), (3,), filters=3, kernel=(3, 3), pad=1, pad_mode="edge", flip=True),
+        sample((2, 9, 3), (3, 3, 4), (4,), filters=4, kernel=(3,), pad=1),
+        sample((1, 4, 5, 4, 2), (2, 3, 2, 2, 3), (3,), filters=3, kernel=(2, 3, 2), stride=(1, 2, 1), pad="same"),
+    ),
+    rejects=(
+        Reject(("float32[2,7,7,3]", "float32[3,3,4,4]"), "a weight of shape", {"filters": 4, "kernel": (3, 3), "bias": False}),
+        Reject(("float32[2,2,2,3]", "float32[3,3,3,4]"), "fits its padded input", {"filters": 4, "kernel": (3, 3), "bias": False}),
+        Reject(("float32[2,7,7,3]", "float32[3,3,1,4]"), "groups that divide", {"filters": 4, "kernel": (3, 3), "groups": 2, "bias": False}),
+        Reject(("int32[2,7,7,3]", "float32[3,3,3,4]"), "a float tensor", {"filters": 4, "kernel": (3, 3), "bias": False}),
+    ),
+)
