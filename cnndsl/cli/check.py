@@ -1,0 +1,41 @@
+"""`cnndsl check FILE…`: every error and warning of the files, with their places."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from cnndsl.cli.options import Json
+
+
+def check(
+    files: Annotated[list[str], typer.Argument(metavar="FILE... [KEY=VALUE]...", help="Files, or file.cnn:name.")],
+    as_json: Json = False,
+) -> None:
+    """Say what is wrong with models: errors and warnings, with places. Exit code 1 if there is an error."""
+    from cnndsl.cli.arguments import split
+    from cnndsl.cli.failure import coloured
+    from cnndsl.errors import CnnError, Diagnostic, error
+    from cnndsl.language.load import check as check_file
+
+    names, given = split(files)
+    if not names:
+        raise error("E770", "there is no file to check")
+    found: list[Diagnostic] = []
+    for name in names:
+        try:
+            wrong = list(check_file(name, **given.only().model))
+        except CnnError as e:
+            wrong = list(e.diagnostics)
+        found += wrong
+        if not as_json and not wrong:
+            print(f"{name}: ok")
+    if as_json:
+        print(json.dumps([d.as_dict() for d in found], indent=2))
+    for d in found if not as_json else ():
+        print(coloured(d, sys.stderr.isatty()), file=sys.stderr)
+    if any(d.severity == "error" for d in found):
+        raise typer.Exit(1)

@@ -1,0 +1,66 @@
+"""Where a command's model and weights come from."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cnndsl.cli.arguments import Pairs
+
+if TYPE_CHECKING:
+    from cnndsl.language.model import Model
+
+
+def bundled_names() -> list[str]:
+    """The models that come with the package."""
+    from cnndsl.language.load import bundled_models
+
+    return sorted(bundled_models())
+
+
+def load_model(spec: str, given: Pairs) -> Model:
+    """The model `spec` with the arguments given; its warnings go to stderr."""
+    from cnndsl.cli.failure import warn
+    from cnndsl.language.load import load
+
+    model = load(spec, **given.model)
+    warn(tuple(model.warnings))
+    return model
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A weight file, and where it was found, in words."""
+
+    path: Path
+    found: str
+
+    def read(self) -> dict[str, Any]:
+        from cnndsl.runtime.safetensors import read_weights
+
+        return read_weights(self.path)
+
+
+def find_weights(model: Model, given: Path | None) -> Weights:
+    """`--weights`, else the newest run of this model in this folder, else the bundled ones; E771 if there are none."""
+    from cnndsl.errors import error
+
+    if given is not None:
+        return Weights(given, "given")
+    from cnndsl.training.runs import newest_weights
+
+    run = newest_weights(Path("runs"), model.name)
+    if run is not None:
+        return Weights(run, "this folder's newest run")
+    bundled = Path(__file__).parents[1] / "data" / "weights" / f"{model.name}.safetensors"
+    if bundled.is_file():
+        return Weights(bundled, "bundled with cnndsl")
+    help = f"train it first: cnndsl train {model.name}; or name a file: --weights w.safetensors"
+    raise error("E771", f"there are no weights for {model.name}: none in runs/, none bundled", help=help)
+
+
+def say(line: str) -> None:
+    """A remark for people: on stderr, so that stdout stays the answer."""
+    print(line, file=sys.stderr)

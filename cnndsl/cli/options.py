@@ -1,0 +1,26 @@
+"""The arguments that several commands share, declared once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ModelName = Annotated[
+    str, typer.Argument(metavar="MODEL", help="A file, file.cnn:name, or a bundled name.", show_default=False)
+]
+PairList = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="Arguments of the model and entries of its recipes.", show_default=False),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print data for programs instead of text for people.")]
+WeightsFile = Annotated[
+    Path | None, typer.Option("--weights", "-w", help="A safetensors file; else the newest run here; else the bundled weights.")
+]
+Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Threads to use; else every core.")]
+TargetName = Annotated[str, typer.Option("--target", "-t", help="numpy, cupy or reference.")]
+DataSet = Annotated[
+    str | None,
+    typer.Option("--data", "-d", help="A bundled data set, a folder of classes, .npz or idx files; else the recipe's."),
+]
