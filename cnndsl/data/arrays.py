@@ -1,0 +1,132 @@
+"""Arrays in `.npy` and `.npz` files: images, and images with labels. Sizes are checked before memory is taken."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnndsl.data.datasets import Dataset, Part, check_labels
+from cnndsl.errors import error
+
+Array = NDArray[Any]
+LARGEST = 8 << 30  # bytes of one array in memory
+MOST_CLASSES = 1_000_000
+_FAULTS = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError, NotImplementedError, RuntimeError, SyntaxError)
+
+
+def read_npy(path: str | Path) -> Array:
+    """Images from an `.npy` file, as `as_images` wants them. Raises E702, E704, E706."""
+    path = Path(path)
+    try:
+        with path.open("rb") as f:
+            found = _array(f, str(path), path.stat().st_size)
+    except _FAULTS as e:
+        raise error("E702", f"{path} cannot be read as an array: {_reason(e)}") from None
+    return as_images(found, str(path))
+
+
+def read_npz(path: Path) -> Dataset:
+    """`images` and `labels` (and `test_images`, `test_labels`, `classes`) of an `.npz` file. Raises E702, E704, E705."""
+    parts: dict[str, Array] = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.infolist():
+                name = member.filename.removesuffix(".npy")
+                if name in ("images", "labels", "test_images", "test_labels", "classes"):
+                    with archive.open(member) as f:
+                        parts[name] = _array(f, f"{path}, {name}", member.file_size)
+    except _FAULTS as e:
+        raise error("E702", f"{path} cannot be read: {_reason(e)}") from None
+    for wanted in ("images", "labels"):
+        if wanted not in parts:
+            raise error("E702", f"{path} has no array named {wanted}", help="it needs images (n, H, W, C) and labels (n,)")
+    count = 1 + int(max((parts[x].max() for x in ("labels", "test_labels") if x in parts and _whole(parts[x])), default=0))
+    names = tuple(map(str, parts["classes"])) if "classes" in parts else ()
+    if count > MOST_CLASSES:
+        raise error("E705", f"{path}: a label is {count - 1}; labels are the numbers of classes, from 0")
+    classes = names or tuple(map(str, range(count)))
+    train = _part(parts, "", classes, path)
+    test = _part(parts, "test_", classes, path) if "test_images" in parts and "test_labels" in parts else None
+    return Dataset(path.stem, classes, train, test)
+
+
+def as_images(found: Array, where: str) -> Array:
+    """An array of images as (n, H, W, C), uint8 or float32 in [0, 1]. Raises E706 where it cannot be one.
+
+    (H, W) is one grey image; of rank 3, (H, W, 1 or 3 or 4) is one image in colour and anything else n grey ones.
+    """
+    if found.dtype.kind not in "uifb" or found.dtype.kind == "f" and found.dtype.itemsize > 8:
+        raise error("E706", f"{where}: images are numbers, not {found.dtype}")
+    if found.ndim == 2:
+        found = found[None, :, :, None]
+    elif found.ndim == 3:
+        found = found[None] if found.shape[-1] in (1, 3, 4) and found.shape[-1] < min(found.shape[:2]) else found[..., None]
+    if found.ndim != 4 or 0 in found.shape[1:]:
+        raise error("E706", f"{where}: expected images of shape (n, H, W, C), this array has shape {found.shape}")
+    if found.dtype == np.uint8:
+        return found
+    if found.dtype.kind == "f":
+        if found.size and not bool(np.isfinite(found).all()):
+            raise error("E706", f"{where}: the images hold a value that is not a finite number")
+        images = found.astype(np.float32)
+        low, high = (float(images.min()), float(images.max())) if found.size else (0.0, 0.0)
+        if low < 0 or high > 1:
+            raise error("E706", f"{where}: float images lie in 0..1, these in {low:g}..{high:g}", help="divide by 255, or give uint8")
+        return images
+    low, high = (int(found.min()), int(found.max())) if found.size else (0, 0)
+    if found.dtype == np.uint16 and high > 255:
+        return (found / np.float32(65535)).astype(np.float32)
+    if low < 0 or high > 255:
+        raise error("E706", f"{where}: whole-number images lie in 0..255, these in {low}..{high}")
+    return found.astype(np.uint8) * np.uint8(255 if found.dtype.kind == "b" else 1)
+
+
+def _array(f: IO[bytes], where: str, size: int) -> Array:
+    """One `.npy` stream of `size` bytes; its header is believed only where the bytes are there."""
+    version = np.lib.format.read_magic(f)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError(f"format {version[0]}.{version[1]} is not known")
+    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, fortran, dtype = header(f, max_header_size=10_000)
+    if dtype.hasobject:
+        raise ValueError("it holds Python objects, which are never read")
+    elements = 1
+    for n in shape:
+        elements *= n
+    nbytes = elements * dtype.itemsize
+    if nbytes > LARGEST:
+        raise error("E704", f"{where}: {nbytes:,} bytes; at most {LARGEST:,} are read")
+    if nbytes > size:
+        raise ValueError(f"its header promises {nbytes:,} bytes, the file has {size:,}")
+    flat = np.frombuffer(f.read(nbytes), dtype)
+    if len(flat) != elements:
+        raise ValueError("it ends too early")
+    return flat.reshape(shape, order="F" if fortran else "C")
+
+
+def _part(parts: dict[str, Array], prefix: str, classes: tuple[str, ...], path: Path) -> Part:
+    images, labels = parts[f"{prefix}images"], parts[f"{prefix}labels"]
+    if images.ndim == 3:
+        images = images[..., None]
+    if labels.ndim == 2 and 1 in labels.shape:
+        labels = labels.ravel()
+    if labels.ndim != 1 or len(images) != len(labels):
+        shapes = f"{images.shape} and {labels.shape}"
+        raise error("E705", f"{path}: {prefix}images and {prefix}labels of shapes {shapes} do not belong together")
+    if not len(labels):
+        raise error("E702", f"{path}: there is no image in {prefix}images")
+    return Part(as_images(images, str(path)), check_labels(labels, len(classes), str(path)))
+
+
+def _whole(labels: Array) -> bool:
+    return labels.dtype.kind in "iu" and labels.size > 0
+
+
+def _reason(e: BaseException) -> str:
+    text = str(e).strip().split("\n")[0]
+    return (e.strerror or text) if isinstance(e, OSError) else text or type(e).__name__

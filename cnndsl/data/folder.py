@@ -1,0 +1,98 @@
+"""A folder of pictures by class: `cats/…`, `dogs/…`, or the same under `train/` and `test/` (or `val/`)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnndsl.data.datasets import Dataset, Part
+from cnndsl.data.images import SUFFIXES, check_picture, read_picture
+from cnndsl.errors import error
+
+KEPT = 256 << 20  # bytes of decoded pictures kept in memory
+MOST_FILES = 5_000_000
+
+
+class PictureFiles:
+    """Pictures on disk, each read when it is asked for; the first 256 MB stay in memory."""
+
+    def __init__(self, paths: list[Path]) -> None:
+        self.paths = paths
+        self._kept: dict[int, NDArray[Any]] = {}
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def take(self, indices: NDArray[Any]) -> list[NDArray[Any]]:
+        return [self._read(int(i)) for i in indices]
+
+    def only(self, indices: NDArray[Any]) -> PictureFiles:
+        return PictureFiles([self.paths[int(i)] for i in indices])
+
+    def _read(self, index: int) -> NDArray[Any]:
+        found = self._kept.get(index)
+        if found is None:
+            found = read_picture(self.paths[index])
+            if self._bytes + found.nbytes <= KEPT:
+                self._kept[index] = found
+                self._bytes += found.nbytes
+        return found
+
+
+def read_folder(folder: Path) -> Dataset:
+    """The data set of a folder of pictures by class; classes in the order of their names. Raises E702, E703."""
+    names = _folders(folder)
+    train = next((x for x in names if x.lower() in ("train", "training")), None)
+    test = next((x for x in names if x.lower() in ("test", "val", "valid", "validation")), None)
+    if train is None:
+        classes = names
+        return Dataset(folder.resolve().name, tuple(classes), _part(folder, classes))
+    classes = _folders(folder / train)
+    held = _part(folder / test, classes) if test is not None else None
+    if test is not None:
+        extra = [x for x in _folders(folder / test) if x not in classes]
+        if extra:
+            raise error("E705", f"{folder / test} has a class {extra[0]} that {folder / train} does not have")
+    return Dataset(folder.resolve().name, tuple(classes), _part(folder / train, classes), held)
+
+
+def list_pictures(folder: Path) -> list[Path]:
+    """The files in `folder` that are named like pictures, by name. Hidden files are left out."""
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted(e.name for e in entries if not e.name.startswith(".") and e.is_file())
+    except OSError as e:
+        raise error("E702", f"{folder} cannot be read: {e.strerror}") from None
+    return [folder / name for name in names if Path(name).suffix.lower() in SUFFIXES]
+
+
+def _folders(folder: Path) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
+    except OSError as e:
+        raise error("E702", f"{folder} cannot be read: {e.strerror}") from None
+
+
+def _part(folder: Path, classes: list[str]) -> Part:
+    help = "one folder for each class, with its pictures inside: " + str(folder / "cat" / "1.png")
+    if not classes:
+        raise error("E702", f"{folder} has no folders: there are no classes", help=help)
+    paths: list[Path] = []
+    labels: list[int] = []
+    for label, name in enumerate(classes):
+        found = list_pictures(folder / name) if (folder / name).is_dir() else []
+        paths += found
+        labels += [label] * len(found)
+        if len(paths) > MOST_FILES:
+            raise error("E704", f"{folder} has more than {MOST_FILES:,} pictures")
+    if not paths:
+        raise error("E702", f"{folder}: there is no picture in its folders ({', '.join(classes[:5])})", help=help)
+    for path in paths:
+        check_picture(path)
+    return Part(PictureFiles(paths), np.asarray(labels, np.int32))

@@ -1,0 +1,91 @@
+"""Pictures from files: PNG, JPEG and whatever else Pillow reads, as arrays (H, W, C).
+
+Pillow decodes only after the size in the header has been found acceptable. Transparency is laid over white, as on
+paper; CMYK and palettes become RGB; sixteen bits become float32 in [0, 1]; a picture turned by its EXIF tag is turned.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnndsl.errors import error
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm")
+LARGEST = 64_000_000
+"""Pixels of a picture. Larger ones are refused from their header, before anything is decoded."""
+
+
+def read_picture(path: str | Path) -> NDArray[Any]:
+    """The picture at `path`: (H, W, 1) where it is grey, else (H, W, 3); uint8, or float32 in [0, 1] where it has
+    sixteen bits. Raises E703 where it is no picture, E704 where it is too large.
+    """
+    path = Path(path)
+    return _guarded(path, _decode)
+
+
+def check_picture(path: Path) -> None:
+    """Raise as `read_picture` would, as far as the header tells. Decodes nothing."""
+    _guarded(path, lambda image: None)
+
+
+def _guarded(path: Path, use: Any) -> Any:
+    from PIL import Image
+
+    if not path.is_file():  # also keeps FIFOs and devices from being opened
+        raise error("E703", f"there is no picture {path}" if not path.exists() else f"{path} is not a file")
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of large pictures by a bound of its own; ours is checked below.
+            warnings.simplefilter("ignore")
+            with Image.open(path) as image:
+                width, height = image.size
+                if width * height > LARGEST:
+                    raise error("E704", f"{path}: {width} x {height} pixels; at most {LARGEST:,} are read")
+                if width < 1 or height < 1:
+                    raise error("E703", f"{path}: a picture without pixels")
+                return use(image)
+    except Image.DecompressionBombError:
+        raise error("E704", f"{path}: too many pixels; at most {LARGEST:,} are read") from None
+    except Image.UnidentifiedImageError:
+        raise error("E703", f"{path} is not a picture that can be read") from None
+    except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, KeyError, OverflowError, MemoryError) as e:
+        raise error("E703", f"{path} cannot be read as a picture: {getattr(e, 'strerror', None) or e}") from None
+
+
+def _decode(image: Image) -> NDArray[Any]:
+    from PIL import Image, ImageOps
+
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+        return _deep(image)
+    transparent = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
+    if transparent:
+        image = image.convert("RGBA")
+        paper = Image.new("RGBA", image.size, (255, 255, 255, 255))
+        image = Image.alpha_composite(paper, image)
+        pixels = np.asarray(image.convert("RGB"))
+    elif image.mode in ("1", "L"):
+        return np.asarray(image.convert("L"))[:, :, None]
+    else:
+        pixels = np.asarray(image.convert("RGB"))
+    return pixels
+
+
+def _deep(image: Image) -> NDArray[Any]:
+    """A grey picture of more than eight bits."""
+    pixels = np.asarray(image).astype(np.float32)
+    if not np.isfinite(pixels).all():
+        raise ValueError("it holds a value that is not a finite number")
+    if image.mode == "F":
+        top = 1.0 if pixels.max(initial=0.0) <= 1.0 else 255.0
+    else:  # "I" is how Pillow opens some 16-bit files; 8-bit numbers do not come that way
+        top = 65535.0
+    return np.clip(pixels / np.float32(top), 0, 1)[:, :, None]
