@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import Annotated
 
 import typer
@@ -17,7 +16,7 @@ def check(
 ) -> None:
     """Say what is wrong with models: errors and warnings, with places. Exit code 1 if there is an error."""
     from cnndsl.cli.arguments import split
-    from cnndsl.cli.failure import coloured
+    from cnndsl.cli.failure import draw
     from cnndsl.errors import CnnError, Diagnostic, error
     from cnndsl.language.load import check as check_file
 
@@ -35,7 +34,7 @@ def check(
             print(f"{name}: ok")
     if as_json:
         print(json.dumps([d.as_dict() for d in found], indent=2))
-    for d in found if not as_json else ():
-        print(coloured(d, sys.stderr.isatty()), file=sys.stderr)
+    else:
+        draw(found)
     if any(d.severity == "error" for d in found):
         raise typer.Exit(1)

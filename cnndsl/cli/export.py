@@ -1,13 +1,32 @@
-"""`cnndsl export MODEL`."""
+"""`cnndsl export MODEL -o FILE.onnx`: the network for other programs."""
 
 from __future__ import annotations
 
-from cnndsl.cli.options import ModelName, PairList
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cnndsl.cli.options import ModelName, PairList, WeightsFile
 
 
-def export(model: ModelName, arguments: PairList = None) -> None:
-    """To be written."""
+def export(
+    model: ModelName,
+    arguments: PairList = None,
+    weights: WeightsFile = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The file to write; else MODEL.onnx here.")] = None,
+) -> None:
+    """Write a network with its weights as ONNX."""
     from cnndsl.cli.arguments import pairs
-    from cnndsl.cli.models import load_model
+    from cnndsl.cli.models import find_weights, load_model, say
+    from cnndsl.errors import error
+    from cnndsl.formats.onnx import export_onnx
 
-    load_model(model, pairs(arguments or ()))
+    net = load_model(model, pairs(arguments or ()).only())
+    path = output or Path(f"{net.name}.onnx")
+    if path.suffix != ".onnx":
+        raise error("E770", f"{path} is no .onnx file", help="ONNX is the one format that is written so far")
+    found = find_weights(net, weights)
+    say(f"weights: {found.path} ({found.found})")
+    export_onnx(net, found.read(), path)
+    print(f"{path}: {path.stat().st_size:,} bytes")

@@ -10,22 +10,20 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Iterable
 
 from cnndsl.errors import CnnError, Diagnostic
-
-RED, YELLOW, BLUE, BOLD, PLAIN = "\x1b[1;31m", "\x1b[1;33m", "\x1b[1;34m", "\x1b[1m", "\x1b[0m"
 
 
 def report(e: Exception, as_json: bool = False) -> int:
     """Print `e` on stderr (and as data on stdout with `--json`); the exit code."""
     found = explained(e)
     if isinstance(e, BrokenPipeError):  # the reader of our output has gone: nothing to tell it
-        sys.stdout = None  # type: ignore[assignment]
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     if as_json:
         print(json.dumps({"errors": [d.as_dict() for d in found.diagnostics]}, indent=2))
-    for d in found.diagnostics:
-        print(coloured(d, sys.stderr.isatty()), file=sys.stderr)
+    draw(found.diagnostics)
     if os.environ.get("CNNDSL_DEBUG"):
         traceback.print_exception(e)
     return 1
@@ -46,24 +44,28 @@ def explained(e: Exception) -> CnnError:
     return CnnError(Diagnostic("E799", f"internal error ({what})", help=again))
 
 
-def coloured(d: Diagnostic, colours: bool) -> str:
-    """The message as text; with colours, the head, the carets and the margin stand out."""
-    text = d.render()
-    if not colours:
-        return text
-    mark = RED if d.severity == "error" else YELLOW
-    head, *rest = text.split("\n")
+def draw(diagnostics: Iterable[Diagnostic]) -> None:
+    """Errors and warnings on stderr, an empty line between them; with colours where that is a terminal that has them."""
+    for k, d in enumerate(diagnostics):
+        if k:
+            print(file=sys.stderr)
+        if sys.stderr.isatty():
+            _draw_coloured(d)
+        else:
+            print(d.render(), file=sys.stderr)
+
+
+def _draw_coloured(d: Diagnostic) -> None:
+    """The head, the carets and the margin stand out."""
+    from rich.console import Console
+    from rich.text import Text
+
+    mark = "bold red" if d.severity == "error" else "bold yellow"
+    head, *rest = d.render().split("\n")
     kind, _, message = head.partition(": ")
-    out = [f"{mark}{kind}{PLAIN}: {BOLD}{message}{PLAIN}"]
+    text = Text.assemble((kind, mark), ": ", (message, "bold"))
     for line in rest:
         margin, bar, code = line.partition(" | ")
-        if bar and not code.strip("^ ") and "^" in code:
-            code = f"{mark}{code}{PLAIN}"
-        out.append(f"{BLUE}{margin}{bar}{PLAIN}{code}" if bar else line)
-    return "\n".join(out)
-
-
-def warn(diagnostics: tuple[Diagnostic, ...]) -> None:
-    """Warnings go to stderr and change no exit code."""
-    for d in diagnostics:
-        print(coloured(d, sys.stderr.isatty()), file=sys.stderr)
+        carets = bool(bar) and code.lstrip().startswith("^")
+        text.append("\n").append(margin + bar, "blue" if bar else "").append(code, mark if carets else "")
+    Console(stderr=True, highlight=False, markup=False).print(text, soft_wrap=True)

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from cnndsl.cli import check, compile, doctor, eval, export, failure, run, show, train
+from cnndsl.cli import check, compile, doctor, evaluate, export, failure, run, show, train
 from cnndsl.version import __version__
 
 OVERVIEW = """\
@@ -41,7 +41,7 @@ app = typer.Typer(
 app.command("check")(check.check)
 app.command("show")(show.show)
 app.command("train")(train.train)
-app.command("eval")(eval.evaluate)
+app.command("eval")(evaluate.evaluate)
 app.command("run")(run.run)
 app.command("compile")(compile.compile)
 app.command("export")(export.export)

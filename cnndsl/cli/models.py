@@ -22,11 +22,11 @@ def bundled_names() -> list[str]:
 
 def load_model(spec: str, given: Pairs) -> Model:
     """The model `spec` with the arguments given; its warnings go to stderr."""
-    from cnndsl.cli.failure import warn
+    from cnndsl.cli.failure import draw
     from cnndsl.language.load import load
 
     model = load(spec, **given.model)
-    warn(tuple(model.warnings))
+    draw(model.warnings)
     return model
 
 

@@ -1,13 +1,143 @@
-"""`cnndsl run MODEL`."""
+"""`cnndsl run MODEL PICTURE…`: what a trained network says of pictures."""
 
 from __future__ import annotations
 
-from cnndsl.cli.options import ModelName, PairList
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cnndsl.cli.options import Json, ModelName, TargetName, Threads, WeightsFile
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cnndsl.errors import CnnError
+    from cnndsl.language.model import Model
+
+CHUNK = 64  # pictures in memory at a time, and the largest batch
 
 
-def run(model: ModelName, arguments: PairList = None) -> None:
-    """To be written."""
-    from cnndsl.cli.arguments import pairs
-    from cnndsl.cli.models import load_model
+def run(
+    model: ModelName,
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE... [KEY=VALUE]...", help="Pictures, folders of them, .npy arrays.")
+    ],
+    weights: WeightsFile = None,
+    target: TargetName = "numpy",
+    threads: Threads = None,
+    top: Annotated[int, typer.Option("--top", min=1, help="How many labels to tell of each picture.")] = 3,
+    as_json: Json = False,
+) -> None:
+    """Say what is in pictures: labels with probabilities, the likeliest first.
 
-    load_model(model, pairs(arguments or ()))
+    The model's `preprocess` says what happens to a picture first. A picture that cannot be read is reported; the
+    others are still done.
+    """
+    import json
+
+    from cnndsl.cli.arguments import split
+    from cnndsl.cli.failure import draw
+    from cnndsl.cli.models import find_weights, load_model, say
+    from cnndsl.errors import error
+
+    names, given = split(files)
+    if not names:
+        raise error("E770", "there is no picture to look at")
+    net = load_model(model, given.only())
+    paths = [path for name in names for path in listed(Path(name))]
+    found = find_weights(net, weights)
+    classify = Classifier(
+        net, found.read(), batch=CHUNK if len(paths) > 1 or paths[0].suffix == ".npy" else 1, target=target, threads=threads
+    )
+    if not as_json:
+        say(f"weights: {found.path} ({found.found})")
+    answers: list[dict[str, Any]] = []
+    failures: list[CnnError] = []
+    width = max(len(str(path)) for path in paths)
+    for name, probabilities in classify.all(paths, failures):
+        best = [{"label": classify.labels[i], "probability": float(probabilities[i])} for i in (-probabilities).argsort()[:top]]
+        if as_json:
+            answers.append({"file": name} | best[0] | {"top": best})
+        else:
+            print(f"{name:<{width}}  " + "   ".join(f"{x['label']} {100 * x['probability']:.2f} %" for x in best))
+    if as_json:
+        print(json.dumps(answers, indent=2))
+    draw(d for e in failures for d in e.diagnostics)
+    if failures:
+        raise typer.Exit(1)
+
+
+def listed(path: Path) -> list[Path]:
+    """The file itself, or the pictures in a folder, by name. E703 where a folder holds none."""
+    from cnndsl.data.folder import list_pictures
+    from cnndsl.errors import error
+
+    if not path.is_dir():
+        return [path]
+    found = list_pictures(path)
+    if not found:
+        raise error("E703", f"there is no picture in {path}")
+    return found
+
+
+class Classifier:
+    """A compiled model with its labels: pictures in, probabilities out."""
+
+    def __init__(self, net: Model, weights: dict[str, Any], batch: int, target: str, threads: int | None) -> None:
+        from cnndsl.runtime.compile import compile
+        from cnndsl.training.evaluate import class_count, input_shape
+
+        count = class_count(net, "")
+        said = net.preprocess.labels if net.preprocess is not None else ()
+        self.labels = [str(x) for x in said] if len(said) == count else [str(i) for i in range(count)]
+        self.preprocess = net.preprocess
+        self.shape = input_shape(net)
+        self.last = net.graph.outputs["output"].node.op.name
+        self.run = compile(net, weights, target=target, batch=batch, threads=threads)
+
+    def all(self, paths: list[Path], failures: list[CnnError]) -> Iterator[tuple[str, NDArray[Any]]]:
+        """(name, probabilities of shape (classes,)) for each picture; what cannot be read goes to `failures`."""
+        from cnndsl.errors import CnnError
+
+        for start in range(0, len(paths), CHUNK):
+            names: list[str] = []
+            inputs: list[NDArray[Any]] = []
+            for path in paths[start : start + CHUNK]:
+                try:
+                    images = self.prepared(path)
+                except CnnError as e:
+                    failures.append(e)
+                    continue
+                inputs.append(images)
+                many = path.suffix == ".npy" and len(images) != 1
+                names += [f"{path}[{i}]" for i in range(len(images))] if many else [str(path)]
+            yield from zip(names, self.probabilities(inputs), strict=True)
+
+    def prepared(self, path: Path) -> NDArray[Any]:
+        """The picture or pictures of a file as the model takes them: (n, H, W, C) float32."""
+        from cnndsl.data import pipeline
+        from cnndsl.data.arrays import read_npy
+        from cnndsl.data.images import read_picture
+        from cnndsl.errors import error
+
+        if path.suffix != ".npy":
+            return pipeline.apply(self.preprocess, [read_picture(path)], self.shape)
+        if not path.is_file():
+            raise error("E702", f"there is no file {path}" if not path.exists() else f"{path} is not a file")
+        return pipeline.apply(self.preprocess, read_npy(path), self.shape)
+
+    def probabilities(self, inputs: list[NDArray[Any]]) -> Iterator[NDArray[Any]]:
+        """One row for each image, whatever the model ends with: softmax, log_softmax or plain scores."""
+        import numpy as np
+
+        if not inputs:
+            return
+        scores = np.asarray(self.run(np.concatenate(inputs)))
+        if self.last == "log_softmax":
+            scores = np.exp(scores)
+        elif self.last != "softmax":
+            scores = np.exp(scores - scores.max(axis=1, keepdims=True))
+            scores = scores / scores.sum(axis=1, keepdims=True)
+        yield from scores

@@ -1,13 +1,52 @@
-"""`cnndsl train MODEL`."""
+"""`cnndsl train MODEL`: train a network by its recipe."""
 
 from __future__ import annotations
 
-from cnndsl.cli.options import ModelName, PairList
+import sys
+from typing import Annotated
+
+import typer
+
+from cnndsl.cli.options import DataSet, ModelName, PairList, TargetName, Threads
 
 
-def train(model: ModelName, arguments: PairList = None) -> None:
-    """To be written."""
+def train(
+    model: ModelName,
+    arguments: PairList = None,
+    data: DataSet = None,
+    recipe: Annotated[str, typer.Option("--recipe", help="The name of a recipe: train NAME { … }.", show_default=False)] = "",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with this folder's newest run of the model.")] = False,
+    target: TargetName = "numpy",
+    threads: Threads = None,
+) -> None:
+    """Train a model by its recipe. Weights, checkpoints and the curve go to runs/MODEL/NUMBER.
+
+    Entries of the recipe are set with key=value: train.epochs=2 train.seed=7. Ctrl-C stops between two steps and
+    saves; --resume goes on from there, to the same weights as if nothing had happened.
+    """
     from cnndsl.cli.arguments import pairs
     from cnndsl.cli.models import load_model
+    from cnndsl.cli.progress import Progress
+    from cnndsl.training.loop import train as train_model
 
-    load_model(model, pairs(arguments or ()))
+    given = pairs(arguments or ()).only("train")
+    net = load_model(model, given)
+    with Progress() as progress:
+        done = train_model(
+            net,
+            recipe=recipe,
+            overrides=given.recipe.get("train", {}),
+            data=data,
+            resume=resume,
+            target=target,
+            threads=threads,
+            on_event=progress,
+        )
+    if done.stopped:
+        again = " ".join(["cnndsl train", *sys.argv[2:], *(() if resume else ("--resume",))])
+        print(f"\nstopped after step {done.steps}; everything is saved in {done.run_dir}")
+        print(f"to go on: {again}")
+        raise typer.Exit(130)
+    print(f"\nweights   {done.run_dir / 'weights.safetensors'}")
+    print(f"curve     {done.run_dir / 'loss.png'} and log.csv")
+    print(f"next      cnndsl eval {model}")

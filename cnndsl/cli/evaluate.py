@@ -1,0 +1,71 @@
+"""`cnndsl eval MODEL`: how good a trained network is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cnndsl.cli.options import DataSet, Json, ModelName, PairList, TargetName, Threads, WeightsFile
+
+if TYPE_CHECKING:
+    from cnndsl.training.records import Evaluation
+
+
+def evaluate(
+    model: ModelName,
+    arguments: PairList = None,
+    weights: WeightsFile = None,
+    data: DataSet = None,
+    target: TargetName = "numpy",
+    threads: Threads = None,
+    as_json: Json = False,
+) -> None:
+    """Loss, accuracy and confusion matrix on data that was held back from training."""
+    import json
+
+    from cnndsl.cli.arguments import pairs
+    from cnndsl.cli.models import find_weights, load_model, say
+    from cnndsl.data import datasets
+    from cnndsl.errors import error
+    from cnndsl.training.evaluate import evaluate as evaluate_model
+
+    net = load_model(model, pairs(arguments or ()).only())
+    found = find_weights(net, weights)
+    name = data or (net.train.data if net.train is not None else None)
+    if name is None:
+        raise error("E770", f"{net.name} names no data to evaluate on", help="name it: --data digits, or --data FOLDER")
+    result = evaluate_model(net, found.read(), datasets.open(name), target=target, threads=threads)
+    if as_json:
+        about = {"model": net.name, "data": name, "weights": str(found.path)}
+        print(json.dumps(about | as_data(result), indent=2))
+    else:
+        say(f"weights: {found.path} ({found.found})")
+        print(report(result))
+
+
+def as_data(e: Evaluation) -> dict[str, object]:
+    """For `--json`. accuracy in [0, 1]; confusion[i][j]: images of class i that were called j."""
+    return {
+        "images": e.count,
+        "loss": e.loss,
+        "accuracy": e.accuracy,
+        "labels": list(e.labels),
+        "confusion": [[int(n) for n in row] for row in e.confusion],
+    }
+
+
+def report(e: Evaluation) -> str:
+    """For people: two numbers, then the matrix, true classes downwards; no cell where there is nothing."""
+    lines = [f"images    {e.count:,}", f"loss      {e.loss:.4f}", f"accuracy  {100 * e.accuracy:.2f} %", ""]
+    if len(e.labels) > 40:
+        wrong = [(int(e.confusion[i, j]), i, j) for i, j in zip(*e.confusion.nonzero(), strict=True) if i != j]
+        lines.append("most often confused:")
+        lines += [
+            f"  {n:>5}  {e.labels[i]} called {e.labels[j]}" for n, i, j in sorted(wrong, key=lambda x: (-x[0], x[1:]))[:20]
+        ]
+        return "\n".join(lines)
+    cells = [["" if n == 0 else str(n) for n in row] for row in e.confusion]
+    width = max(3, *(len(x) for row in cells for x in row), *(min(len(x), 8) for x in e.labels))
+    left = max(len(x) for x in e.labels)
+    lines.append(" " * (left + 2) + " ".join(x[:width].rjust(width) for x in e.labels) + "   called")
+    lines += [f"{x:>{left}}  " + " ".join(c.rjust(width) for c in row) for x, row in zip(e.labels, cells, strict=True)]
+    return "\n".join(line.rstrip() for line in lines)

@@ -1,0 +1,96 @@
+"""How a training looks while it runs: a moving line on a terminal, a line for each epoch everywhere."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+
+    from cnndsl.training.records import EpochDone, Event, Started, Stepped
+
+HEADING = "epoch    loss  accuracy  validation         rate     time"
+
+
+class Progress:
+    """Receives the events of a training. On a terminal the running epoch is one moving line, drawn by rich.
+
+    A context manager: leaving it takes the moving line away. `moving` overrides what the output says of itself.
+    """
+
+    def __init__(self, out: TextIO | None = None, moving: bool | None = None) -> None:
+        self.out = out or sys.stdout
+        self.moving = self.out.isatty() if moving is None else moving
+        self.bar: Bar | None = None
+
+    def __enter__(self) -> Progress:
+        if self.moving:
+            self.bar = self._bar()
+            self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+    def __call__(self, event: Event) -> None:
+        from cnndsl.training.records import EpochDone, Started, Stepped
+
+        if isinstance(event, Started):
+            self._print(started(event))
+            self._print(HEADING)
+        elif isinstance(event, EpochDone):
+            self._print(epoch(event))
+        elif isinstance(event, Stepped) and self.bar is not None:
+            now = {"total": event.steps, "completed": event.step, "left": left(event), "right": right(event)}
+            if self.bar.task_ids:
+                self.bar.update(self.bar.task_ids[0], **now)
+            else:
+                self.bar.add_task("", **now)
+
+    def _bar(self) -> Bar:
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn
+        from rich.progress import Progress as Bar
+
+        columns = (TextColumn("{task.fields[left]}"), BarColumn(bar_width=20), TextColumn("{task.fields[right]}"))
+        console = Console(file=self.out, force_terminal=True, highlight=False, markup=False)
+        return Bar(*columns, console=console, transient=True, refresh_per_second=8)
+
+    def _print(self, line: str) -> None:
+        if self.bar is not None:
+            self.bar.console.print(line, soft_wrap=True)
+        else:
+            print(line, file=self.out, flush=True)
+
+
+def started(e: Started) -> str:
+    held = f", {e.validation_images:,} held back to validate" if e.validation_images else ""
+    what = "training" if e.resumed is None else f"going on from step {e.resumed} with"
+    return f"{what} {e.model} on {e.images:,} images{held}, {e.epochs} epochs of {e.steps_per_epoch} steps, into {e.run_dir}\n"
+
+
+def left(e: Stepped) -> str:
+    return f"{e.epoch:>5}  {e.loss:>6.4f}  {percent(e.accuracy):>8}"
+
+
+def right(e: Stepped) -> str:
+    return f"{e.step}/{e.steps}  {e.images_per_second:,.0f} images/s  {clock(e.seconds_left)} left"
+
+
+def epoch(e: EpochDone) -> str:
+    r = e.row
+    held = "" if r.validation_loss is None else f"{r.validation_loss:.4f} {percent(r.validation_accuracy)}".strip()
+    return f"{r.epoch:>5}  {r.loss:>6.4f}  {percent(r.accuracy):>8}  {held:<14}  {r.rate:>7.2g}  {clock(r.seconds):>7}".rstrip()
+
+
+def percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.2f}%"
+
+
+def clock(seconds: float) -> str:
+    """`0:07`, `12:30`, `1:02:03`."""
+    whole = int(seconds + 0.5) if seconds == seconds and seconds < 1e7 else 0
+    hours, rest = divmod(whole, 3600)
+    return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"

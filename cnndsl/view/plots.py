@@ -1,0 +1,64 @@
+"""The curve of a training as a picture. Matplotlib is imported when one is drawn (0.5 s), and draws without a screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+
+class Epoch(Protocol):
+    """One epoch of a training: what `cnndsl.training.records.Row` holds."""
+
+    @property
+    def epoch(self) -> int: ...
+    @property
+    def loss(self) -> float: ...
+    @property
+    def accuracy(self) -> float | None: ...
+    @property
+    def validation_loss(self) -> float | None: ...
+    @property
+    def validation_accuracy(self) -> float | None: ...
+
+
+Points = list[tuple[int, float]]
+
+
+def loss_curve(history: Sequence[Epoch], path: Path, title: str = "") -> None:
+    """Write loss, and accuracy where there is one, over the epochs to `path` (its ending says the format).
+
+    Written aside and renamed, so that whoever watches the file never sees half a picture.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    losses: dict[str, Points] = {
+        "training": [(row.epoch, row.loss) for row in history],
+        "validation": [(row.epoch, row.validation_loss) for row in history if row.validation_loss is not None],
+    }
+    accuracies: dict[str, Points] = {
+        "training": [(row.epoch, 100 * row.accuracy) for row in history if row.accuracy is not None],
+        "validation": [(row.epoch, 100 * row.validation_accuracy) for row in history if row.validation_accuracy is not None],
+    }
+    panels = [("loss", losses)] + ([("accuracy in %", accuracies)] if any(accuracies.values()) else [])
+    figure = Figure(figsize=(4.8 * len(panels), 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    for k, (what, lines) in enumerate(panels):
+        axes = figure.add_subplot(1, len(panels), k + 1)
+        for label, points in lines.items():
+            if points:
+                marker = "o" if len(points) == 1 else ""
+                axes.plot([x for x, _ in points], [y for _, y in points], marker=marker, label=label)
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(what)
+        if what == "loss" and all(y > 0 for points in lines.values() for _, y in points):
+            axes.set_yscale("log")
+        axes.grid(alpha=0.3)
+        if axes.lines:
+            axes.legend(frameon=False)
+    if title:
+        figure.suptitle(title)
+    aside = path.with_name(f".{path.name}.part{path.suffix}")
+    figure.savefig(aside, dpi=120)
+    aside.replace(path)
