@@ -16,7 +16,17 @@ from cnndsl.errors import error
 Array = NDArray[Any]
 LARGEST = 8 << 30  # bytes of one array in memory
 MOST_CLASSES = 1_000_000
-_FAULTS = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError, NotImplementedError, RuntimeError, SyntaxError)
+_FAULTS = (
+    OSError,
+    ValueError,
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
+    KeyError,
+    NotImplementedError,
+    RuntimeError,
+    SyntaxError,
+)
 
 
 def read_npy(path: str | Path) -> Array:
@@ -60,7 +70,7 @@ def as_images(found: Array, where: str) -> Array:
 
     (H, W) is one grey image; of rank 3, (H, W, 1 or 3 or 4) is one image in colour and anything else n grey ones.
     """
-    if found.dtype.kind not in "uifb" or found.dtype.kind == "f" and found.dtype.itemsize > 8:
+    if found.dtype.kind not in "uifb" or (found.dtype.kind == "f" and found.dtype.itemsize > 8):
         raise error("E706", f"{where}: images are numbers, not {found.dtype}")
     if found.ndim == 2:
         found = found[None, :, :, None]
@@ -76,7 +86,9 @@ def as_images(found: Array, where: str) -> Array:
         images = found.astype(np.float32)
         low, high = (float(images.min()), float(images.max())) if found.size else (0.0, 0.0)
         if low < 0 or high > 1:
-            raise error("E706", f"{where}: float images lie in 0..1, these in {low:g}..{high:g}", help="divide by 255, or give uint8")
+            raise error(
+                "E706", f"{where}: float images lie in 0..1, these in {low:g}..{high:g}", help="divide by 255, or give uint8"
+            )
         return images
     low, high = (int(found.min()), int(found.max())) if found.size else (0, 0)
     if found.dtype == np.uint16 and high > 255:

@@ -119,5 +119,8 @@ def check_labels(labels: Array, classes: int, where: str) -> Array:
     if len(labels):
         low, high = int(labels.min()), int(labels.max())
         if low < 0 or high >= classes:
-            raise error("E705", f"{where}: a label is {low if low < 0 else high}, with {classes} classes labels go from 0 to {classes - 1}")
+            raise error(
+                "E705",
+                f"{where}: a label is {low if low < 0 else high}, with {classes} classes labels go from 0 to {classes - 1}",
+            )
     return labels.astype(np.int32)

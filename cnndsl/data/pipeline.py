@@ -1,0 +1,146 @@
+"""Pipelines of image steps: `preprocess.images` (without randomness) and `augment` (drawn anew for every image).
+
+Images enter as float32 in [0, 1], shape (n, H, W, C), and go through the steps in order. A step's draws depend on the
+seed, the epoch, the number of the image in its data set and the step's place in the pipeline: never on the batch, the
+worker or what was drawn before, so that a resumed run sees the same pictures.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnndsl.data import affine, colour, geometry
+from cnndsl.data.draws import Draws
+from cnndsl.errors import CnnError, error
+
+if TYPE_CHECKING:
+    from cnndsl.language.recipe import Call, Preprocess
+
+Array = NDArray[Any]
+Pictures = Array | Sequence[Array]
+Apply = Callable[[Array, Draws], Array]
+
+STEPS: dict[str, Callable[..., tuple[int, Apply]]] = {
+    "grey": colour.grey,
+    "invert": colour.invert,
+    "normalize": colour.normalize,
+    "resize": geometry.resize,
+    "center_crop": geometry.center_crop,
+    "random_crop": geometry.random_crop,
+    "crop": geometry.crop,
+    "flip": geometry.flip,
+    "pad": geometry.pad,
+    "shift": geometry.shift,
+    "affine": affine.affine,
+}
+"""word → its arguments → (how many random numbers an image needs, the step). The signature is the language's."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One bound step. stream: names its random numbers. draws: how many an image needs."""
+
+    stream: str
+    draws: int
+    run: Apply
+
+
+def bind(calls: Sequence[Call], where: str, random: bool) -> tuple[Step, ...]:
+    """The steps that `calls` ask for. Raises E421 for an unknown step, E422 for arguments, each at its place.
+
+    where: `augment` or `preprocess`; random: whether steps may draw.
+    """
+    steps = []
+    for i, call in enumerate(calls):
+        make = STEPS.get(call.name)
+        if make is None:
+            near = difflib.get_close_matches(call.name, STEPS, 1)
+            help = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(STEPS))}"
+            raise error("E421", f"{call.name} is no image step that can be run", call.span, help=help)
+        count, run = _made(call, make)
+        if count and not random:
+            raise error(
+                "E422", f"{call.name} draws at random; {where} has no randomness", call.span, help="put it into augment"
+            )
+        steps.append(Step(f"{where}.{i}.{call.name}", count, run))
+    return tuple(steps)
+
+
+def _made(call: Call, make: Callable[..., tuple[int, Apply]]) -> tuple[int, Apply]:
+    try:
+        bound = inspect.signature(make).bind(*call.args, **call.keys)
+    except TypeError as e:
+        usage = f"{call.name}{inspect.signature(make)}".split(" -> ")[0]
+        raise error("E422", f"{call.name}: {e}", call.span, help=_plain(usage)) from None
+    try:
+        return make(*bound.args, **bound.kwargs)
+    except CnnError as e:
+        raise CnnError(replace(d, message=f"{call.name}: {d.message}", span=call.span) for d in e.diagnostics) from None
+
+
+def apply(preprocess: Preprocess | None, pictures: Pictures, shape: Sequence[int] | None = None) -> Array:
+    """Pictures as a model wants them: (n, H, W, C) float32.
+
+    pictures: an array (n, H, W, C), or a list of arrays (H, W, C) of any sizes; uint8, or floats in [0, 1].
+    shape: (H, W, C) of the model's input; a grey picture is then repeated over the channels of a coloured input.
+    Raises E421, E422 (the recipe), E706 (the pictures come out in another shape).
+    """
+    steps = bind(preprocess.images, "preprocess", random=False) if preprocess is not None else ()
+    return fitted(run(steps, pictures), shape)
+
+
+def run(steps: Sequence[Step], pictures: Pictures, seed: int = 0, epoch: int = 0, samples: Array | None = None) -> Array:
+    """`pictures` through `steps`, as one array. samples: (n,) the numbers of the pictures in their data set."""
+    samples = np.arange(len(pictures)) if samples is None else samples
+    if isinstance(pictures, np.ndarray) and pictures.dtype != object:
+        return _run(steps, pictures, seed, epoch, samples)
+    shapes = {x.shape for x in pictures}
+    if len(shapes) == 1:
+        return _run(steps, np.stack(list(pictures)), seed, epoch, samples)
+    single = [_run(steps, x[None], seed, epoch, samples[i : i + 1]) for i, x in enumerate(pictures)]
+    sizes = sorted({x.shape[1:] for x in single})
+    if {s[:2] for s in sizes} == {sizes[0][:2]} and {s[2] for s in sizes} == {1, 3}:
+        single = [np.repeat(x, 3, axis=3) if x.shape[3] == 1 else x for x in single]
+    elif len(sizes) > 1:
+        found = " and ".join("x".join(map(str, s)) for s in sizes[:2])
+        raise error("E706", f"the pictures come out in different shapes: {found}", help="preprocess: images = … -> resize(HxW)")
+    return np.concatenate(single)
+
+
+def _run(steps: Sequence[Step], x: Array, seed: int, epoch: int, samples: Array) -> Array:
+    x = floats(x)
+    for step in steps:
+        x = step.run(x, Draws(seed, epoch, step.stream, samples, step.draws))
+    return x
+
+
+def floats(x: Array) -> Array:
+    """float32 in [0, 1] from uint8; floats as they are."""
+    return np.multiply(x, np.float32(1 / 255), dtype=np.float32) if x.dtype == np.uint8 else x.astype(np.float32, copy=False)
+
+
+def fitted(x: Array, shape: Sequence[int] | None) -> Array:
+    """`x`, contiguous and of shape (n, *shape). Raises E706."""
+    if shape is not None:
+        if x.shape[3] == 1 and shape[2] == 3:
+            x = np.repeat(x, 3, axis=3)
+        if x.shape[1:] != tuple(shape):
+            came, wanted = ("x".join(map(str, s)) for s in (x.shape[1:], shape))
+            grey = x.shape[3] != shape[2] and shape[2] == 1
+            step = "grey" if grey else f"resize({shape[0]}x{shape[1]})"
+            raise error("E706", f"the pictures are {came}, the model takes {wanted}", help=f"preprocess: images = {step} -> …")
+    return np.ascontiguousarray(x, np.float32)
+
+
+def _plain(usage: str) -> str:
+    """A Python signature as a reader of `.cnn` files expects it: without annotations."""
+    inside = usage[usage.index("(") + 1 : -1]
+    parts = [p.split(":")[0].strip() + (" =" + p.split("=")[1] if "=" in p else "") for p in inside.split(", ")]
+    return f"{usage[: usage.index('(')]}({', '.join(parts)})"

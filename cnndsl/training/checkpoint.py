@@ -1,0 +1,172 @@
+"""Checkpoints: all that is needed to go on, in one folder that is either there whole or not at all.
+
+A checkpoint is written under a name that begins with a dot, synced to disk, and renamed. It holds
+`state.safetensors` (parameters, statistics, slots, the step counter) and `checkpoint.json` (where training stands,
+what was trained on what, by which version). Only the newest two are kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnndsl.errors import error
+from cnndsl.training.records import Row
+
+Array = NDArray[Any]
+FORMAT = 1
+KEPT = 2
+LARGEST_JSON = 64 << 20
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where training stands, beside its state.
+
+    step: steps done in all. loss, right, seen: sums over the images of the epoch so far. history: the epochs that are
+    over. recipe, data: what was trained, for a comparison at resumption. seconds: of training so far.
+    """
+
+    step: int
+    recipe: Mapping[str, str]
+    data: str
+    loss: float = 0.0
+    right: int = 0
+    seen: int = 0
+    seconds: float = 0.0
+    history: Sequence[Row] = field(default_factory=tuple)
+
+
+def save(run_dir: Path, position: Position, state: Mapping[str, Array]) -> Path:
+    """Write a checkpoint into `run_dir/checkpoints`. Raises E708 where the disk refuses; older ones stay intact."""
+    from cnndsl.runtime.safetensors import write_weights
+    from cnndsl.version import __version__
+
+    folder = run_dir / "checkpoints"
+    final, aside = folder / f"{position.step:010d}", folder / f".{position.step:010d}.{os.getpid()}"
+    if final in _complete(folder):  # stopped again where it was resumed: the same bits
+        return final
+    text = json.dumps({"format": FORMAT, "version": __version__, **asdict(position)}, indent=1, allow_nan=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir()
+        write_weights(aside / "state.safetensors", state)
+        (aside / "checkpoint.json").write_text(text, encoding="utf-8")
+        for path in (aside / "state.safetensors", aside / "checkpoint.json", aside):
+            _sync(path)
+        aside.rename(final)
+        _sync(folder)
+        for old in _complete(folder)[:-KEPT]:
+            shutil.rmtree(old, ignore_errors=True)
+    except OSError as e:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise unwritable(final, e, run_dir) from None
+    return final
+
+
+def unwritable(path: Path, e: OSError, run_dir: Path) -> Exception:
+    """E708: `path` could not be written; says which checkpoint is the last."""
+    kept = _complete(run_dir / "checkpoints")
+    last = f"the last checkpoint is intact: {kept[-1]}" if kept else "there is no checkpoint yet"
+    return error(
+        "E708", f"{path} cannot be written: {e.strerror or e}", notes=(last,), help="make room, then go on with --resume"
+    )
+
+
+def load(run_dir: Path) -> tuple[Position, dict[str, Array]]:
+    """The newest complete checkpoint of `run_dir`. Raises E709 where there is none, E710 where it cannot be read."""
+    from cnndsl.runtime.safetensors import read_weights
+
+    folder = run_dir / "checkpoints"
+    found = _complete(folder)
+    if not found:
+        raise error("E709", f"there is no checkpoint in {run_dir}")
+    for leftover in folder.glob(".[0-9]*"):  # of a process that was killed while it wrote
+        shutil.rmtree(leftover, ignore_errors=True)
+    path = found[-1] / "checkpoint.json"
+    try:
+        if path.stat().st_size > LARGEST_JSON:
+            raise ValueError("it is too large")
+        said = json.loads(path.read_text(encoding="utf-8"))
+        if said.pop("format") != FORMAT:
+            raise ValueError("it was written by another version of cnndsl")
+        said.pop("version")
+        said["history"] = tuple(Row(**row) for row in said["history"])
+        position = Position(**said)
+        if not isinstance(position.step, int) or not isinstance(position.recipe, dict):
+            raise ValueError("its entries are of the wrong kind")
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as e:
+        raise error("E710", f"{path} cannot be read: {getattr(e, 'strerror', None) or e}") from None
+    return position, dict(read_weights(found[-1] / "state.safetensors"))
+
+
+def new_run(root: Path, model: str) -> Path:
+    """A new folder `root/<model>/<number>`, the number one above the largest. Raises E708."""
+    folder = root / safe_name(model)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        while True:
+            run_dir = folder / str(max(_numbers(folder), default=0) + 1)
+            with contextlib.suppress(FileExistsError):  # another process was quicker
+                run_dir.mkdir()
+                return run_dir
+    except OSError as e:
+        raise error("E708", f"{folder} cannot be written: {e.strerror}") from None
+
+
+def latest_run(model: str, root: Path = Path("runs")) -> Path | None:
+    """The folder of the last run of `model` under `root`, None where there is none."""
+    folder = root / safe_name(model)
+    found = _numbers(folder)
+    return folder / str(max(found)) if found else None
+
+
+def safe_name(model: str) -> str:
+    """A model's name as the name of a folder: nothing that leads elsewhere."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", model) or "model"
+
+
+def _numbers(folder: Path) -> list[int]:
+    try:
+        return [int(x.name) for x in folder.iterdir() if x.name.isascii() and x.name.isdigit() and x.is_dir()]
+    except OSError:
+        return []
+
+
+def _complete(folder: Path) -> list[Path]:
+    """The checkpoints in `folder`, oldest first."""
+    names = sorted(str(n).zfill(10) for n in _numbers(folder))
+    return [
+        folder / n for n in names if (folder / n / "checkpoint.json").is_file() and (folder / n / "state.safetensors").is_file()
+    ]
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def fitting(state: Mapping[str, Array], wanted: Mapping[str, Array]) -> None:
+    """Raise E711 where a checkpoint's state is not that of this model and optimiser."""
+    for name, array in wanted.items():
+        if name not in state:
+            raise error("E711", f"the checkpoint has no {name}: it is of another model or optimizer")
+        if state[name].shape != np.shape(array):
+            raise error("E711", f"{name} has shape {state[name].shape} in the checkpoint, {np.shape(array)} in the model")
+    for name in state:
+        if name not in wanted:
+            raise error("E711", f"the checkpoint has {name}, which this model and optimizer do not have")

@@ -1,0 +1,124 @@
+"""How good a trained network is: loss, accuracy, confusion matrix. Every image counts exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnndsl.data import pipeline
+from cnndsl.data.datasets import Dataset, Part
+from cnndsl.errors import error
+from cnndsl.training.records import Evaluation
+
+if TYPE_CHECKING:
+    from cnndsl.language.model import Model
+
+Array = NDArray[Any]
+CHUNK = 256  # images prepared at a time
+
+
+def evaluate(
+    model: Model,
+    weights: Mapping[str, Array] | str | Path,
+    dataset: Dataset,
+    *,
+    target: str = "numpy",
+    threads: int | None = None,
+    batch: int = 64,
+    part: str = "test",
+) -> Evaluation:
+    """Loss (mean cross entropy), accuracy and confusion matrix of `model` on a part of `dataset`.
+
+    Raises E705 where the labels do not fit the model, E706 where the pictures do not.
+    """
+    from cnndsl.runtime.compile import compile
+
+    images = dataset.test if part == "test" and dataset.test is not None else dataset.train
+    scores, are_logits = scores_of(model)
+    classes = class_count(model, scores)
+    check_classes(model.name, classes, dataset)
+    run = compile(model, weights, target=target, batch=batch, threads=threads, outputs=(scores,) if scores else ())
+    return measure(lambda x: run(x), model, images, class_names(model, dataset, classes), are_logits)
+
+
+def measure(run: Any, model: Model, part: Part, labels: tuple[str, ...], are_logits: bool) -> Evaluation:
+    """`run` (images → scores) over all of `part`, once."""
+    total, right = 0.0, 0
+    confusion = np.zeros((len(labels), len(labels)), np.int64)
+    for start in range(0, len(part), CHUNK):
+        pictures, truth = part.take(np.arange(start, min(start + CHUNK, len(part))))
+        scores = np.asarray(only(run(pipeline.apply(model.preprocess, pictures, input_shape(model)))))
+        scores = scores.reshape(len(truth), -1)
+        total += float(losses(scores, truth, are_logits).sum())
+        found = scores.argmax(axis=1)
+        right += int((found == truth).sum())
+        np.add.at(confusion, (truth, found), 1)
+    count = len(part)
+    return Evaluation(total / count, right / count, confusion, labels, count)
+
+
+def losses(scores: Array, truth: Array, are_logits: bool) -> Array:
+    """−log of the probability of the true class, for each image, in float64. scores (n, classes), truth (n,)."""
+    scores = scores.astype(np.float64)
+    own = scores[np.arange(len(truth)), truth]
+    if not are_logits:
+        return -np.log(np.maximum(own, np.finfo(np.float32).tiny))
+    top = scores.max(axis=1)
+    return np.asarray(np.log(np.exp(scores - top[:, None]).sum(axis=1)) + top - own)
+
+
+def scores_of(model: Model) -> tuple[str, bool]:
+    """The value that says how likely each class is: the first cross entropy's logits, else the model's output.
+
+    ("", …) is the output. The second: whether it holds logits, rather than probabilities.
+    """
+    recipe = model.train
+    for term in recipe.loss if recipe is not None else ():
+        name = term.call.args[0] if term.call.args else None
+        if term.call.name == "cross_entropy" and isinstance(name, str) and name in model.graph.names:
+            return name, True
+    output = model.graph.outputs["output"].node
+    return "", output.op.name != "softmax"
+
+
+def class_count(model: Model, scores: str) -> int:
+    """How many classes the model tells apart. Raises E705 where it does not classify."""
+    value = model.graph.names[scores] if scores else model.graph.outputs["output"]
+    if value.type.rank != 2 or not isinstance(value.shape[1], int):
+        raise error("E705", f"{model.name} gives no vector of classes, its output is {value.type}")
+    return value.shape[1]
+
+
+def check_classes(name: str, classes: int, dataset: Dataset) -> None:
+    """Raises E705 where the data has more classes than the model."""
+    if len(dataset.classes) > classes:
+        raise error("E705", f"{dataset.name} has {len(dataset.classes)} classes, {name} tells {classes} apart",
+                    help=f"classes={len(dataset.classes)}, if the model has that parameter")  # fmt: skip
+
+
+def class_names(model: Model, dataset: Dataset, classes: int) -> tuple[str, ...]:
+    """The names of the classes: the model's `preprocess.labels`, else the data's, else numbers."""
+    said = model.preprocess.labels if model.preprocess is not None else ()
+    names = said if len(said) == classes else dataset.classes if len(dataset.classes) == classes else ()
+    return tuple(map(str, names)) or tuple(map(str, range(classes)))
+
+
+def input_shape(model: Model) -> tuple[int, ...]:
+    """(H, W, C) of the model's one picture input. Raises E706 where there is another number of inputs."""
+    if len(model.graph.inputs) != 1:
+        raise error("E706", f"{model.name} has {len(model.graph.inputs)} inputs; pictures fill one")
+    shape = next(iter(model.graph.inputs.values())).shape[1:]
+    if len(shape) != 3 or not all(isinstance(n, int) for n in shape):
+        raise error("E706", f"{model.name} takes no pictures of one size: its input is {'x'.join(map(str, shape))}")
+    return tuple(shape)
+
+
+def only(outputs: Any) -> Any:
+    """The one output of an executable, whether it comes alone, in a tuple or by name."""
+    if isinstance(outputs, Mapping):
+        return next(iter(outputs.values()))
+    return outputs[0] if isinstance(outputs, (tuple, list)) else outputs

@@ -1,0 +1,273 @@
+"""Training by a recipe: epochs, validation, checkpoints, and a clean stop.
+
+What a run does depends on the recipe, the data and the seed alone: the order of an epoch is a permutation keyed by
+(seed, epoch), an image's augmentation is keyed by (seed, epoch, its number). So a run that was stopped or killed and
+then resumed ends with the same bits as one that ran through.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnndsl.data import pipeline
+from cnndsl.data.datasets import Dataset, Part
+from cnndsl.data.draws import permutation
+from cnndsl.errors import error
+from cnndsl.training import checkpoint, curves, schedules
+from cnndsl.training.checkpoint import Position
+from cnndsl.training.diagnose import not_finite
+from cnndsl.training.evaluate import check_classes, class_count, class_names, input_shape, measure, scores_of
+from cnndsl.training.recipes import changed, check_recipe, recipe_entries
+from cnndsl.training.records import EpochDone, Evaluation, OnEvent, Row, Started, Stepped, TrainResult
+from cnndsl.training.step import compile_step
+
+if TYPE_CHECKING:
+    from cnndsl.language.model import Model
+    from cnndsl.language.recipe import TrainRecipe
+
+Array = NDArray[Any]
+
+
+def train(
+    model: Model,
+    recipe: TrainRecipe,
+    dataset: Dataset,
+    *,
+    target: str = "numpy",
+    threads: int | None = None,
+    run_dir: str | Path | None = None,
+    resume: bool = False,
+    on_event: OnEvent | None = None,
+) -> TrainResult:
+    """Train `model` by `recipe` on `dataset`.
+
+    run_dir: the run's own folder; None: a new `runs/<model>/<number>` or, to resume, the newest. resume: go on from its
+    newest checkpoint. on_event: called with `Started`, `Stepped`, `EpochDone`. The first Ctrl-C ends training after the
+    step, saved (`TrainResult.stopped`); a second one ends it at once.
+
+    Raises E421–E424 (the recipe), E705, E706 (the data), E707 (the loss is not finite), E708 (the disk), E709–E711.
+    """
+    return _Run(model, recipe, dataset, target, threads, on_event or (lambda event: None)).go(
+        _folder(model, run_dir, resume), resume
+    )
+
+
+def _folder(model: Model, run_dir: str | Path | None, resume: bool) -> Path:
+    if run_dir is not None:
+        path = Path(run_dir)
+        if resume and not path.is_dir():
+            raise error("E709", f"there is no run {path} to resume")
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as e:
+            raise error("E708", f"{path} cannot be written: {e.strerror}") from None
+        if not resume and (path / "checkpoints").exists():
+            raise error("E708", f"{path} holds a run already", help="go on with --resume, or name another folder")
+        return path
+    if not resume:
+        return checkpoint.new_run(Path("runs"), model.name)
+    found = checkpoint.latest_run(model.name)
+    if found is None:
+        raise error("E709", f"there is no run of {model.name} to resume", help=f"begin one: cnndsl train {model.name}")
+    return found
+
+
+class _Run:
+    """One call of `train`: what does not change while it runs."""
+
+    def __init__(
+        self, model: Model, recipe: TrainRecipe, data: Dataset, target: str, threads: int | None, tell: OnEvent
+    ) -> None:
+        check_recipe(recipe)
+        self.model, self.recipe, self.tell = model, recipe, tell
+        self.scores, self.are_logits = scores_of(model)
+        classes = class_count(model, self.scores)
+        check_classes(model.name, classes, data)
+        self.labels = class_names(model, data, classes)
+        self.shape = input_shape(model)
+        self.part, self.validation = _parts(recipe, data)
+        self.batch = recipe.batch
+        if len(self.part) < self.batch:
+            raise error("E423", f"a batch has {self.batch} images, there are only {len(self.part)} to train on")
+        self.per_epoch = len(self.part) // self.batch
+        self.epochs = recipe.epochs if recipe.epochs is not None else max(1, math.ceil(recipe.steps / self.per_epoch))
+        self.steps = self.epochs * self.per_epoch if recipe.steps is None else recipe.steps
+        augment = pipeline.bind(recipe.augment, "augment", random=True)
+        preprocess = model.preprocess.images if model.preprocess is not None else ()
+        self.pipeline = (*augment, *pipeline.bind(preprocess, "preprocess", random=False))
+        self.entries = recipe_entries(recipe)
+        self.data = f"{data.name}: {len(self.part)} images, labels {zlib.crc32(self.part.labels.tobytes()):08x}"
+        self._prepared(0, 0)  # bad pictures and steps are found before anything is compiled
+        self.step = compile_step(
+            model, model.initial_weights(recipe.seed), loss=recipe.loss, optimizer=recipe.optimizer, batch=self.batch,
+            target=target, threads=threads, seed=recipe.seed, outputs=(self.scores,) if self.scores else (),
+        )  # fmt: skip
+        self.judge = self._judge(target, threads) if self.validation is not None else None
+
+    def _judge(self, target: str, threads: int | None) -> Any:
+        """The second executable: inference, for validation on the same state."""
+        from cnndsl.runtime.compile import compile
+
+        batch = min(64, len(self.validation)) if self.validation is not None else 1
+        outputs = (self.scores,) if self.scores else ()
+        return compile(self.model, self.step.weights, target=target, batch=batch, threads=threads, outputs=outputs)
+
+    def go(self, run_dir: Path, resume: bool) -> TrainResult:
+        at = Position(0, self.entries, self.data)
+        if resume:
+            at = self._resumed(run_dir)
+        self.tell(Started(self.model.name, run_dir, self.epochs, self.per_epoch, self.batch, len(self.part),
+                          len(self.validation) if self.validation is not None else 0, at.step if resume else None))  # fmt: skip
+        if not resume:
+            self._describe(run_dir)
+            checkpoint.save(run_dir, at, self.step.state)
+        with _interrupts() as asked, ThreadPoolExecutor(1) as pool:
+            began = time.perf_counter() - at.seconds
+            while at.step < self.steps and not asked.is_set():
+                at = self._epoch(at, run_dir, began, asked, pool)
+        self._leave(run_dir, at)
+        return TrainResult(run_dir, self.step.weights, tuple(at.history), at.step, at.step < self.steps)
+
+    def _epoch(self, at: Position, run_dir: Path, began: float, asked: threading.Event, pool: ThreadPoolExecutor) -> Position:
+        """From `at` to the end of its epoch, or to a stop; ends with a checkpoint."""
+        epoch = at.step // self.per_epoch
+        last = min((epoch + 1) * self.per_epoch, self.steps)
+        order = self._order(epoch)
+        first, started = at.step, time.perf_counter()
+        loss, right, seen, rate = at.loss, at.right, at.seen, 0.0
+        ahead: Future[tuple[Array, Array]] = pool.submit(self._prepared, epoch, at.step % self.per_epoch, order)
+        step = at.step
+        while step < last and not asked.is_set():
+            images, labels = ahead.result()
+            if step + 1 < last:
+                ahead = pool.submit(self._prepared, epoch, (step + 1) % self.per_epoch, order)
+            rate = self._rate(step, at.history)
+            value, scores = self.step.run(images, labels, rate)
+            if not math.isfinite(value):
+                raise not_finite(self.step, images, labels, step + 1, epoch + 1, value, run_dir)
+            step += 1
+            loss += value * len(labels)
+            seen += len(labels)
+            right += int((scores.reshape(len(labels), -1).argmax(axis=1) == labels).sum()) if scores is not None else 0
+            each = (time.perf_counter() - started) / (step - first)
+            accuracy = right / seen if scores is not None else None
+            self.tell(Stepped(epoch + 1, self.epochs, step - epoch * self.per_epoch, last - epoch * self.per_epoch, loss / seen,
+                              accuracy, self.batch / each, each * (self.steps - step)))  # fmt: skip
+        at = replace(at, step=step, loss=loss, right=right, seen=seen, seconds=time.perf_counter() - began)
+        if step < last:  # asked to stop
+            checkpoint.save(run_dir, at, self.step.state)
+            return at
+        judged = self._judged()
+        row = Row(epoch + 1, step, rate, loss / seen, right / seen if self.scores else None,
+                  judged.loss if judged else None, judged.accuracy if judged else None, time.perf_counter() - began)  # fmt: skip
+        at = replace(at, loss=0.0, right=0, seen=0, seconds=row.seconds, history=(*at.history, row))
+        checkpoint.save(run_dir, at, self.step.state)
+        try:
+            curves.write_csv(run_dir / "log.csv", at.history)
+        except OSError as e:
+            raise checkpoint.unwritable(run_dir / "log.csv", e, run_dir) from None
+        self.tell(EpochDone(row, self.epochs))
+        return at
+
+    def _order(self, epoch: int) -> Array:
+        return permutation(self.recipe.seed, epoch, "shuffle", len(self.part))
+
+    def _prepared(self, epoch: int, index: int, order: Array | None = None) -> tuple[Array, Array]:
+        """Batch `index` of an epoch: augmented and preprocessed pictures, and labels."""
+        order = self._order(epoch) if order is None else order
+        samples = order[index * self.batch : (index + 1) * self.batch]
+        pictures, labels = self.part.take(samples)
+        return pipeline.fitted(pipeline.run(self.pipeline, pictures, self.recipe.seed, epoch, samples), self.shape), labels
+
+    def _rate(self, step: int, history: Any) -> float:
+        # A plateau is judged by validation data held apart from training; without them by the training loss, not by
+        # the test part, which must not steer.
+        apart = self.recipe.validate is not None
+        losses = [row.validation_loss if apart and row.validation_loss is not None else row.loss for row in history]
+        at = schedules.Position(step, self.steps, self.per_epoch, losses)
+        return schedules.rate_at(self.recipe.schedule, self.recipe.optimizer.rate, at)
+
+    def _judged(self) -> Evaluation | None:
+        if self.validation is None or self.judge is None:
+            return None
+        self.judge.load(self.step.weights)
+        return measure(self.judge, self.model, self.validation, self.labels, self.are_logits)
+
+    def _resumed(self, run_dir: Path) -> Position:
+        at, state = checkpoint.load(run_dir)
+        other = changed(at.recipe, self.entries)
+        if other:
+            raise error("E711", f"{run_dir} was trained by another recipe: {other}", help="begin a new run, without --resume")
+        if at.data != self.data:
+            raise error("E711", f"{run_dir} was trained on other data: {at.data}; these are {self.data}")
+        checkpoint.fitting(state, self.step.state)
+        for name, array in self.step.state.items():
+            array[...] = state[name]
+        return replace(at, recipe=self.entries)
+
+    def _describe(self, run_dir: Path) -> None:
+        text = "".join(f"{key} = {value}\n" for key, value in self.entries.items())
+        try:
+            (run_dir / "recipe.txt").write_text(f"# {self.model.name} on {self.data}\n{text}", encoding="utf-8")
+        except OSError as e:
+            raise checkpoint.unwritable(run_dir / "recipe.txt", e, run_dir) from None
+
+    def _leave(self, run_dir: Path, at: Position) -> None:
+        from cnndsl.runtime.safetensors import write_weights
+
+        path = run_dir / "weights.safetensors"
+        try:
+            write_weights(path, self.step.weights)
+            path = run_dir / "loss.png"
+            if at.history:
+                curves.draw(path, at.history, f"{self.model.name} on {self.data.split(':')[0]}")
+        except OSError as e:
+            raise checkpoint.unwritable(path, e, run_dir) from None
+
+
+def _parts(recipe: TrainRecipe, data: Dataset) -> tuple[Part, Part | None]:
+    """What is trained on, and what is validated on: a share of the training part, class by class, or the test part."""
+    if recipe.validate is None:
+        return data.train, data.test
+    share = float(recipe.validate)
+    held = np.zeros(len(data.train), bool)
+    order = permutation(0, 0, "validate", len(data.train))
+    for label in range(len(data.classes)):
+        own = order[data.train.labels[order] == label]
+        held[own[: round(share * len(own))]] = True
+    if not held.any() or held.all():
+        raise error("E423", f"validate = {share:g} leaves nothing to {'validate' if not held.any() else 'train'} on")
+    return data.train.only(np.flatnonzero(~held)), data.train.only(np.flatnonzero(held))
+
+
+@contextmanager
+def _interrupts() -> Iterator[threading.Event]:
+    """Within, the first Ctrl-C only sets the event; the second is as usual."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def on_interrupt(number: int, frame: Any) -> None:
+        asked.set()
+        signal.signal(signal.SIGINT, before if before is not None else signal.default_int_handler)
+
+    signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before if before is not None else signal.default_int_handler)

@@ -1,0 +1,63 @@
+"""A recipe as text, to tell whether a run is resumed by the same one; and what of a recipe cannot be run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from cnndsl.errors import error
+from cnndsl.language.recipe import Call, Interval, TrainRecipe
+
+REFUSED = ("average", "clip", "freeze", "precision")
+FREE = ("name", "epochs", "steps", "data")  # what may differ when a run goes on
+
+
+def check_recipe(recipe: TrainRecipe) -> None:
+    """Raises E423, at its place, for an entry that training cannot carry out."""
+    for name in REFUSED:
+        value = getattr(recipe, name, None)
+        if value is not None and value not in ((), "float32"):
+            call = next(iter(value), None) if isinstance(value, tuple) else value
+            raise error("E423", f"train cannot carry out {name} = {drawn(value)}", getattr(call, "span", None),
+                        help=f"leave {name} out")  # fmt: skip
+    if recipe.epochs is None and recipe.steps is None:
+        raise error("E423", "the recipe does not say how long to train", help="train { epochs = 40 }")
+    for name in ("epochs", "steps", "batch"):
+        value = getattr(recipe, name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise error("E423", f"{name} is a whole number from 1, not {value}")
+    share = recipe.validate
+    if share is not None and (isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share < 1):
+        raise error("E423", f"validate is a share between 0 and 1, not {share}")
+
+
+def recipe_entries(recipe: TrainRecipe) -> dict[str, str]:
+    """key → text, in the order of the record; places in the source are left out."""
+    return {f.name: drawn(getattr(recipe, f.name)) for f in fields(recipe) if f.name not in ("span", "spans")}
+
+
+def changed(old: Mapping[str, str], new: Mapping[str, str]) -> str:
+    """The first entry that differs and may not, as `batch was 64, is 32`; empty where there is none."""
+    for key in new:
+        if key not in FREE and old.get(key) != new[key]:
+            return f"{key} was {old.get(key, 'not given')}, is {new[key]}"
+    return ""
+
+
+def drawn(value: Any) -> str:
+    """A value of a recipe much as it is written in a file."""
+    match value:
+        case Call():
+            given = [drawn(x) for x in value.args] + [f"{k} = {drawn(x)}" for k, x in value.keys.items()]
+            return f"{value.name}({', '.join(given)})" if given else value.name
+        case Interval():
+            return f"{value.low:g}..{value.high:g}"
+        case tuple() | list():
+            return f"[{', '.join(drawn(x) for x in value)}]"
+        case bool():
+            return str(value).lower()
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            inside = [f"{f.name} = {drawn(getattr(value, f.name))}" for f in fields(value) if f.name not in ("span", "spans")]
+            return f"{type(value).__name__.lower()}({', '.join(inside)})"
+    return str(value)

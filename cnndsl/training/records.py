@@ -1,0 +1,99 @@
+"""What training reports while it runs, and what it leaves. The command line draws these; nothing here prints.
+
+A run is a folder `runs/<model>/<number>`:
+
+    log.csv              a row for each epoch (`Row`)
+    loss.png             the same as a picture
+    recipe.txt           what was trained, and how
+    weights.safetensors  parameters and running statistics of the last epoch
+    checkpoints/<step>/  state.safetensors and checkpoint.json: all that is needed to go on
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One epoch. loss, accuracy: means over the images as they were trained on, None where there are none.
+
+    rate: of the last step. seconds: since the run began (across resumptions), validation included.
+    """
+
+    epoch: int
+    step: int
+    rate: float
+    loss: float
+    accuracy: float | None
+    validation_loss: float | None
+    validation_accuracy: float | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Before the first step. `resumed`: the step it goes on from, None for a new run."""
+
+    model: str
+    run_dir: Path
+    epochs: int
+    steps_per_epoch: int
+    batch: int
+    images: int
+    validation_images: int
+    resumed: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """After a step. step counts from 1 within the epoch; loss, accuracy: means over the epoch so far."""
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    loss: float
+    accuracy: float | None
+    images_per_second: float
+    seconds_left: float
+
+
+@dataclass(frozen=True, slots=True)
+class EpochDone:
+    """After an epoch, its validation and its checkpoint."""
+
+    row: Row
+    epochs: int
+
+
+Event = Started | Stepped | EpochDone
+OnEvent = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """stopped: by Ctrl-C, with everything saved; `train(…, resume=True)` goes on. weights: parameters and buffers."""
+
+    run_dir: Path
+    weights: Mapping[str, NDArray[Any]]
+    history: tuple[Row, ...]
+    steps: int
+    stopped: bool = False
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Means over `count` images, each counted once. confusion[i, j]: images of class i that were called j."""
+
+    loss: float
+    accuracy: float
+    confusion: NDArray[np.int64]
+    labels: tuple[str, ...]
+    count: int = 0

@@ -1,0 +1,264 @@
+"""One training step: forward, loss, gradients and update as one graph, and as something to call.
+
+    model ─ specialise ─ batch statistics, dropout ─ loss ─ gradients ─ optimiser ─ gate
+
+The gate: `apply = isfinite(loss)`; every update is `select(apply, new, old)`, the step counter's and the running
+statistics' too, so that a NaN is found before it has spoilt anything.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnndsl.autodiff import differentiate
+from cnndsl.errors import error
+from cnndsl.graph.graph import INPUT, Graph, Origin, State, Value
+from cnndsl.graph.op import REGISTRY
+from cnndsl.graph.types import TensorType
+from cnndsl.language.recipe import Sgd
+from cnndsl.training.optimizers import add_updates
+
+if TYPE_CHECKING:
+    from cnndsl.language.model import Model
+    from cnndsl.language.recipe import Call, LossTerm
+
+Array = NDArray[Any]
+LABEL_LOSSES = ("cross_entropy",)
+
+
+class Step:
+    """A compiled training step. `step(images, labels)` does one update and returns the loss before it.
+
+    rate: of the next call; seed: of dropout and noise. `state` is the live memory (parameters, statistics, slots,
+    counter); `weights` a copy of what a weight file holds.
+    """
+
+    def __init__(self, graph: Graph, executable: Any, rate: float, seed: int, scores: str) -> None:
+        self.graph = graph
+        self.executable = executable
+        self.rate = rate
+        self.seed = seed
+        self.scores = scores
+        self._lock = threading.Lock()
+
+    @property
+    def state(self) -> dict[str, Array]:
+        return self.executable.state  # type: ignore[no-any-return]
+
+    @property
+    def weights(self) -> dict[str, Array]:
+        kept = (n for n, s in self.graph.state.items() if s.kind in ("parameter", "buffer"))
+        return {name: np.array(self.state[name]) for name in kept}
+
+    def save(self, path: str | Path) -> None:
+        """Write `weights` as safetensors."""
+        from cnndsl.runtime.safetensors import write_weights
+
+        write_weights(path, self.weights)
+
+    def __call__(self, images: Array, labels: Array) -> float:
+        """One update on a batch: images (batch, H, W, C) float32, labels (batch,) int32. Raises E705, E706."""
+        return self.run(np.asarray(images), np.asarray(labels), self.rate)[0]
+
+    def run(self, images: Array, labels: Array, rate: float) -> tuple[float, Array | None]:
+        """One update; the loss, and the scores of the batch where the step gives them."""
+        with self._lock:
+            outputs = self.executable(**self.given(images, labels, rate))
+            self.rate = rate
+        return float(outputs["loss"]), outputs[self.scores] if self.scores else None
+
+    def given(self, images: Array, labels: Array, rate: float) -> dict[str, Array]:
+        """The inputs of the graph by name. Raises E705, E706 where they do not fit."""
+        found: dict[str, Array] = {}
+        for name, value in self.graph.inputs.items():
+            if name == "rate":
+                given: Any = np.float32(rate)
+            elif name == "seed":
+                given = np.uint64(self.seed)
+            elif name in ("label", "target"):
+                given = labels
+            else:
+                given = images
+            array = np.asarray(given)
+            code = "E705" if name == "label" else "E706"
+            if array.shape != value.type.sizes:
+                raise error(code, f"{name}: expected an array of shape {value.type.sizes}, not {array.shape}")
+            if (array.dtype.kind == "f") != value.type.is_float or array.dtype.kind not in "fiu":
+                raise error(code, f"{name}: expected {value.type.dtype}, not {array.dtype}")
+            found[name] = np.ascontiguousarray(array, value.type.dtype)
+        return found
+
+
+def compile_step(
+    net: Model | Graph,
+    weights: Any = None,
+    *,
+    loss: str | Sequence[LossTerm] | None = None,
+    optimizer: Any = None,
+    batch: int,
+    target: str = "numpy",
+    threads: int | None = None,
+    seed: int = 0,
+    outputs: Sequence[str] = (),
+) -> Step:
+    """Compile one training step of `net` on batches of `batch` images.
+
+    weights: name → array, or a path; None: drawn by `seed`. loss: as in a recipe, `"cross_entropy(logits)"`; None: the
+    model's recipe says it, as it says the optimizer. outputs: at most one named value to return beside the loss.
+    """
+    from cnndsl.runtime.compile import compile_step_graph
+
+    recipe = None if isinstance(net, Graph) else net.train
+    terms = _terms(loss) if loss is not None else recipe.loss if recipe is not None else ()
+    optimizer = optimizer if optimizer is not None else recipe.optimizer if recipe is not None else Sgd(rate=0.01)
+    graph = build_step(net, terms, optimizer, batch, outputs)
+    given = net.initial_weights(seed) if weights is None else weights
+    executable = compile_step_graph(graph, given, target=target, batch=batch, threads=threads)
+    return Step(graph, executable, float(optimizer.rate), seed, outputs[0] if outputs else "")
+
+
+def _terms(loss: str | Sequence[LossTerm]) -> Sequence[LossTerm]:
+    if not isinstance(loss, str):
+        return loss
+    from cnndsl.language.recipe import parse_loss
+
+    return parse_loss(loss)
+
+
+def build_step(
+    net: Model | Graph,
+    loss: Sequence[LossTerm],
+    optimizer: Any,
+    batch: int,
+    outputs: Sequence[str] = (),
+) -> Graph:
+    """The graph of one step on `batch` images. Inputs: the model's, `label` (or `target`, `mask`), `rate`, `seed`.
+
+    Outputs: `loss`, and each of the named values `outputs`. Updates: parameters, slots, running statistics, `step`.
+    Raises E423, E424 (what the loss names is not there), E603 (an op without a gradient).
+    """
+    from cnndsl.passes.context import Context, Log, Options
+    from cnndsl.passes.specialise import specialise
+    from cnndsl.passes.training import training
+
+    graph = net if isinstance(net, Graph) else net.graph
+    options = Options(batch=batch, training=True, heads=any(_names_head(graph, term) for term in loss))
+    ctx = Context(None, options, Log())
+    graph = training(specialise(graph, ctx), ctx)
+
+    total = _loss(graph, loss)
+    wanted = {name: named(graph, name) for name in outputs}
+    rate = scalar(graph, "rate", "float32")
+    states = {n: s for n, s in graph.state.items() if s.kind == "parameter"}
+    gradients = differentiate(graph, total, [graph.state_values[n] for n in states])
+    add_updates(graph, optimizer, {n: g for n, g in zip(states, gradients, strict=True) if g is not None}, rate)
+    count_step(graph)
+    gate(graph, total)
+    graph.outputs = {"loss": total, **wanted}
+    return graph
+
+
+def _names_head(graph: Graph, term: LossTerm) -> bool:
+    return any(isinstance(x, str) and x in graph.heads for x in term.call.args)
+
+
+def _loss(graph: Graph, terms: Sequence[LossTerm]) -> Value:
+    """Σ weight · loss, a scalar."""
+    total: Value | None = None
+    for term in terms:
+        value = _term(graph, term.call)
+        weight = float(term.weight)
+        if weight != 1.0:
+            value = graph.pointwise(lambda e, x, w=weight: w * x, value, origin=Origin("loss"))
+        total = value if total is None else graph.pointwise(lambda e, p, q: p + q, total, value, origin=Origin("loss"))
+    if total is None:
+        raise error("E423", "there is no loss to train on", help="train { loss = cross_entropy(logits) }")
+    return total
+
+
+def _term(graph: Graph, call: Call) -> Value:
+    """One loss of the recipe: `cross_entropy(logits)`, `mse(output, image)`."""
+    op = REGISTRY.get(call.name)
+    if op is None or call.name not in ("cross_entropy", "mse"):
+        raise error(
+            "E423",
+            f"the loss {call.name} cannot be run",
+            call.span,
+            help="there are cross_entropy(logits), mse(output, target)",
+        )
+    if not call.args:
+        raise error("E424", f"{call.name} needs the name of a value", call.span)
+    first = _operand(graph, call, call.args[0])
+    if call.name in LABEL_LOSSES:
+        if first.node.op.name in ("softmax", "log_softmax"):
+            raise error("E424", f"{call.name} takes logits, {call.args[0]} has been through {first.node.op.name}", call.span)
+        extra = call.args[1:] or ("label",)
+    else:
+        extra = call.args[1:] or ("target",)
+    operands = [first]
+    for name in extra:
+        if name == "label":
+            operands.append(_given(graph, "label", TensorType(first.type.shape[:-1], "int32")))
+        elif name in ("target", "mask") and name not in graph.inputs and name not in graph.names:
+            operands.append(_given(graph, str(name), first.type))
+        else:
+            operands.append(_operand(graph, call, name))
+    attrs = op.attrs(**dict(call.keys))
+    if op.resolve is not None:
+        attrs = op.resolve(attrs, *(x.type for x in operands))
+    return graph.add(op, operands, attrs, Origin("loss", call.span))[0]
+
+
+def _operand(graph: Graph, call: Call, name: Any) -> Value:
+    try:
+        return named(graph, name)
+    except KeyError:
+        known = sorted({*graph.names, *graph.heads, *graph.inputs, "output"})
+        raise error("E424", f"{call.name} names {name}, which is no value of the model", call.span,
+                    help=f"there are {', '.join(known)}; name one with: as {name}") from None  # fmt: skip
+
+
+def named(graph: Graph, name: Any) -> Value:
+    """The value of that name: named in the model, a head, an input, or `output`. KeyError where there is none."""
+    for values in (graph.names, graph.heads, graph.outputs, graph.inputs):
+        if isinstance(name, str) and name in values:
+            return values[name]
+    raise KeyError(name)
+
+
+def _given(graph: Graph, name: str, type_: TensorType) -> Value:
+    """What the data gives beside the pictures; made once. Its shape is the same wherever it is named."""
+    found = graph.inputs.get(name)
+    if found is None:
+        return graph.source(INPUT, name, type_, Origin(name), batched=True)
+    if found.type != type_:
+        raise error("E424", f"{name} would be {found.type} for one loss and {type_} for another")
+    return found
+
+
+def scalar(graph: Graph, name: str, dtype: str) -> Value:
+    """The rank-0 input of that name; made where a pass has not made it already."""
+    found = graph.inputs.get(name)
+    return graph.source(INPUT, name, TensorType((), dtype), Origin(name)) if found is None else found
+
+
+def count_step(graph: Graph) -> None:
+    """Add the state `step` where it is not there yet, and its update."""
+    if "step" not in graph.state:
+        graph.add_state(State("step", TensorType((), "int64"), kind="counter"), Origin("step"))
+    if "step" not in graph.updates:
+        graph.update("step", graph.pointwise(lambda e, n: n + 1, graph.state_values["step"], origin=Origin("step")))
+
+
+def gate(graph: Graph, loss: Value) -> None:
+    """Let every update happen only where the loss is finite."""
+    ok = graph.pointwise(lambda e, x: e.isfinite(x), loss, origin=Origin("apply"))
+    for name, new in list(graph.updates.items()):
+        old = graph.state_values[name]
+        graph.update(name, graph.pointwise(lambda e, c, p, q: e.select(c, p, q), ok, new, old, origin=Origin(name)))
