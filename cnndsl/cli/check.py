@@ -11,7 +11,7 @@ from cnndsl.cli.options import Json
 
 
 def check(
-    files: Annotated[list[str], typer.Argument(metavar="FILE... [KEY=VALUE]...", help="Files, or file.cnn:name.")],
+    files: Annotated[list[str], typer.Argument(help="Files, or file.cnn:name; key=value for the models.")],
     as_json: Json = False,
 ) -> None:
     """Say what is wrong with models: errors and warnings, with places. Exit code 1 if there is an error."""

@@ -69,7 +69,7 @@ def overview(
 def main() -> None:
     """The entry point: runs the command, prints what failed on stderr, sets the exit code."""
     try:
-        app()
+        app(prog_name="cnndsl")
     except Exception as e:
         sys.exit(failure.report(e, as_json="--json" in sys.argv))
 

@@ -49,16 +49,22 @@ def find_weights(model: Model, given: Path | None) -> Weights:
 
     if given is not None:
         return Weights(given, "given")
-    from cnndsl.training.runs import newest_weights
-
-    run = newest_weights(Path("runs"), model.name)
-    if run is not None:
-        return Weights(run, "this folder's newest run")
+    runs = finished_runs(model.name)
+    if runs:
+        return Weights(runs[-1], "this folder's newest run")
     bundled = Path(__file__).parents[1] / "data" / "weights" / f"{model.name}.safetensors"
     if bundled.is_file():
         return Weights(bundled, "bundled with cnndsl")
     help = f"train it first: cnndsl train {model.name}; or name a file: --weights w.safetensors"
     raise error("E771", f"there are no weights for {model.name}: none in runs/, none bundled", help=help)
+
+
+def finished_runs(name: str) -> list[Path]:
+    """The weight files of this folder's runs of that model, the newest last."""
+    from cnndsl.training.checkpoint import safe_name
+
+    found = (Path("runs") / safe_name(name)).glob("*/weights.safetensors")
+    return sorted((p for p in found if p.parent.name.isdecimal()), key=lambda p: int(p.parent.name))
 
 
 def say(line: str) -> None:

@@ -7,12 +7,10 @@ from typing import Annotated
 
 import typer
 
-ModelName = Annotated[
-    str, typer.Argument(metavar="MODEL", help="A file, file.cnn:name, or a bundled name.", show_default=False)
-]
+ModelName = Annotated[str, typer.Argument(help="A file, file.cnn:name, or a bundled name.", show_default=False)]
 PairList = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[KEY=VALUE]...", help="Arguments of the model and entries of its recipes.", show_default=False),
+    typer.Argument(help="key=value: arguments of the model, entries of its recipe.", show_default=False),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print data for programs instead of text for people.")]
 WeightsFile = Annotated[

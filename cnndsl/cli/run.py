@@ -21,9 +21,7 @@ CHUNK = 64  # pictures in memory at a time, and the largest batch
 
 def run(
     model: ModelName,
-    files: Annotated[
-        list[str], typer.Argument(metavar="FILE... [KEY=VALUE]...", help="Pictures, folders of them, .npy arrays.")
-    ],
+    files: Annotated[list[str], typer.Argument(help="Pictures, folders of them, .npy arrays; key=value for the model.")],
     weights: WeightsFile = None,
     target: TargetName = "numpy",
     threads: Threads = None,

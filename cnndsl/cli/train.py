@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import Annotated
 
@@ -27,26 +28,28 @@ def train(
     from cnndsl.cli.arguments import pairs
     from cnndsl.cli.models import load_model
     from cnndsl.cli.progress import Progress
+    from cnndsl.data import datasets
+    from cnndsl.errors import error
     from cnndsl.training.loop import train as train_model
 
     given = pairs(arguments or ()).only("train")
     net = load_model(model, given)
+    if recipe not in net.trains:
+        known = ", ".join(sorted(filter(None, net.trains))) or "none"
+        raise error("E770", f"{net.name} has no recipe {f'train {recipe}' if recipe else 'train'}; named ones: {known}")
+    how = net.trains[recipe].override(given.recipe.get("train", {}))
+    name = data or how.data
+    if name is None:
+        raise error("E770", f"{net.name} names no data to train on", help="name it: --data digits, or --data FOLDER")
     with Progress() as progress:
         done = train_model(
-            net,
-            recipe=recipe,
-            overrides=given.recipe.get("train", {}),
-            data=data,
-            resume=resume,
-            target=target,
-            threads=threads,
-            on_event=progress,
-        )
+            net, how, datasets.open(name), target=target, threads=threads, resume=resume, on_event=progress
+        )  # fmt: skip
     if done.stopped:
-        again = " ".join(["cnndsl train", *sys.argv[2:], *(() if resume else ("--resume",))])
+        again = shlex.join(["cnndsl", *sys.argv[1:], *(() if resume else ("--resume",))])
         print(f"\nstopped after step {done.steps}; everything is saved in {done.run_dir}")
         print(f"to go on: {again}")
         raise typer.Exit(130)
-    print(f"\nweights   {done.run_dir / 'weights.safetensors'}")
-    print(f"curve     {done.run_dir / 'loss.png'} and log.csv")
-    print(f"next      cnndsl eval {model}")
+    print(f"\nweights  {done.run_dir / 'weights.safetensors'}")
+    print(f"curve    {done.run_dir / 'loss.png'}, log.csv")
+    print(f"next     cnndsl eval {model}    cnndsl run {model} PICTURE…")
