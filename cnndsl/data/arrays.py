@@ -125,6 +125,8 @@ def _part(parts: dict[str, Array], prefix: str, classes: tuple[str, ...], path: 
     images, labels = parts[f"{prefix}images"], parts[f"{prefix}labels"]
     if images.ndim == 3:
         images = images[..., None]
+    if images.ndim != 4:
+        raise error("E706", f"{path}: expected images of shape (n, H, W, C) or (n, H, W), {prefix}images has {images.shape}")
     if labels.ndim == 2 and 1 in labels.shape:
         labels = labels.ravel()
     if labels.ndim != 1 or len(images) != len(labels):

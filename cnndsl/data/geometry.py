@@ -36,10 +36,8 @@ def resize(size: Any) -> Made:
             return resized(x, *target)
         if fixed:
             return resized(x, *_shorter(x, int(low)))
-        sides = np.floor(drawn(draws.uniform()[:, 0], (low, high + 1))).astype(int)
-        if len(set(sides.tolist())) > 1:
-            raise error("E706", "pictures resized to drawn sizes must be cropped one by one")
-        return resized(x, *_shorter(x, int(sides[0])))
+        (side,) = np.floor(drawn(draws.uniform()[:, 0], (low, high + 1)))  # such pictures come one by one
+        return resized(x, *_shorter(x, int(side)))
 
     return (0 if fixed is not False else 1), run
 

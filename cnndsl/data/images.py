@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm")
-LARGEST = 64_000_000
+LARGEST = 40_000_000
 """Pixels of a picture. Larger ones are refused from their header, before anything is decoded."""
 
 
@@ -69,9 +69,9 @@ def _decode(image: Image) -> NDArray[Any]:
     transparent = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
     if transparent:
         image = image.convert("RGBA")
-        paper = Image.new("RGBA", image.size, (255, 255, 255, 255))
-        image = Image.alpha_composite(paper, image)
-        pixels = np.asarray(image.convert("RGB"))
+        paper = Image.new("RGB", image.size, (255, 255, 255))
+        paper.paste(image, mask=image.getchannel("A"))
+        pixels = np.asarray(paper)
     elif image.mode in ("1", "L"):
         return np.asarray(image.convert("L"))[:, :, None]
     else:

@@ -99,10 +99,10 @@ def apply(preprocess: Preprocess | None, pictures: Pictures, shape: Sequence[int
 def run(steps: Sequence[Step], pictures: Pictures, seed: int = 0, epoch: int = 0, samples: Array | None = None) -> Array:
     """`pictures` through `steps`, as one array. samples: (n,) the numbers of the pictures in their data set."""
     samples = np.arange(len(pictures)) if samples is None else samples
-    if isinstance(pictures, np.ndarray) and pictures.dtype != object:
+    alone = any(step.draws and step.stream.endswith(".resize") for step in steps)  # each to a size of its own
+    if isinstance(pictures, np.ndarray) and not alone:
         return _run(steps, pictures, seed, epoch, samples)
-    shapes = {x.shape for x in pictures}
-    if len(shapes) == 1:
+    if not alone and len({x.shape for x in pictures}) == 1:
         return _run(steps, np.stack(list(pictures)), seed, epoch, samples)
     single = [_run(steps, x[None], seed, epoch, samples[i : i + 1]) for i, x in enumerate(pictures)]
     sizes = sorted({x.shape[1:] for x in single})
