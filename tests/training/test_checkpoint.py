@@ -1,0 +1,117 @@
+"""Checkpoints: there whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cnndsl.errors import CnnError
+from cnndsl.training import checkpoint
+from cnndsl.training.checkpoint import Position
+from cnndsl.training.records import Row
+
+STATE = {"a.weight": np.arange(6, dtype=np.float32).reshape(2, 3), "step": np.array(7, np.int64), "b.bias": np.zeros(4, np.float32)}
+ROW = Row(1, 10, 0.1, 1 / 3, 0.5, None, None, 2.5)
+
+
+def position(step: int = 7) -> Position:
+    return Position(step, {"batch": "64"}, "digits", 0.1 + 0.2, 3, 9, 1.5, (ROW,))
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path, position(), STATE)
+    at, state = checkpoint.load(tmp_path)
+    assert at == position()
+    assert list(state) == sorted(STATE) or set(state) == set(STATE)
+    for name, array in STATE.items():
+        np.testing.assert_array_equal(state[name], array)
+        assert state[name].dtype == array.dtype
+
+
+def test_the_newest_two_are_kept(tmp_path: Path) -> None:
+    for step in (0, 10, 5, 200, 1000):
+        checkpoint.save(tmp_path, position(step), STATE)
+    assert sorted(int(p.name) for p in (tmp_path / "checkpoints").iterdir()) == [200, 1000]
+    assert checkpoint.load(tmp_path)[0].step == 1000
+
+
+def test_incomplete_ones_do_not_count(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path, position(3), STATE)
+    (tmp_path / "checkpoints" / "0000000009").mkdir()
+    aside = tmp_path / "checkpoints" / ".0000000011.99"
+    aside.mkdir()
+    assert checkpoint.load(tmp_path)[0].step == 3
+    assert not aside.exists()
+
+
+def test_nothing_to_load(tmp_path: Path) -> None:
+    with pytest.raises(CnnError, match="no checkpoint") as e:
+        checkpoint.load(tmp_path)
+    assert e.value.code == "E709"
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"format": 1}', '{"format": 99}', "[" * 100_000, '{"format": 1, "version": 1, "history": 3}'])
+def test_a_damaged_record(tmp_path: Path, text: str) -> None:
+    where = checkpoint.save(tmp_path, position(), STATE)
+    (where / "checkpoint.json").write_text(text)
+    with pytest.raises(CnnError, match="cannot be read") as e:
+        checkpoint.load(tmp_path)
+    assert e.value.code == "E710"
+
+
+def test_a_step_of_another_kind(tmp_path: Path) -> None:
+    where = checkpoint.save(tmp_path, position(), STATE)
+    said = json.loads((where / "checkpoint.json").read_text())
+    (where / "checkpoint.json").write_text(json.dumps(said | {"step": "seven"}))
+    with pytest.raises(CnnError, match="cannot be read"):
+        checkpoint.load(tmp_path)
+
+
+@pytest.fixture
+def small_disk() -> Iterator[None]:
+    """No file may grow beyond 64 KB: what a full disk looks like to a writer."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (65536, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.usefixtures("small_disk")
+def test_a_full_disk_leaves_the_last_one_intact(tmp_path: Path) -> None:
+    kept = checkpoint.save(tmp_path, position(3), STATE)
+    large = {**STATE, "c.weight": np.zeros(100_000, np.float32)}
+    with pytest.raises(CnnError, match="cannot be written") as e:
+        checkpoint.save(tmp_path, position(9), large)
+    assert e.value.code == "E708"
+    assert str(kept) in str(e.value)
+    assert checkpoint.load(tmp_path)[0].step == 3
+    assert [p.name for p in (tmp_path / "checkpoints").iterdir()] == [kept.name]
+
+
+def test_an_unwritable_place(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").write_text("a file where a folder should be")
+    with pytest.raises(CnnError, match="there is no checkpoint yet"):
+        checkpoint.save(tmp_path, position(), STATE)
+    with pytest.raises(CnnError, match="cannot be written"):
+        checkpoint.new_run(tmp_path / "checkpoints", "lenet5")
+
+
+def test_state_of_another_model() -> None:
+    with pytest.raises(CnnError, match="has no b.bias"):
+        checkpoint.fitting({"a.weight": STATE["a.weight"]}, {"a.weight": STATE["a.weight"], "b.bias": STATE["b.bias"]})
+    with pytest.raises(CnnError, match="has shape"):
+        checkpoint.fitting({"a.weight": np.zeros(3)}, {"a.weight": STATE["a.weight"]})
+    with pytest.raises(CnnError, match="do not have"):
+        checkpoint.fitting(STATE, {"a.weight": STATE["a.weight"]})
+
+
+def test_runs_are_numbered(tmp_path: Path) -> None:
+    assert checkpoint.latest_run("net", tmp_path) is None
+    assert [checkpoint.new_run(tmp_path, "net").name for _ in range(11)] == [str(n) for n in range(1, 12)]
+    assert checkpoint.latest_run("net", tmp_path) == tmp_path / "net" / "11"
+    assert checkpoint.new_run(tmp_path, "../../etc").parent.parent == tmp_path
