@@ -50,10 +50,10 @@ def word(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def setup(app):  # noqa: ANN001, ANN201 (Sphinx's own signature)
+def setup(app):
     """Fill `<!-- ops -->` with the table."""
 
-    def fill(app, name, source):  # noqa: ANN001, ANN202
+    def fill(app, name, source):
         source[0] = source[0].replace("<!-- ops -->", signatures())
 
     app.connect("source-read", fill)

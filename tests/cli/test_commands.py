@@ -1,0 +1,195 @@
+"""What each command gives when all is well."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnndsl.data.datasets import digits
+
+LENET = Path(__file__).parents[2] / "models" / "lenet5.cnn"
+
+
+def test_check(cli: Any) -> None:
+    done = cli("check", LENET)
+    assert (done.code, done.err) == (0, "")
+    assert done.out == f"{LENET}: ok\n"
+
+
+def test_check_reports_every_file(cli: Any, tmp_path: Path) -> None:
+    (tmp_path / "a.cnn").write_text("model a {\n    input image: 8x8x1\n    rellu\n    dens(10)\n}\n")
+    (tmp_path / "b.cnn").write_text("model b {\n    input image: 8x8x1\n    sofmax\n}\n")
+    done = cli("check", "a.cnn", LENET, "b.cnn")
+    assert done.code == 1
+    assert done.err.count("error[E2") == 3
+    assert done.out == f"{LENET}: ok\n"
+    found = json.loads(cli("check", "a.cnn", LENET, "b.cnn", "--json").out)
+    assert [(x["place"]["file"], x["place"]["line"]) for x in found] == [("a.cnn", 3), ("a.cnn", 4), ("b.cnn", 3)]
+
+
+def test_show(cli: Any) -> None:
+    data = json.loads(cli("show", "lenet5", "--json").out)
+    assert data["parameters"] == 61_706
+    assert data["head_parameters"] == 0
+    assert data["multiply_adds"] == 28 * 28 * 6 * 25 + 10 * 10 * 16 * 150 + 400 * 120 + 120 * 84 + 84 * 10
+    assert data["output_shape"] == [10]
+    by_name = {layer["name"]: layer for layer in data["layers"]}
+    assert by_name["conv2"]["output_shape"] == [10, 10, 16]
+    assert by_name["conv2"]["receptive_field"] == [14, 14]
+    assert sum(layer["parameters"] for layer in data["layers"]) == data["parameters"]
+    assert sum(layer["multiply_adds"] for layer in data["layers"]) == data["multiply_adds"]
+    text = cli("show", "lenet5").out
+    assert "61,706 parameters" in text
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_show_with_arguments(cli: Any) -> None:
+    assert json.loads(cli("show", "lenet5", "classes=26", "--json").out)["output_shape"] == [26]
+
+
+@pytest.fixture
+def digit(tmp_path: Path) -> Path:
+    """A digit that was held back from training, black on white: its label is the first character of its name."""
+    test = digits().test
+    assert test is not None
+    path = tmp_path / f"{int(test.labels[5])}.png"
+    Image.fromarray(255 - np.asarray(test.images)[5, :, :, 0]).resize((140, 140)).convert("RGB").save(path)
+    return path
+
+
+def test_run_in_the_first_minute(cli: Any, digit: Path) -> None:
+    done = cli("run", "lenet5", digit)
+    assert done.code == 0, done.err
+    assert "bundled" in done.err
+    name, label, share = done.out.split()[:3]
+    assert name == str(digit)
+    assert label == digit.stem
+    assert float(share) > 50
+
+
+def test_run_on_many(cli: Any, digit: Path, tmp_path: Path) -> None:
+    test = digits().test
+    assert test is not None
+    np.save(tmp_path / "images.npy", np.asarray(test.images)[:100])
+    (tmp_path / "folder").mkdir()
+    for name in ("b.png", "a.jpg"):
+        Image.open(digit).save(tmp_path / "folder" / name)
+    done = cli("run", "lenet5", "images.npy", "folder", digit, "--json", "--top", "2")
+    found = json.loads(done.out)
+    assert [x["file"] for x in found[:2]] == ["images.npy[0]", "images.npy[1]"]
+    assert [x["file"] for x in found[100:]] == [str(Path("folder/a.jpg")), str(Path("folder/b.png")), str(digit)]
+    assert np.mean([x["label"] == str(y) for x, y in zip(found[:100], test.labels, strict=False)]) >= 0.9
+    assert all(len(x["top"]) == 2 and 0 <= x["probability"] <= 1 for x in found)
+
+
+def test_eval(cli: Any) -> None:
+    done = cli("eval", "lenet5", "--json")
+    found = json.loads(done.out)
+    assert found["images"] == 1000
+    assert 0.975 <= found["accuracy"] <= 1
+    confusion = np.array(found["confusion"])
+    assert confusion.shape == (10, 10)
+    assert confusion.sum() == 1000
+    assert np.trace(confusion) == round(1000 * found["accuracy"])
+    text = cli("eval", "lenet5")
+    assert f"accuracy  {100 * found['accuracy']:.2f} %" in text.out
+    assert "bundled" in text.err
+
+
+@pytest.fixture
+def few(tmp_path: Path) -> Path:
+    """200 digits to train on and 50 to test on."""
+    whole = digits()
+    assert whole.test is not None
+    path = tmp_path / "few.npz"
+    np.savez(
+        path,
+        images=np.asarray(whole.train.images)[::20],
+        labels=whole.train.labels[::20],
+        test_images=np.asarray(whole.test.images)[::20],
+        test_labels=whole.test.labels[::20],
+    )
+    return path
+
+
+def test_train_then_use(cli: Any, few: Path, digit: Path, tmp_path: Path) -> None:
+    done = cli("train", "lenet5", "--data", few, "train.epochs=2", "train.batch=20", "train.seed=7")
+    assert done.code == 0, done.err
+    lines = done.out.splitlines()
+    assert lines[0].startswith("training lenet5 on 200 images")
+    assert [line.split()[0] for line in lines[3:5]] == ["1", "2"]
+    folder = tmp_path / "runs" / "lenet5" / "1"
+    for name in ("weights.safetensors", "log.csv", "loss.png", "recipe.txt"):
+        assert (folder / name).stat().st_size > 0
+    assert len((folder / "log.csv").read_text().splitlines()) == 3
+    assert "newest run" in cli("run", "lenet5", digit).err
+    assert json.loads(cli("eval", "lenet5", "--data", few, "--json").out)["images"] == 50
+    cli("train", "lenet5", "--data", few, "train.epochs=1", "train.batch=20")
+    assert os.path.join("lenet5", "2") in cli("run", "lenet5", digit).err
+
+
+def test_compile_writes_what_runs(cli: Any, tmp_path: Path, digit: Path) -> None:
+    done = cli("compile", "lenet5", "--batch", "4", "-o", "net.py")
+    assert done.code == 0, done.err
+    text = (tmp_path / "net.py").read_text()
+    assert cli("compile", "lenet5", "--batch", "4").out == text
+    assert "cnndsl" not in [line.split()[1] for line in text.splitlines() if line.startswith(("import ", "from "))]
+    weights = Path(__file__).parents[2] / "cnndsl" / "data" / "weights" / "lenet5.safetensors"
+    test = digits().test
+    assert test is not None
+    np.save(tmp_path / "images.npy", (np.asarray(test.images)[:6] / np.float32(255)).astype(np.float32))
+    command = [sys.executable, "net.py", str(weights), "images.npy"]
+    alone = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert alone.returncode == 0, alone.stderr
+    assert alone.stdout.strip()
+
+
+def test_compile_the_training_step(cli: Any, tmp_path: Path) -> None:
+    done = cli("compile", "lenet5", "--train", "--batch", "8", "-o", "step.py")
+    assert done.code == 0, done.err
+    assert "def step" in (tmp_path / "step.py").read_text()
+
+
+def test_compile_explains_and_dumps(cli: Any, tmp_path: Path) -> None:
+    done = cli("compile", "lenet5", "--explain", "--dump", "graphs", "-o", "net.py")
+    assert done.code == 0, done.err
+    for words in ("specialise", "fuse", "dead_code"):
+        assert words in done.out
+    assert len(list((tmp_path / "graphs").iterdir())) >= 6
+
+
+def test_a_file_that_cannot_be_written(cli: Any, tmp_path: Path) -> None:
+    done = cli("compile", "lenet5", "-o", tmp_path / "no" / "such" / "net.py")
+    assert done.code == 1
+    assert "error[E598]" in done.err
+
+
+def test_export(cli: Any, tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    done = cli("export", "lenet5", "-o", "net.onnx")
+    assert done.code == 0, done.err
+    onnx.checker.check_model(str(tmp_path / "net.onnx"))
+    assert "error[E770]" in cli("export", "lenet5", "-o", "net.pb").err
+
+
+@pytest.mark.campaign
+def test_run_starts_quickly(digit: Path) -> None:
+    """The whole process, median of seven, files warm: 0.6 s at most."""
+    import time
+
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    taken = []
+    for _ in range(7):
+        began = time.perf_counter()
+        command = [sys.executable, "-m", "cnndsl.cli.main", "run", "lenet5", str(digit)]
+        subprocess.run(command, env=environment, check=True, capture_output=True)
+        taken.append(time.perf_counter() - began)
+    assert sorted(taken)[3] <= 0.6
