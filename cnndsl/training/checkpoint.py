@@ -54,7 +54,7 @@ def save(run_dir: Path, position: Position, state: Mapping[str, Array]) -> Path:
 
     folder = run_dir / "checkpoints"
     final, aside = folder / f"{position.step:010d}", folder / f".{position.step:010d}.{os.getpid()}"
-    if final in _complete(folder):  # stopped again where it was resumed: the same bits
+    if final in complete(run_dir):  # stopped again where it was resumed: the same bits
         return final
     text = json.dumps({"format": FORMAT, "version": __version__, **asdict(position)}, indent=1, allow_nan=True)
     try:
@@ -67,7 +67,7 @@ def save(run_dir: Path, position: Position, state: Mapping[str, Array]) -> Path:
             _sync(path)
         aside.rename(final)
         _sync(folder)
-        for old in _complete(folder)[:-KEPT]:
+        for old in complete(run_dir)[:-KEPT]:
             shutil.rmtree(old, ignore_errors=True)
     except OSError as e:
         shutil.rmtree(aside, ignore_errors=True)
@@ -77,7 +77,7 @@ def save(run_dir: Path, position: Position, state: Mapping[str, Array]) -> Path:
 
 def unwritable(path: Path, e: OSError, run_dir: Path) -> Exception:
     """E708: `path` could not be written; says which checkpoint is the last."""
-    kept = _complete(run_dir / "checkpoints")
+    kept = complete(run_dir)
     last = f"the last checkpoint is intact: {kept[-1]}" if kept else "there is no checkpoint yet"
     return error(
         "E708", f"{path} cannot be written: {e.strerror or e}", notes=(last,), help="make room, then go on with --resume"
@@ -89,7 +89,7 @@ def load(run_dir: Path) -> tuple[Position, dict[str, Array]]:
     from cnndsl.runtime.safetensors import read_weights
 
     folder = run_dir / "checkpoints"
-    found = _complete(folder)
+    found = complete(run_dir)
     if not found:
         raise error("E709", f"there is no checkpoint in {run_dir}")
     for leftover in folder.glob(".[0-9]*"):  # of a process that was killed while it wrote
@@ -144,8 +144,9 @@ def _numbers(folder: Path) -> list[int]:
         return []
 
 
-def _complete(folder: Path) -> list[Path]:
-    """The checkpoints in `folder`, oldest first."""
+def complete(run_dir: Path) -> list[Path]:
+    """The checkpoints of a run that are whole, oldest first."""
+    folder = run_dir / "checkpoints"
     names = sorted(str(n).zfill(10) for n in _numbers(folder))
     return [
         folder / n for n in names if (folder / n / "checkpoint.json").is_file() and (folder / n / "state.safetensors").is_file()

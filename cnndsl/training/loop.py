@@ -74,7 +74,7 @@ def _folder(model: Model, run_dir: str | Path | None, resume: bool) -> Path:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as e:
             raise error("E708", f"{path} cannot be written: {e.strerror}") from None
-        if not resume and (path / "checkpoints").exists():
+        if not resume and checkpoint.complete(path):
             raise error("E708", f"{path} holds a run already", help="go on with --resume, or name another folder")
         return path
     if not resume:
@@ -171,8 +171,9 @@ class _Run:
             checkpoint.save(run_dir, at, self.step.state)
             return at
         judged = self._judged()
-        row = Row(epoch + 1, step, rate, loss / seen, right / seen if self.scores else None,
-                  judged.loss if judged else None, judged.accuracy if judged else None, time.perf_counter() - began)  # fmt: skip
+        accuracy = right / seen if self.scores else None
+        validated = (judged.loss, judged.accuracy) if judged else (None, None)
+        row = Row(epoch + 1, step, rate, loss / seen, accuracy, *validated, time.perf_counter() - began)
         at = replace(at, loss=0.0, right=0, seen=0, seconds=row.seconds, history=(*at.history, row))
         checkpoint.save(run_dir, at, self.step.state)
         try:

@@ -24,8 +24,9 @@ DECAY_ON = ("all", "weights")
 def add_updates(graph: Graph, optimizer: Any, gradients: dict[str, Value], rate: Value) -> None:
     """Append the updates of all parameters in `gradients` (name → gradient) to `graph`. Raises E423."""
     if not isinstance(optimizer, Sgd):
-        raise error("E423", f"the optimizer {getattr(optimizer, 'name', optimizer)} cannot be run", getattr(optimizer, "span", None),
-                    help="there is sgd(rate, momentum, nesterov, weight_decay)")  # fmt: skip
+        said = getattr(optimizer, "name", optimizer)
+        help = "there is sgd(rate, momentum, nesterov, weight_decay)"
+        raise error("E423", f"the optimizer {said} cannot be run", getattr(optimizer, "span", None), help=help)
     for name, gradient in gradients.items():
         _sgd(graph, optimizer, graph.state[name], gradient, rate)
 

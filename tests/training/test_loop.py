@@ -1,0 +1,270 @@
+"""Training from end to end: a small network on small pictures, stopped, killed, resumed, refused."""
+
+from __future__ import annotations
+
+import csv
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnndsl.data.datasets import Dataset, Part
+from cnndsl.errors import CnnError
+from cnndsl.language.load import load_text
+from cnndsl.language.model import Model
+from cnndsl.training import checkpoint
+from cnndsl.training.evaluate import evaluate
+from cnndsl.training.loop import train
+from cnndsl.training.records import EpochDone, Started, Stepped
+
+TEXT = """
+model tiny(classes = 4) {
+    input image: 8x8x1
+    conv(4, 3x3, stride = 2) -> batch_norm(momentum = 0.9) -> relu
+    flatten
+    dense(classes) as logits
+    softmax
+}
+train {
+    loss      = cross_entropy(logits)
+    optimizer = sgd(rate = 0.1, momentum = 0.9)
+    schedule  = cosine
+    batch     = 16
+    epochs    = 4
+    augment   = shift(1)
+}
+preprocess { images = grey }
+"""
+
+
+def stripes() -> Dataset:
+    """Four kinds of pictures: a bright quarter each, under noise."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(100) % 4
+    images = rng.integers(0, 120, (100, 8, 8, 1)).astype(np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        top, left = divmod(int(label), 2)
+        image[4 * top : 4 * top + 4, 4 * left : 4 * left + 4] += 100
+    labels = labels.astype(np.int32)
+    return Dataset("stripes", tuple("abcd"), Part(images[:68], labels[:68]), Part(images[68:], labels[68:]))
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return load_text(TEXT)
+
+
+def test_it_learns_and_leaves_a_run(model: Model, tmp_path: Path) -> None:
+    events: list[Any] = []
+    result = train(model, model.train, stripes(), run_dir=tmp_path / "run", on_event=events.append)
+    assert not result.stopped
+    assert result.steps == 16  # 68 // 16 batches: the last partial one is dropped
+    assert [row.epoch for row in result.history] == [1, 2, 3, 4]
+    assert result.history[-1].validation_accuracy is not None
+    assert result.history[-1].validation_accuracy >= 0.9
+    assert result.history[-1].loss < 0.5 * result.history[0].loss
+    assert isinstance(events[0], Started)
+    assert sum(isinstance(e, Stepped) for e in events) == 16
+    assert sum(isinstance(e, EpochDone) for e in events) == 4
+    last = [e for e in events if isinstance(e, Stepped)][-1]
+    assert (last.step, last.steps, last.epoch) == (4, 4, 4)
+    assert last.images_per_second > 0
+    assert last.seconds_left == 0
+    with (tmp_path / "run" / "log.csv").open() as f:
+        rows = list(csv.DictReader(f))
+    assert [float(r["validation_loss"]) for r in rows] == [r.validation_loss for r in result.history]
+    with Image.open(tmp_path / "run" / "loss.png") as image:
+        assert image.size[0] > 300
+    assert "batch = 16" in (tmp_path / "run" / "recipe.txt").read_text()
+    found = evaluate(model, tmp_path / "run" / "weights.safetensors", stripes())
+    assert found.accuracy == result.history[-1].validation_accuracy
+    assert found.loss == pytest.approx(result.history[-1].validation_loss, rel=1e-6)
+
+
+def test_evaluation_counts_each_image_once(model: Model) -> None:
+    data = stripes()
+    found = evaluate(model, model.initial_weights(0), data, batch=5)
+    assert found.count == 32
+    assert found.confusion.sum() == 32
+    assert found.confusion.sum(axis=1).tolist() == [8, 8, 8, 8]
+    assert found.accuracy == np.trace(found.confusion) / 32
+    assert found.labels == tuple("abcd")
+    again = evaluate(model, model.initial_weights(0), data, batch=32)
+    assert again.loss == pytest.approx(found.loss, rel=1e-5)
+
+
+def weights_of(run: Path) -> bytes:
+    return (run / "weights.safetensors").read_bytes()
+
+
+def test_two_runs_are_bit_identical(model: Model, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        train(model, model.train, stripes(), run_dir=tmp_path / name)
+    assert weights_of(tmp_path / "a") == weights_of(tmp_path / "b")
+    train(model, replace(model.train, seed=5), stripes(), run_dir=tmp_path / "c")
+    assert weights_of(tmp_path / "a") != weights_of(tmp_path / "c")
+
+
+@pytest.mark.parametrize("after", [1, 4, 6, 16])
+def test_stopped_and_resumed_it_ends_with_the_same_bits(model: Model, tmp_path: Path, after: int) -> None:
+    train(model, model.train, stripes(), run_dir=tmp_path / "whole")
+    steps = 0
+
+    def stop(event: Any) -> None:
+        nonlocal steps
+        steps += isinstance(event, Stepped)
+        if steps == after and isinstance(event, Stepped):
+            signal.raise_signal(signal.SIGINT)
+
+    first = train(model, model.train, stripes(), run_dir=tmp_path / "cut", on_event=stop)
+    assert first.stopped == (after < 16)
+    assert first.steps == after
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    second = train(model, model.train, stripes(), run_dir=tmp_path / "cut", resume=True)
+    assert not second.stopped
+    assert weights_of(tmp_path / "cut") == weights_of(tmp_path / "whole")
+    for name in ("loss", "accuracy", "validation_loss", "rate", "step"):
+        assert [getattr(r, name) for r in second.history] == [getattr(r, name) for r in first.history + second.history[len(first.history) :]]
+
+
+def test_runs_are_numbered_and_the_newest_is_resumed(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    short = replace(model.train, epochs=1)
+    assert train(model, short, stripes()).run_dir == Path("runs/tiny/1")
+    assert train(model, short, stripes()).run_dir == Path("runs/tiny/2")
+    longer = train(model, replace(model.train, epochs=2), stripes(), resume=True)
+    assert longer.run_dir == Path("runs/tiny/2")
+    assert longer.steps == 8
+
+
+def test_resumption_refused(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CnnError, match="no run of tiny to resume"):
+        train(model, model.train, stripes(), resume=True)
+    with pytest.raises(CnnError, match="there is no run"):
+        train(model, model.train, stripes(), run_dir="nowhere", resume=True)
+    short = replace(model.train, epochs=1)
+    train(model, short, stripes(), run_dir="r")
+    with pytest.raises(CnnError, match="holds a run already"):
+        train(model, short, stripes(), run_dir="r")
+    with pytest.raises(CnnError, match="batch was 16, is 8") as e:
+        train(model, replace(short, batch=8), stripes(), run_dir="r", resume=True)
+    assert e.value.code == "E711"
+    other = stripes()
+    with pytest.raises(CnnError, match="other data"):
+        train(model, short, replace(other, train=other.train.only(np.arange(50))), run_dir="r", resume=True)
+
+
+def test_a_validation_share(model: Model, tmp_path: Path) -> None:
+    events: list[Any] = []
+    train(model, replace(model.train, validate=0.25, epochs=1), stripes(), run_dir=tmp_path / "r", on_event=events.append)
+    assert (events[0].images, events[0].validation_images) == (52, 16)
+    for share, says in ((0.001, "to validate"), (0.999, "to train"), (1.5, "between 0 and 1"), (True, "between")):
+        with pytest.raises(CnnError, match=says):
+            train(model, replace(model.train, validate=share), stripes(), run_dir=tmp_path / f"r{share}")
+
+
+def test_steps_instead_of_epochs(model: Model, tmp_path: Path) -> None:
+    result = train(model, replace(model.train, epochs=None, steps=6), stripes(), run_dir=tmp_path / "r")
+    assert result.steps == 6
+    assert [row.step for row in result.history] == [4, 6]
+
+
+def test_a_loss_that_diverges_stops_before_the_update(model: Model, tmp_path: Path) -> None:
+    recipe = replace(model.train, optimizer=replace(model.train.optimizer, rate=1e30), schedule=None)
+    with pytest.raises(CnnError, match=r"step \d+ \(epoch 1\): the loss is (nan|inf)") as e:
+        train(model, recipe, stripes(), run_dir=tmp_path / "r")
+    assert e.value.code == "E707"
+    assert "the first value that is not finite" in str(e.value)
+
+
+def test_data_that_does_not_fit(model: Model, tmp_path: Path) -> None:
+    data = stripes()
+    for wrong, code in [
+        (replace(data, classes=tuple("abcde")), "E705"),
+        (replace(data, train=data.train.only(np.arange(10))), "E423"),
+        (replace(data, train=Part(np.zeros((68, 9, 9, 1), np.uint8), data.train.labels)), "E706"),
+    ]:
+        with pytest.raises(CnnError) as e:
+            train(model, model.train, wrong, run_dir=tmp_path / code)
+        assert e.value.code == code
+
+
+def test_a_full_disk_at_a_checkpoint(model: Model, tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill(event: Any) -> None:
+        if isinstance(event, EpochDone) and event.row.epoch == 2:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (500, before[1]))
+
+    try:
+        with pytest.raises(CnnError, match="cannot be written") as e:
+            train(model, model.train, stripes(), run_dir=tmp_path / "r", on_event=fill)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert e.value.code == "E708"
+    assert "0000000008" in str(e.value)
+    assert train(model, model.train, stripes(), run_dir=tmp_path / "r", resume=True).steps == 16
+    train(model, model.train, stripes(), run_dir=tmp_path / "whole")
+    assert weights_of(tmp_path / "r") == weights_of(tmp_path / "whole")
+
+
+CHILD = """
+import sys
+sys.path[:0] = [{here!r}, {root!r}]
+from dataclasses import replace
+from test_loop import TEXT, stripes, load_text, train
+model = load_text(TEXT)
+print("ready", flush=True)
+train(model, replace(model.train, epochs=60), stripes(), run_dir={run!r}, resume={resume})
+print("done", flush=True)
+"""
+
+
+def child(run: Path, resume: bool) -> subprocess.Popen[str]:
+    here = Path(__file__).parent
+    text = CHILD.format(here=str(here), root=str(here.parent.parent), run=str(run), resume=resume)
+    environment = dict(os.environ, PYTHONHASHSEED=str(random.randrange(1000)))
+    return subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE, text=True, env=environment)
+
+
+def whole_then_killed(tmp_path: Path, kills: int) -> None:
+    """Kill a run at random moments, resume it each time, and compare its weights with those of an uncut run."""
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    process = child(whole, False)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    began = time.perf_counter()
+    assert process.communicate(timeout=120)[0] == "done\n"
+    lasted, killed, moments = time.perf_counter() - began, 0, random.Random(kills)
+    while True:
+        process = child(cut, bool(checkpoint.complete(cut)))
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        if killed < kills:
+            time.sleep(moments.uniform(0, 1.5 * lasted / kills))
+            process.kill()
+        if process.communicate(timeout=120)[0] == "done\n":
+            break
+        killed += 1
+    assert killed >= kills // 2
+    assert weights_of(cut) == weights_of(whole)
+
+
+def test_killed_five_times(tmp_path: Path) -> None:
+    whole_then_killed(tmp_path, 5)
+
+
+@pytest.mark.campaign
+def test_killed_thirty_times(tmp_path: Path) -> None:
+    whole_then_killed(tmp_path, 30)
