@@ -156,4 +156,10 @@ def expect(condition: bool, wanted: str, code: str = "E301", **given: Any) -> No
         raise error(code, f"expected {wanted}" + (f", but {came}" if came else ""))
 
 
-__all__ = ["CnnError", "NoAttrs", "Op", "REGISTRY", "Reject", "Sample", "WeightSpec", "Work", "expect", "register", "sample"]
+def number(x: Any, what: str) -> None:
+    """Refuse what is not a finite number."""
+    good = isinstance(x, (int, float)) and not isinstance(x, bool) and abs(x) < float("inf")
+    expect(good, f"{what} to be a number", "E302", given=x)
+
+
+__all__ = ["CnnError", "NoAttrs", "Op", "REGISTRY", "Reject", "Sample", "WeightSpec", "Work", "expect", "number", "register", "sample"]

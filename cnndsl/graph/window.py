@@ -18,13 +18,18 @@ from cnndsl.graph.sizes import Size, ceil_div
 Pad = Union[str, tuple[tuple[int, int], ...]]
 
 
+def whole(x: Any, what: str, minimum: int = 1) -> int:
+    """One whole number of at least `minimum`."""
+    expect(isinstance(x, int) and not isinstance(x, bool), f"{what} to be a whole number", "E302", given=x)
+    expect(minimum <= x <= 2**31 - 1, f"{what} from {minimum} to 2147483647", "E303", given=x)
+    return int(x)
+
+
 def per_axis(x: Any, what: str, minimum: int = 1) -> int | tuple[int, ...]:
     """An integer for all axes, or a tuple with one each; checked to be at least `minimum`."""
-    parts = tuple(x) if isinstance(x, (tuple, list)) else (x,)
-    for p in parts:
-        expect(isinstance(p, int) and not isinstance(p, bool), f"{what} to be a whole number or one an axis", "E302", given=x)
-        expect(p >= minimum, f"{what} to be at least {minimum}", "E303", given=x)
-    return parts if isinstance(x, (tuple, list)) else x
+    if not isinstance(x, (tuple, list)):
+        return whole(x, what, minimum)
+    return tuple(whole(p, what, minimum) for p in x)
 
 
 def spread(x: int | tuple[int, ...], rank: int, what: str) -> tuple[int, ...]:

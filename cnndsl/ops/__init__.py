@@ -1,17 +1,40 @@
-"""The ops: what each one means. One file an op (with its gradient companions), one line here."""
+"""The ops: what each one means. One file an op with its gradient companions; one line here."""
 
-from cnndsl.graph.op import register
+from cnndsl.graph.op import Op, register
+from cnndsl.ops.arithmetic import ADD, MAXIMUM, MULTIPLY, SUBTRACT
 from cnndsl.ops.batch_norm import BATCH_NORM
-from cnndsl.ops.conv import CONV
+from cnndsl.ops.concat import CONCAT, TAKE_PART
+from cnndsl.ops.conv import CONV, CONV_INPUT_GRAD, CONV_WEIGHT_GRAD
+from cnndsl.ops.dense import DENSE, MATMUL
+from cnndsl.ops.dropout import DROPOUT
+from cnndsl.ops.fused import FUSED
+from cnndsl.ops.global_pool import GLOBAL_AVG_POOL, GLOBAL_MAX_POOL
+from cnndsl.ops.leaky_relu import LEAKY_RELU
+from cnndsl.ops.loss import CROSS_ENTROPY, CROSS_ENTROPY_GRAD, MSE
+from cnndsl.ops.moments import MOMENTS
+from cnndsl.ops.pad import PAD, PAD_GRAD
 from cnndsl.ops.pointwise import POINTWISE
+from cnndsl.ops.pool import AVG_POOL, AVG_POOL_GRAD, MAX_POOL, MAX_POOL_GRAD
+from cnndsl.ops.random_bits import RANDOM_BITS
+from cnndsl.ops.reduce_sum import REDUCE_SUM
 from cnndsl.ops.relu import RELU
+from cnndsl.ops.scale import SCALE
+from cnndsl.ops.shape import FLATTEN, IDENTITY, RESHAPE
+from cnndsl.ops.sigmoid import SIGMOID
+from cnndsl.ops.softmax import LOG_SOFTMAX, SOFTMAX
+from cnndsl.ops.tanh import TANH
 
-OPS = tuple(
-    register(op)
-    for op in (
-        POINTWISE,
-        CONV,
-        BATCH_NORM,
-        RELU,
-    )
-)
+OPS: tuple[Op, ...] = (
+    CONV, CONV_INPUT_GRAD, CONV_WEIGHT_GRAD,
+    MAX_POOL, MAX_POOL_GRAD, AVG_POOL, AVG_POOL_GRAD, GLOBAL_AVG_POOL, GLOBAL_MAX_POOL,
+    DENSE, MATMUL, BATCH_NORM, MOMENTS,
+    RELU, LEAKY_RELU, SIGMOID, TANH, SOFTMAX, LOG_SOFTMAX,
+    FLATTEN, RESHAPE, IDENTITY, PAD, PAD_GRAD, SCALE,
+    ADD, SUBTRACT, MULTIPLY, MAXIMUM, CONCAT, TAKE_PART,
+    DROPOUT, RANDOM_BITS,
+    CROSS_ENTROPY, CROSS_ENTROPY_GRAD, MSE,
+    POINTWISE, REDUCE_SUM, FUSED,
+)  # fmt: skip
+
+for _op in OPS:
+    register(_op)

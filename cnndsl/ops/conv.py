@@ -126,12 +126,83 @@ def multiply_adds(a: ConvAttrs, x: TensorType, w: TensorType, *rest: TensorType)
 
 
 def vjp(g: Any, a: ConvAttrs, xs: Any, ys: Any, gys: Any) -> tuple[Any, ...]:
-    x, w = xs[0], xs[1]
-    companion = {f: getattr(a, f) for f in a.__slots__} | {"sizes": tuple(x.shape[1:])}
-    grads = [g.conv_input_grad(gys[0], w, **companion), g.conv_weight_grad(x, gys[0], **companion)]
-    if a.bias:
-        grads.append(g.reduce_sum(gys[0], axes=tuple(range(ys[0].type.rank - 1))))
-    return tuple(grads)
+    """Other pad modes than zero are differentiated as a `valid` convolution of a `pad`."""
+    x, w, b = xs[0], xs[1], resolve(a, xs[0].type)
+    if a.pad_mode != "zero":
+        x = g.pad(x, amount=b.pad, mode=a.pad_mode)
+        b = replace(b, pad=((0, 0),) * a.rank)
+    keys = {f: getattr(b, f) for f in ("kernel", "stride", "pad", "dilation", "groups", "flip")}
+    keys["sizes"] = tuple(x.type.shape[1:])
+    gx = g.conv_input_grad(gys[0], w, **keys)
+    if a.pad_mode != "zero":
+        gx = g.pad_grad(gx, amount=resolve(a, xs[0].type).pad, channels=(0, 0), mode=a.pad_mode, sizes=xs[0].type.shape[1:])
+    gw = g.conv_weight_grad(x, gys[0], **keys)
+    return (gx, gw, g.reduce_sum(gys[0], axes=tuple(range(a.rank + 1)))) if a.bias else (gx, gw)
+
+
+@dataclass(frozen=True, slots=True)
+class ConvGradAttrs:
+    """Of conv's two gradients: everything resolved, zero padding, and `sizes`, the input's (*space, C)."""
+
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    pad: tuple[tuple[int, int], ...]
+    dilation: tuple[int, ...]
+    groups: int
+    flip: bool
+    sizes: tuple[int, ...]
+
+
+def input_grad_infer(a: ConvGradAttrs, gy: TensorType, w: TensorType) -> tuple[TensorType]:
+    expect(gy.channels == w.shape[-1], "as many channels as filters", gy=gy, weight=w)
+    return (gy.with_shape(gy.shape[0], *a.sizes),)
+
+
+def input_grad_reference(xp: Any, a: Any, gy: Any, w: Any) -> tuple[Any]:
+    rank, channels, filters = len(a.kernel), w.shape[-2], w.shape[-1] // a.groups
+    if a.flip:
+        w = w[(slice(None, None, -1),) * rank]
+    taps = [()]
+    for k in a.kernel:
+        taps = [(*t, m) for t in taps for m in range(k)]
+    gx = xp.zeros((gy.shape[0], *(n + b + e for n, (b, e) in zip(a.sizes, a.pad)), a.sizes[-1]), gy.dtype)
+    for g in range(a.groups):
+        part = gy[..., g * filters : (g + 1) * filters]
+        for tap in taps:
+            cut = [slice(m * d, m * d + (o - 1) * s + 1, s) for m, d, o, s in zip(tap, a.dilation, gy.shape[1:], a.stride)]
+            to = (slice(None), *cut, slice(g * channels, (g + 1) * channels))
+            gx[to] += xp.matmul(part, w[tap][:, g * filters : (g + 1) * filters].T)
+    inner = tuple(slice(b, b + n) for n, (b, e) in zip(a.sizes, a.pad))
+    return (gx[(slice(None), *inner)].copy(),)
+
+
+def weight_grad_infer(a: ConvGradAttrs, x: TensorType, gy: TensorType) -> tuple[TensorType]:
+    expect(x.shape[0] == gy.shape[0] and x.shape[1:] == a.sizes, "the input it was made for", x=x, gy=gy)
+    return (x.with_shape(*a.kernel, a.sizes[-1] // a.groups, gy.channels),)
+
+
+def weight_grad_reference(xp: Any, a: Any, x: Any, gy: Any) -> tuple[Any]:
+    rank, channels, filters = len(a.kernel), a.sizes[-1] // a.groups, gy.shape[-1] // a.groups
+    x = xp.pad(x, ((0, 0), *a.pad, (0, 0)))
+    gw = xp.zeros((*a.kernel, channels, gy.shape[-1]), gy.dtype)
+    taps = [()]
+    for k in a.kernel:
+        taps = [(*t, m) for t in taps for m in range(k)]
+    for tap in taps:
+        cut = [slice(m * d, m * d + (o - 1) * s + 1, s) for m, d, o, s in zip(tap, a.dilation, gy.shape[1:], a.stride)]
+        for g in range(a.groups):
+            xg = x[(slice(None), *cut, slice(g * channels, (g + 1) * channels))].reshape(-1, channels)
+            part = gy[..., g * filters : (g + 1) * filters].reshape(-1, filters)
+            gw[(*tap, slice(None), slice(g * filters, (g + 1) * filters))] = xp.matmul(xg.T, part)
+    return (gw[(slice(None, None, -1),) * rank].copy() if a.flip else gw,)
+
+
+def grad_work(a: ConvGradAttrs, gy: TensorType) -> Work:
+    """Each gradient costs what the convolution does: outputs · kernel · C / groups."""
+    taps = 1
+    for k in a.kernel:
+        taps *= k
+    return Work(multiply_adds=gy.elements * taps * (a.sizes[-1] // a.groups))
 
 
 CONV = Op(
@@ -165,3 +236,34 @@ CONV = Op(
         Reject(("int32[2,7,7,3]", "float32[3,3,3,4]"), "a float tensor", {"filters": 4, "kernel": (3, 3), "bias": False}),
     ),
 )
+
+_GRAD_REASON = "it is a gradient itself; second derivatives are not offered"
+_GRAD_SAMPLES: tuple[dict[str, Any], ...] = (
+    {"kernel": (3, 3), "stride": (1, 1), "pad": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1},
+    {"kernel": (3, 3), "stride": (2, 2), "pad": ((0, 1), (0, 1)), "dilation": (1, 1), "groups": 2},
+    {"kernel": (1, 1), "stride": (1, 1), "pad": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1},
+    {"kernel": (1, 1), "stride": (2, 2), "pad": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1},
+    {"kernel": (3, 2), "stride": (1, 2), "pad": ((2, 2), (0, 1)), "dilation": (2, 1), "groups": 1, "flip": True},
+)
+
+
+def _grad_samples(which: str) -> tuple[Any, ...]:
+    found = []
+    for keys in _GRAD_SAMPLES:
+        a = {"flip": False, "sizes": (7, 6, 4)} | keys
+        space = window.out_sizes((7, 6), a["kernel"], a["stride"], a["dilation"], a["pad"])
+        gy, other = (2, *space, 6), ((*a["kernel"], 4 // a["groups"], 6) if which == "input" else (2, 7, 6, 4))
+        found.append(sample(gy, other, **a) if which == "input" else sample(other, gy, **a))
+    return tuple(found)
+
+
+CONV_INPUT_GRAD = Op(
+    "conv_input_grad", ConvGradAttrs, input_grad_infer, input_grad_reference, inputs=2,
+    work=lambda a, gy, w: grad_work(a, gy),
+    no_gradient=_GRAD_REASON, samples=_grad_samples("input"),
+)  # fmt: skip
+CONV_WEIGHT_GRAD = Op(
+    "conv_weight_grad", ConvGradAttrs, weight_grad_infer, weight_grad_reference, inputs=2, batch="sum",
+    work=lambda a, x, gy: grad_work(a, gy),
+    no_gradient=_GRAD_REASON, samples=_grad_samples("weight"),
+)  # fmt: skip
