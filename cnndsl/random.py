@@ -25,8 +25,8 @@ def stream_of(path: str) -> int:
     return int.from_bytes(hashlib.blake2b(path.encode()).digest()[:8], "little")
 
 
-def blocks(xp: Any, c0: Any, c1: Any, c2: Any, seed: int) -> Any:
-    """Philox blocks for uint64 counters (c0, c1, c2, 0), which broadcast: shape (…, 4) of words."""
+def blocks(xp: Any, seed: int, step: int, stream: int, index: Any) -> Any:
+    """The blocks with counters (index, step, stream, 0), for a uint64 array of indices: shape (…, 4) of words."""
     low, half = xp.uint64(0xFFFFFFFF), xp.uint64(32)
 
     def product(constant: int, x: Any) -> tuple[Any, Any]:
@@ -37,8 +37,8 @@ def blocks(xp: Any, c0: Any, c1: Any, c2: Any, seed: int) -> Any:
         high = a1 * x1 + (middle >> half) + (((middle & low) + a0 * x1) >> half)
         return high, x * xp.uint64(constant)
 
-    c0, c1, c2 = xp.broadcast_arrays(*(xp.asarray(c, dtype="uint64") for c in (c0, c1, c2)))
-    c3 = xp.zeros_like(c0)
+    c0 = xp.asarray(index, dtype="uint64")
+    c1, c2, c3 = (xp.full_like(c0, word & _MASK) for word in (step, stream, 0))
     k0, k1 = seed & _MASK, 0
     for _ in range(10):
         h0, l0 = product(_MULTIPLIERS[0], c0)
@@ -52,7 +52,7 @@ def words(xp: Any, seed: int, step: int, stream: int, start: int, count: int) ->
     """Words start … start + count − 1 of a stream, as a flat uint64 array."""
     first, last = start // 4, -(-(start + count) // 4)
     counters = xp.arange(first, max(last, first), dtype="uint64")
-    flat = blocks(xp, counters, np.uint64(step & _MASK), np.uint64(stream & _MASK), seed).reshape(-1)
+    flat = blocks(xp, seed, step, stream, counters).reshape(-1)
     return flat[start - 4 * first : start - 4 * first + count]
 
 
