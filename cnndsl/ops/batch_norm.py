@@ -61,7 +61,7 @@ def vjp(g: Any, a: BatchNormAttrs, xs: Any, ys: Any, gys: Any) -> tuple[Any, ...
     gcentred = g.reduce_sum(centred, axes=axes)
     ggamma = g.pointwise(lambda e, s, i: s * i, gcentred, inverse)
     gmean = g.pointwise(lambda e, s, b: -s * b, scale, gbeta)
-    gvariance = g.pointwise(lambda e, s, c, i: -0.5 * s * c * i * i, gcentred, gamma, inverse)
+    gvariance = g.pointwise(lambda e, s, c, i: -0.5 * s * c * i * i * i, gcentred, gamma, inverse)
     return gx, ggamma, gbeta, gmean, gvariance
 
 

@@ -94,7 +94,12 @@ def mse_vjp(g: Any, a: MseAttrs, xs: Any, ys: Any, gys: Any) -> tuple[Any, ...]:
     else:
         gx = g.pointwise(lambda e, d, o, t, m: m * (o - t) * (d * share), gys[0], *xs)
     gt = g.pointwise(lambda e, x: -x, gx)
-    return (gx, gt, None)[: len(xs)]
+    if len(xs) == 2:
+        return gx, gt
+    gmask = g.pointwise(lambda e, d, o, t: (o - t) * (o - t) * (d * (share / 2)), gys[0], xs[0], xs[1])
+    if xs[2].type.shape != xs[0].type.shape:
+        gmask = g.reshape(g.reduce_sum(gmask, axes=(gmask.type.rank - 1,)), shape=xs[2].type.shape)
+    return gx, gt, gmask
 
 
 CROSS_ENTROPY = Op(
