@@ -1,0 +1,97 @@
+"""What kernels cost on one core, roughly, and the block sizes that follow. Measured on an AVX-512 core (EPYC, Zen 5).
+
+Only the order of the alternatives matters; the numbers are nanoseconds for one piece of work.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+CACHE = 1 << 20  # bytes of gathered inputs in one product: what stays in the second-level cache
+TILE = 12288  # float32 numbers in one tile of a pointwise chain: just below 48 KB
+FLOPS = 115.0  # of a large product, per nanosecond
+NARROW = 18  # a product with fewer columns is slower in proportion
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """One convolution: n images of h × w outputs, kernel kh × kw over c channels of a group, f filters of a group."""
+
+    n: int
+    h: int
+    w: int
+    kh: int
+    kw: int
+    c: int
+    f: int
+    stride: int
+    dilated: bool
+    groups: int
+
+
+def product(m: int, k: int, n: int) -> float:
+    """Nanoseconds of an (m, k) · (k, n) product."""
+    return 2.0 * m * k * n / (FLOPS * min(1.0, min(n, k) / NARROW))
+
+
+def moved(runs: float, length: float, each: float = 3.5) -> float:
+    """Nanoseconds to copy (or add, each = 15) `runs` pieces of `length` numbers."""
+    return runs * (each + 0.19 * length)
+
+
+def together_candidates(x: Windows, strided: bool = False) -> list[int]:
+    """How many neighbouring outputs one row of the product may make."""
+    if x.dilated or x.groups > 1 or strided or x.kh == x.kw == 1:
+        return [1]
+    return [t for t in range(1, min(x.w, 32) + 1) if x.w % t == 0]
+
+
+def forward(x: Windows, t: int) -> float:
+    """Nanoseconds of the convolution, or of its weight gradient, with t outputs together."""
+    rows, reach = x.n * x.h * (x.w // t), (t - 1) * x.stride + x.kw
+    gathering = 0.0 if x.kh == x.kw == x.stride == 1 else moved(rows * x.kh * x.groups, reach * x.c)
+    banding = 0.0 if t == 1 else moved(x.kh * reach * x.c * 2, t * x.f)
+    return gathering + banding + x.groups * product(rows, x.kh * reach * x.c, t * x.f)
+
+
+def backward(x: Windows, t: int) -> float:
+    """Nanoseconds of the input gradient by adding up shares."""
+    rows, reach, step = x.n * x.h * (x.w // t), (t - 1) * x.stride + x.kw, t * x.stride
+    pieces = -(-reach // step)
+    adding = moved(rows * x.kh * pieces * x.groups, min(step, reach) * x.c, 15.0)
+    return adding + x.groups * product(rows, t * x.f, x.kh * reach * x.c)
+
+
+def block(x: Windows, t: int, target: int = CACHE) -> tuple[int, int]:
+    """(images, output rows) of one product."""
+    row = (x.w // t) * x.kh * ((t - 1) * x.stride + x.kw) * x.c * 4
+    if row * x.h <= target:
+        return min(x.n, max(1, target // (row * x.h))), x.h
+    return 1, max(1, min(x.h, target // row))
+
+
+def images_of(numbers: int, count: int, target: int = CACHE) -> int:
+    """How many images of `numbers` float32 numbers fit the cache."""
+    return max(1, min(count, target // max(4 * numbers, 1)))
+
+
+def wide(channels: int, positions: int, limit: int = 2048) -> int:
+    """How many positions to lay side by side in a row, so that rows are long: a divisor of `positions`."""
+    best = 1
+    for k in range(2, min(positions, limit // max(channels, 1)) + 1):
+        if positions % k == 0:
+            best = k
+    return best
+
+
+def aligned(*arrays: tuple[tuple[int, ...], int]) -> int:
+    """Bytes that `carve` needs for arrays of (shape, bytes a number)."""
+    total = 0
+    for shape, size in arrays:
+        count = size
+        for n in shape:
+            count *= n
+        total += -(-count // 64) * 64
+    return total
+
+

@@ -1,0 +1,330 @@
+"""The part of an emitted module that is the same in all: reading weights, running images, threads, the command.
+
+The emitter copies the classes and functions below by their text. In the emitted module the capital names are the
+model's; here they stand for an empty one, so that this file is checked like any other.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+NAME = ""
+BATCH = 1
+WORKERS = 1
+TRAINING = False
+ARENA_BYTES = 0
+PREPARED_BYTES = 0
+LABELS: tuple[str, ...] = ()
+INPUTS: dict[str, tuple[tuple[int, ...], str]] = {}
+OUTPUTS: dict[str, tuple[tuple[int, ...], str]] = {}
+STATE: dict[str, tuple[tuple[int, ...], str]] = {}
+BATCHED: frozenset[str] = frozenset()
+
+
+class Arena:
+    """Every array that lives during one run."""
+
+
+class Prepared:
+    """Arrays made from the weights."""
+
+
+def prepare_weights(net: Network, a: Arena) -> None:
+    """Fill `net.prepared` from `net.state`."""
+
+
+def run_program(net: Network, a: Arena) -> None:
+    """One run on the arrays of `a`."""
+
+
+class Blas:
+    """How many threads NumPy's BLAS uses: found once, set for the time of a run, set back after the last one."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.users = 0
+        self.before = 0
+        self.searched = False
+        self.set: Any = None
+        self.get: Any = None
+
+    def find(self) -> bool:
+        """Look for OpenBLAS among the libraries of this process."""
+        if self.searched:
+            return self.set is not None
+        self.searched = True
+        try:
+            with open("/proc/self/maps") as maps:
+                paths = sorted({line.split()[-1] for line in maps if "openblas" in line and ".so" in line})
+            for path in paths:
+                library = ctypes.CDLL(path)
+                for name in ("scipy_openblas_{}_num_threads64_", "openblas_{}_num_threads64_", "openblas_{}_num_threads"):
+                    if hasattr(library, name.format("set")):
+                        self.set, self.get = getattr(library, name.format("set")), getattr(library, name.format("get"))
+                        return True
+        except OSError:
+            pass
+        return False
+
+    def enter(self, threads: int) -> bool:
+        """Use this many threads until `leave`; False where the BLAS is not known."""
+        with self.lock:
+            if not self.find():
+                return False
+            if self.users == 0:
+                self.before = self.get()
+                self.set(threads)
+            self.users += 1
+            return True
+
+    def leave(self) -> None:
+        with self.lock:
+            self.users -= 1
+            if self.users == 0:
+                self.set(self.before)
+
+
+BLAS = Blas()
+
+
+class Crew:
+    """A few threads that wait for work. Worker 0 is the caller."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.busy = threading.Lock()
+        self.wake = [threading.Semaphore(0) for _ in range(size)]
+        self.done = threading.Semaphore(0)
+        self.task: Callable[[int], None] | None = None
+        self.failed: list[BaseException] = []
+        self.started = False
+
+    def start(self) -> None:
+        for worker in range(1, self.size):
+            threading.Thread(target=self.live, args=(worker,), daemon=True, name=f"{NAME}-{worker}").start()
+        self.started = True
+
+    def live(self, worker: int) -> None:
+        with np.errstate(all="ignore"):
+            while True:
+                self.wake[worker].acquire()
+                try:
+                    if self.task is not None:
+                        self.task(worker)
+                except BaseException as problem:  # told to the caller, who raises it
+                    self.failed.append(problem)
+                self.done.release()
+
+    def run(self, task: Callable[[int], None], shares: int) -> None:
+        """task(0), …, task(shares − 1), at the same time where the crew is free; the results are the same."""
+        if shares > self.size or not self.busy.acquire(blocking=False):
+            for share in range(shares):
+                task(share)
+            return
+        try:
+            if not self.started:
+                self.start()
+            self.task = task
+            for worker in range(1, shares):
+                self.wake[worker].release()
+            try:
+                task(0)
+            finally:
+                for _ in range(1, shares):
+                    self.done.acquire()
+            if self.failed:
+                problem, self.failed = self.failed[0], []
+                raise problem
+        finally:
+            self.task = None
+            self.busy.release()
+
+
+def read_tensors(path: str) -> dict[str, Array]:
+    """The arrays of a safetensors file by name: 8 bytes length, a JSON header, then the numbers."""
+    kinds = {"F32": "<f4", "F64": "<f8", "I32": "<i4", "I64": "<i8", "U64": "<u8", "U8": "|u1", "BOOL": "|b1"}
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        length = int.from_bytes(file.read(8), "little")
+        if size < 8 or length > min(size - 8, 100_000_000):
+            raise ValueError(f"{path} is not a safetensors file")
+        header = json.loads(file.read(length))
+        found = {}
+        for name, entry in header.items():
+            if name == "__metadata__":
+                continue
+            begin, end = entry["data_offsets"]
+            dtype, shape = np.dtype(kinds[entry["dtype"]]), tuple(entry["shape"])
+            if not 0 <= begin <= end <= size - 8 - length or int(np.prod(shape)) * dtype.itemsize != end - begin:
+                raise ValueError(f"{path}: the numbers of {name} do not lie where its header says")
+            file.seek(8 + length + begin)
+            found[name] = np.frombuffer(file.read(end - begin), dtype).reshape(shape)
+    return found
+
+
+class Network:
+    """The model with its weights. `threads`: how many to use; all that the program was made for if None."""
+
+    def __init__(self, threads: int | None = None) -> None:
+        self.threads = threads
+        self.state: dict[str, Array] = {name: np.zeros(shape, dtype) for name, (shape, dtype) in STATE.items()}
+        self.prepared = Prepared()
+        self.crew = Crew(WORKERS if threads is None else max(1, min(threads, WORKERS)))
+        self.spare: list[Arena] = []
+        self.lock = threading.Lock()
+
+    def load(self, weights: str | os.PathLike[str] | Mapping[str, Any]) -> Network:
+        """Take the weights from a safetensors file, or from a mapping name → array; then `prepare`."""
+        given = weights if isinstance(weights, Mapping) else read_tensors(os.fspath(weights))
+        optional = {name for name in STATE if name == "step" or name.endswith(".velocity")}
+        missing = [name for name in STATE if name not in given and name not in optional]
+        if missing:
+            raise ValueError(f"weights are missing: {', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}")
+        for name, (shape, _) in STATE.items():
+            if name in given:
+                array = np.asarray(given[name])
+                if array.shape != shape:
+                    raise ValueError(f"{name} has shape {array.shape}, the model needs {shape}")
+                self.state[name][...] = array
+        self.prepare()
+        return self
+
+    def prepare(self) -> None:
+        """Compute what depends on the weights alone. To be called after `state` was changed by hand."""
+        self.guarded(prepare_weights, Arena())
+
+    def arena(self) -> Arena:
+        """Memory for one run; runs at the same time need one each."""
+        return Arena()
+
+    def guarded(self, program: Callable[[Network, Arena], None], a: Arena) -> None:
+        """Run with BLAS's threads set: one where our own workers do the work."""
+        wanted = 1 if WORKERS > 1 else self.threads
+        entered = wanted is not None and BLAS.enter(wanted)
+        if WORKERS > 1 and not entered:
+            self.crew.size = 1
+        try:
+            with np.errstate(all="ignore"):
+                program(self, a)
+        finally:
+            if entered:
+                BLAS.leave()
+
+    def run_batch(self, a: Arena, *arrays: Array) -> None:
+        """Run on exactly BATCH images: the inputs in the order of INPUTS, then arrays for OUTPUTS, written in place."""
+        a.bind(*arrays)  # type: ignore[attr-defined]
+        self.guarded(run_program, a)
+
+    def inputs(self, given: tuple[Any, ...]) -> list[Array]:
+        """The inputs as contiguous arrays of the right type; ValueError where one does not fit."""
+        if len(given) != len(INPUTS):
+            raise ValueError(f"{NAME} takes {len(INPUTS)} inputs ({', '.join(INPUTS)}), not {len(given)}")
+        found = []
+        for array, (name, (shape, dtype)) in zip(given, INPUTS.items(), strict=True):
+            x = np.ascontiguousarray(array, dtype) if np.ndim(array) else np.asarray(array, dtype)
+            if name in BATCHED and x.shape == shape:
+                x = x[None]
+            if (x.shape[1:] if name in BATCHED else x.shape) != shape or (name in BATCHED and x.ndim != len(shape) + 1):
+                raise ValueError(f"{name} has shape {x.shape}, expected {('n', *shape) if name in BATCHED else shape}")
+            found.append(x)
+        return found
+
+    def run(self, *given: Any, out: Any = None) -> Any:
+        """The outputs for any number of images: in chunks of BATCH, the last one filled up with zeros."""
+        arrays = self.inputs(given)
+        count = next((len(x) for x, name in zip(arrays, INPUTS, strict=True) if name in BATCHED), BATCH)
+        many = isinstance(out, (tuple, list))
+        results = list(out) if many else [out] if out is not None else [None] * len(OUTPUTS)
+        for k, (name, (shape, dtype)) in enumerate(OUTPUTS.items()):
+            if results[k] is None:
+                results[k] = np.empty((count, *shape) if name in BATCHED else shape, dtype)
+        with self.lock:
+            a = self.spare.pop() if self.spare else Arena()
+        for low in range(0, count, BATCH):
+            high = min(low + BATCH, count)
+            self.run_batch(a, *(chunk(x, low, high, name) for x, name in zip(arrays, INPUTS, strict=True)),
+                           *(chunk(y, low, high, name) for y, name in zip(results, OUTPUTS, strict=True)))  # fmt: skip
+            if high - low < BATCH:
+                for y, name, last in zip(results, OUTPUTS, a.results, strict=True):  # type: ignore[attr-defined]
+                    if name in BATCHED:
+                        y[low:high] = last[: high - low]
+        with self.lock:
+            self.spare.append(a)
+        return results[0] if len(results) == 1 else tuple(results)
+
+    def step(self, *given: Any) -> Any:
+        """One training step on BATCH images: the outputs; `state` is updated in place."""
+        arrays = self.inputs(given)
+        results = [np.empty((BATCH, *shape) if name in BATCHED else shape, dtype) for name, (shape, dtype) in OUTPUTS.items()]
+        with self.lock:
+            a = self.spare.pop() if self.spare else Arena()
+            self.run_batch(a, *arrays, *results)
+            self.spare.append(a)
+        return results[0] if len(results) == 1 else tuple(results)
+
+
+def chunk(x: Array, low: int, high: int, name: str) -> Array:
+    """Images low:high of an array, filled up to BATCH; an array without batch as it is."""
+    if name not in BATCHED:
+        return x
+    part: Array = x[low:high]
+    if len(part) == BATCH and part.flags.c_contiguous:
+        return part
+    full: Array = np.zeros((BATCH, *part.shape[1:]), part.dtype)
+    full[: len(part)] = part
+    return full
+
+
+DEFAULT: list[Network] = []
+
+
+def load(weights: str | os.PathLike[str] | Mapping[str, Any]) -> Network:
+    """Load weights into the one network that `run` of this module uses."""
+    DEFAULT[:] = [Network().load(weights)]
+    return DEFAULT[0]
+
+
+def run(*images: Any, out: Any = None) -> Any:
+    """The outputs for any number of images, with the weights given to `load`."""
+    if not DEFAULT:
+        raise ValueError("no weights yet: call load(path) first")
+    return DEFAULT[0].run(*images, out=out)
+
+
+def main(arguments: list[str]) -> int:
+    """The command: WEIGHTS IMAGES.npy [--out RESULT.npy]."""
+    out = None
+    if "--out" in arguments[:-1]:
+        at = arguments.index("--out")
+        out, arguments = arguments[at + 1], arguments[:at] + arguments[at + 2 :]
+    if len(arguments) != 1 + len(INPUTS):
+        print(f"usage: python {sys.argv[0]} weights.safetensors {' '.join(f'{x}.npy' for x in INPUTS)} [--out result.npy]")
+        return 2
+    try:
+        load(arguments[0])
+        found = run(*(np.load(path, allow_pickle=False) for path in arguments[1:]))
+    except (ValueError, OSError) as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    first = found[0] if isinstance(found, tuple) else found
+    if out is not None:
+        np.save(out, first)
+    elif first.ndim == 2:
+        for n, row in enumerate(first):
+            top = np.argsort(-row, kind="stable")[:5]
+            print(f"{n}: " + ", ".join(f"{LABELS[c] if c < len(LABELS) else c} {row[c]:.4f}" for c in top))
+    else:
+        np.set_printoptions(precision=4, suppress=True)
+        print(first)
+    return 0

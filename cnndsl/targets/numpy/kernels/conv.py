@@ -1,0 +1,273 @@
+"""Convolution and its gradients as matrix products over cache-sized blocks of rows.
+
+One row of a product makes `together` neighbouring outputs of an image row: it reads the
+reach = (together − 1)·stride + kW columns under them, in each of kH rows, and meets a banded weight that holds
+`together` shifted copies of the kernel. With together = 1 this is im2col. More copies mean more arithmetic but
+fewer bytes to gather, which wins where channels are few (LeNet's first layer, 128 images: 4 instead of 1 halves the time).
+
+Letters: N images, H × W input, C channels, h × w output, F filters, kH × kW kernel, s stride, d dilation, t together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+from numpy.typing import NDArray
+
+from cnndsl.targets.numpy.kernels.memory import carve
+
+Array = NDArray[Any]
+
+
+def blocks(count: int, height: int, images: int, rows: int, worker: int, workers: int) -> Iterator[tuple[int, int, int, int]]:
+    """Pieces (first image, last, first row, last) of `count` images of `height` rows: this worker's share of them."""
+    share = -(-height // workers) if workers > 1 else height
+    low, high = min(worker * share, height), min((worker + 1) * share, height)
+    for n in range(0, count, images):
+        for i in range(low, high, rows):
+            yield n, min(n + images, count), i, min(i + rows, high)
+
+
+def gather(x: Array, padded: Array, columns: Array, n: tuple[int, int], i: tuple[int, int], geometry: Any) -> Array:
+    """The inputs under output rows i[0]:i[1] of images n[0]:n[1], as a matrix (n·rows·w/t, kH·reach·C).
+
+    `padded` (images, rows of input, padded W, C) must be zero outside the image's columns; `columns` holds the matrix.
+    """
+    (kh, reach, t), (sh, sw), (dh, dw), (top, left), w = geometry
+    (n0, n1), (i0, i1) = n, i
+    c = x.shape[3]
+    first, last = i0 * sh - top, (i1 - 1) * sh - top + (kh - 1) * dh + 1
+    if padded.size:
+        low, high = max(first, 0), max(min(last, x.shape[1]), max(first, 0))
+        source = padded[: n1 - n0, : last - first]
+        source[:, : low - first] = 0
+        source[:, low - first : high - first, left : left + x.shape[2]] = x[n0:n1, low:high]
+        source[:, high - first :] = 0
+    else:
+        source = x[n0:n1, first:last]
+    size = (n1 - n0, i1 - i0, w // t, kh, reach, c)
+    by_image, by_row, by_column, by_channel = source.strides
+    strides = (by_image, sh * by_row, t * sw * by_column, dh * by_row, dw * by_column, by_channel)
+    count = (n1 - n0) * (i1 - i0) * (w // t)
+    if kh == reach == sh == sw == 1 and not padded.size:
+        return source.reshape(count, c)
+    matrix = columns[: count * kh * reach * c]
+    np.copyto(matrix.reshape(size), as_strided(source, size, strides))
+    return matrix.reshape(count, kh * reach * c)
+
+
+def banded(w: Array, out: Array, stride: int, together: int) -> Array:
+    """The weight (kH, kW, C, F) as (kH·reach·C, t·F): t copies, each shifted by the stride, zeros elsewhere."""
+    kh, kw, c, f = w.shape
+    if together == 1:
+        return w.reshape(kh * kw * c, f)
+    reach = (together - 1) * stride + kw
+    band = out.reshape(kh, reach, c, together, f)
+    band[...] = 0
+    for u in range(together):
+        band[:, u * stride : u * stride + kw, :, u] = w
+    return band.reshape(kh * reach * c, together * f)
+
+
+def conv2d(
+    x: Array,
+    w: Array,
+    out: Array,
+    *,
+    stride: tuple[int, int] = (1, 1),
+    pad: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0)),
+    dilation: tuple[int, int] = (1, 1),
+    groups: int = 1,
+    together: int = 1,
+    block: tuple[int, int] = (1, 1),
+    scratch: Array,
+    finish: Callable[[int, int], None] | None = None,
+    worker: int = 0,
+    workers: int = 1,
+) -> None:
+    """out[n, i, j, f] = Σ x[n, i·s + m·d − pad, j·s + q·d − pad, c] · w[m, q, c, f] over m, q, c of f's group.
+
+    x (N, H, W, C); w (kH, kW, C / groups, F); out (N, h, w, F). block: images and output rows of one product.
+    finish(a, b): called when positions a:b of out (N·h·w in all) are there, to add bias or activation while in cache.
+    """
+    kh, kw, c, f = w.shape
+    count, h, wide, filters = out.shape
+    f //= groups
+    reach = (together - 1) * stride[1] + kw
+    images, rows = block
+    padded, columns, band = carve(
+        scratch,
+        (padded_shape(x.shape[2], c, kh, stride[0], pad, dilation[0], block), "f4"),
+        ((images * rows * (wide // together) * kh * reach * c,), "f4"),
+        ((kh * reach * c * together * f if together > 1 else 0,), "f4"),
+    )
+    padded[...] = 0
+    geometry = (kh, reach, together), stride, dilation, (pad[0][0], pad[1][0]), wide
+    weights = [banded(w[..., g * f : (g + 1) * f], band, stride[1], together) for g in range(groups)]
+    for n0, n1, i0, i1 in blocks(count, h, images, rows, worker, workers):
+        positions = (n1 - n0) * (i1 - i0) * wide
+        for g in range(groups):
+            matrix = gather(x[..., g * c : (g + 1) * c], padded, columns, (n0, n1), (i0, i1), geometry)
+            y = out[n0:n1, i0:i1, :, g * f : (g + 1) * f]
+            np.matmul(matrix, weights[g], out=y.reshape(positions // together, together * f))
+        if finish is not None:
+            finish((n0 * h + i0) * wide, (n0 * h + i0) * wide + positions)
+
+
+def padded_shape(width: int, c: int, kh: int, stride: int, pad: Any, dilation: int, block: tuple[int, int]) -> tuple[int, ...]:
+    """The size of one block's padded input (images, rows, columns, channels); empty where there is no padding."""
+    if pad == ((0, 0), (0, 0)):
+        return (0, 0, 0, 0)
+    rows = (block[1] - 1) * stride + (kh - 1) * dilation + 1
+    return (block[0], rows, pad[1][0] + width + pad[1][1], c)
+
+
+def conv2d_weight_grad(
+    x: Array,
+    gy: Array,
+    out: Array,
+    *,
+    stride: tuple[int, int] = (1, 1),
+    pad: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0)),
+    dilation: tuple[int, int] = (1, 1),
+    groups: int = 1,
+    together: int = 1,
+    block: tuple[int, int] = (1, 1),
+    scratch: Array,
+) -> None:
+    """out[m, q, c, f] = Σ x[n, i·s + m·d − pad, j·s + q·d − pad, c] · gy[n, i, j, f] over n, i, j.
+
+    x (N, H, W, C); gy (N, h, w, F); out (kH, kW, C / groups, F). Block by block, gathered inputs^T · gy.
+    """
+    kh, kw, c, f = out.shape
+    count, h, wide, _ = gy.shape
+    f //= groups
+    reach = (together - 1) * stride[1] + kw
+    images, rows = block
+    padded, columns, total, part = carve(
+        scratch,
+        (padded_shape(x.shape[2], c, kh, stride[0], pad, dilation[0], block), "f4"),
+        ((images * rows * (wide // together) * kh * reach * c,), "f4"),
+        ((groups, kh * reach * c, together * f), "f4"),
+        ((kh * reach * c, together * f), "f4"),
+    )
+    padded[...] = 0
+    geometry = (kh, reach, together), stride, dilation, (pad[0][0], pad[1][0]), wide
+    for number, (n0, n1, i0, i1) in enumerate(blocks(count, h, images, rows, 0, 1)):
+        positions = (n1 - n0) * (i1 - i0) * wide
+        for g in range(groups):
+            matrix = gather(x[..., g * c : (g + 1) * c], padded, columns, (n0, n1), (i0, i1), geometry)
+            upper = gy[n0:n1, i0:i1, :, g * f : (g + 1) * f].reshape(positions // together, together * f)
+            np.matmul(matrix.T, upper, out=part if number else total[g])
+            if number:
+                total[g] += part
+    for g in range(groups):
+        band = total[g].reshape(kh, reach, c, together, f)
+        part_of_out = out[..., g * f : (g + 1) * f]
+        np.copyto(part_of_out, band[:, :kw, :, 0])
+        for u in range(1, together):
+            part_of_out += band[:, u * stride[1] : u * stride[1] + kw, :, u]
+
+
+def conv2d_input_grad(
+    gy: Array,
+    w: Array,
+    out: Array,
+    *,
+    stride: tuple[int, int] = (1, 1),
+    pad: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0)),
+    dilation: tuple[int, int] = (1, 1),
+    groups: int = 1,
+    together: int = 1,
+    images: int = 1,
+    scratch: Array,
+) -> None:
+    """out[n, y, x, c] = Σ gy[n, i, j, f] · w[m, q, c, f] over all f and all (i, m), (j, q) that reach (y, x).
+
+    gy (N, h, w, F); w (kH, kW, C / groups, F); out (N, H, W, C). gy · w^T gives each window's share of the
+    gradient; the shares are added where they belong, windows that do not overlap at once. images: in one product.
+    """
+    kh, kw, c, f = w.shape
+    count, h, wide, _ = gy.shape
+    f //= groups
+    (top, bottom), (left, right) = pad
+    (sh, sw), (dh, dw) = stride, dilation
+    reach, step = (together - 1) * sw + kw, together * sw
+    height, width = out.shape[1], out.shape[2]
+    padded, columns, band = carve(
+        scratch,
+        ((images, top + height + bottom, left + width + right, c), "f4"),
+        ((images * h * (wide // together) * kh * reach * c,), "f4"),
+        ((kh * reach * c * together * f if together > 1 else 0,), "f4"),
+    )
+    for n0 in range(0, count, images):
+        n1 = min(n0 + images, count)
+        rows = (n1 - n0) * h * (wide // together)
+        for g in range(groups):
+            weight = banded(w[..., g * f : (g + 1) * f], band, sw, together)
+            shares = columns[: rows * weight.shape[0]].reshape(rows, weight.shape[0])
+            np.matmul(gy[n0:n1, ..., g * f : (g + 1) * f].reshape(rows, weight.shape[1]), weight.T, out=shares)
+            windows = shares.reshape(n1 - n0, h, wide // together, kh, reach, c)
+            piece = step if dw == 1 else 1
+            whole = padded[: n1 - n0]
+            whole[...] = 0
+            by_image, by_row, by_column, by_channel = whole.strides
+            strides = (by_image, sh * by_row, step * by_column, by_column, by_channel)
+            for m in range(kh):
+                for q in range(0, reach, piece):
+                    size = (n1 - n0, h, wide // together, min(piece, reach - q), c)
+                    target = as_strided(whole[:, m * dh :, q * dw :], size, strides)
+                    target += windows[:, :, :, m, q : q + piece]
+            out[n0:n1, ..., g * c : (g + 1) * c] = whole[:, top : top + height, left : left + width]
+
+
+def conv2d_input_grad_flipped(
+    gy: Array,
+    w: Array,
+    out: Array,
+    *,
+    pad: tuple[tuple[int, int], tuple[int, int]],
+    dilation: tuple[int, int] = (1, 1),
+    together: int = 1,
+    block: tuple[int, int] = (1, 1),
+    scratch: Array,
+) -> None:
+    """The same for stride 1: a convolution of gy with the kernel turned round; pad is that of this convolution."""
+    kh, kw, c, f = w.shape
+    turned, rest = carve(scratch, ((kh, kw, f, c), "f4"), ((0,), "u1"))
+    np.copyto(turned, w[::-1, ::-1].swapaxes(2, 3))
+    used = -(-turned.nbytes // 64) * 64
+    conv2d(gy, turned, out, pad=pad, dilation=dilation, together=together, block=block, scratch=scratch[used:])
+
+
+def depthwise2d(
+    x: Array,
+    w: Array,
+    out: Array,
+    *,
+    stride: tuple[int, int] = (1, 1),
+    pad: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0)),
+    dilation: tuple[int, int] = (1, 1),
+    scratch: Array,
+) -> None:
+    """A convolution with one input channel a group and one filter each: shifted products, added image by image.
+
+    x (N, H, W, C); w (kH, kW, 1, C); out (N, h, w, C).
+    """
+    kh, kw, _, c = w.shape
+    count, h, wide, _ = out.shape
+    (top, bottom), (left, right) = pad
+    (sh, sw), (dh, dw) = stride, dilation
+    padded, product = carve(scratch, ((top + x.shape[1] + bottom, left + x.shape[2] + right, c), "f4"), ((h, wide, c), "f4"))
+    padded[...] = 0
+    for n in range(count):
+        padded[top : top + x.shape[1], left : left + x.shape[2]] = x[n]
+        for m in range(kh):
+            for q in range(kw):
+                tap = padded[m * dh : m * dh + (h - 1) * sh + 1 : sh, q * dw : q * dw + (wide - 1) * sw + 1 : sw]
+                np.multiply(tap, w[m, q, 0], out=out[n] if m == q == 0 else product)
+                if m or q:
+                    out[n] += product

@@ -1,0 +1,20 @@
+"""Temporary arrays inside a block of bytes that the caller owns."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from typing import Any
+
+Array = NDArray[Any]
+
+
+def carve(scratch: Array, *wanted: tuple[tuple[int, ...], str]) -> list[Array]:
+    """Arrays of the wanted (shape, dtype) one behind the other in `scratch`, each on a 64-byte boundary."""
+    found, at = [], 0
+    for shape, dtype in wanted:
+        array = np.frombuffer(scratch, dtype, int(np.prod(shape)), at).reshape(shape)
+        found.append(array)
+        at += -(-array.nbytes // 64) * 64
+    return found

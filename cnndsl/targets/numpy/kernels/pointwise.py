@@ -1,0 +1,45 @@
+"""Scalar functions that NumPy lacks, or does slowly: choosing by a condition, the error function."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+def keep(condition: Array, x: Array, out: Array, mask: Array) -> None:
+    """out = x where the condition holds, else 0. float32; mask: int32 like out.
+
+    On the bits, so that NaN and infinity outside the condition give 0: a quarter of the time of np.where.
+    """
+    np.negative(condition.view("i1"), out=mask)
+    np.bitwise_and(x.view("i4"), mask, out=out.view("i4"))
+
+
+def select(condition: Array, x: Any, y: Any, out: Array, mask: Array) -> None:
+    """out = x where the condition holds, else y. float32; x, y: arrays or numbers; mask: int32 like out."""
+    np.negative(condition.view("i1"), out=mask)
+    first, second, bits = np.asarray(x, "f4").view("i4"), np.asarray(y, "f4").view("i4"), out.view("i4")
+    np.bitwise_and(first, mask, out=bits)
+    np.invert(mask, out=mask)
+    np.bitwise_and(second, mask, out=mask)
+    np.bitwise_or(bits, mask, out=bits)
+
+
+def erf(x: Array, out: Array | None = None) -> Array:
+    """The error function, to 1.2e-7 of its value: erfc by a Chebyshev fit (Press et al., Numerical Recipes, 6.2)."""
+    wide = np.asarray(x, "f8")
+    t = 1.0 / (1.0 + 0.5 * np.abs(wide))
+    terms = (1.00002368, 0.37409196, 0.09678418, -0.18628806, 0.27886807, -1.13520398, 1.48851587, -0.82215223, 0.17087277)
+    power = np.zeros_like(t)
+    for c in reversed(terms):
+        power = c + t * power
+    tail = t * np.exp(-wide * wide - 1.26551223 + t * power)
+    found = np.where(wide >= 0, 1.0 - tail, tail - 1.0)
+    if out is None:
+        return found.astype(np.asarray(x).dtype)
+    np.copyto(out, found, casting="unsafe")
+    return out

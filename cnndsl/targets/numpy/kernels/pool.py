@@ -1,0 +1,172 @@
+"""Pooling and its gradients, an axis after the other: along H whole image rows are compared or added at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnndsl.targets.numpy.kernels.memory import carve
+from cnndsl.targets.numpy.kernels.pointwise import keep
+
+Array = NDArray[Any]
+
+
+def taps(size: int, count: int, kernel: int, stride: int, pad: int, dilation: int = 1) -> list[tuple[slice, slice]]:
+    """For each place in the window: the outputs for which it lies inside the input, and the inputs it lies on."""
+    found = []
+    for m in range(kernel):
+        shift = m * dilation - pad
+        low = max(0, -(shift // stride))
+        high = min(count, (size - 1 - shift) // stride + 1)
+        high = max(high, low)
+        start = low * stride + shift
+        found.append((slice(low, high), slice(start, start + max(high - low - 1, 0) * stride + (high > low), stride)))
+    return found
+
+
+def slide(combine: Any, empty: float, x: Array, out: Array, window: tuple[int, int, int, int], axis: int) -> None:
+    """out[.., i, ..] = combine over m of x[.., i·stride + m·dilation − pad, ..] along `axis` 1 or 2; outside: `empty`.
+
+    window: kernel, stride, pad, dilation.
+    """
+    lead = (slice(None),) * axis
+    first = True
+    for to, source in taps(x.shape[axis], out.shape[axis], *window):
+        if first and to == slice(0, out.shape[axis]):
+            np.copyto(out, x[(*lead, source)])
+        else:
+            if first:
+                out[...] = empty
+            target = out[(*lead, to)]
+            combine(target, x[(*lead, source)], out=target)
+        first = False
+
+
+def max_pool2d(
+    x: Array,
+    out: Array,
+    *,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    pad: tuple[int, int] = (0, 0),
+    dilation: tuple[int, int] = (1, 1),
+    images: int = 1,
+    scratch: Array,
+) -> None:
+    """out[n, i, j, c] = max over the window at (i, j) of x[n, …, c]; outside the image −∞. NaN wins.
+
+    x (N, H, W, C); out (N, h, w, C); pad: before the first row and column. images: in one block.
+    """
+    (half,) = carve(scratch, ((images, out.shape[1], x.shape[2], x.shape[3]), "f4"))
+    for n in range(0, len(x), images):
+        rows, y = half[: len(x[n : n + images])], out[n : n + images]
+        slide(np.maximum, -np.inf, x[n : n + images], rows, (kernel[0], stride[0], pad[0], dilation[0]), 1)
+        slide(np.maximum, -np.inf, rows, y, (kernel[1], stride[1], pad[1], dilation[1]), 2)
+
+
+def avg_pool2d(
+    x: Array,
+    out: Array,
+    *,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    pad: tuple[int, int] = (0, 0),
+    weights: tuple[tuple[float, ...], tuple[float, ...]],
+    images: int = 1,
+    scratch: Array,
+) -> None:
+    """out[n, i, j, c] = the mean over the window at (i, j) of x[n, …, c].
+
+    x (N, H, W, C); out (N, h, w, C). weights: for each output row, and each column, 1 / (places counted there).
+    """
+    (half,) = carve(scratch, ((images, out.shape[1], x.shape[2], x.shape[3]), "f4"))
+    by_row, by_column = (np.array(w, "f4") for w in weights)
+    even = by_row.min() == by_row.max() and by_column.min() == by_column.max()
+    factor = by_row[0] * by_column[0] if even else by_row[:, None, None] * by_column[:, None]
+    for n in range(0, len(x), images):
+        rows, y = half[: len(x[n : n + images])], out[n : n + images]
+        slide(np.add, 0.0, x[n : n + images], rows, (kernel[0], stride[0], pad[0], 1), 1)
+        slide(np.add, 0.0, rows, y, (kernel[1], stride[1], pad[1], 1), 2)
+        y *= factor
+
+
+def avg_pool2d_grad(
+    gy: Array,
+    out: Array,
+    *,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    pad: tuple[int, int] = (0, 0),
+    weights: tuple[tuple[float, ...], tuple[float, ...]],
+    images: int = 1,
+    scratch: Array,
+) -> None:
+    """out: each window's gradient shared out evenly over its places. gy (N, h, w, C); out (N, H, W, C)."""
+    h, w, c = gy.shape[1:]
+    scaled, half = carve(scratch, ((images, h, w, c), "f4"), ((images, h, out.shape[2], c), "f4"))
+    factor = np.array(weights[0], "f4")[:, None, None] * np.array(weights[1], "f4")[:, None]
+    if factor.min() == factor.max():
+        factor = factor[0, 0, 0]
+    for n in range(0, len(gy), images):
+        k = len(gy[n : n + images])
+        np.multiply(gy[n : n + images], factor, out=scaled[:k])
+        spread(scaled[:k], half[:k], kernel[1], stride[1], pad[1], 2)
+        spread(half[:k], out[n : n + images], kernel[0], stride[0], pad[0], 1)
+
+
+def spread(g: Array, out: Array, kernel: int, stride: int, pad: int, axis: int) -> None:
+    """The reverse of `slide` with add: out[.., i·stride + m − pad, ..] += g[.., i, ..] for every m."""
+    lead = (slice(None),) * axis
+    apart = kernel <= stride
+    if not apart or kernel < stride or g.shape[axis] * stride != out.shape[axis] or pad:
+        out[...] = 0
+    for source, to in taps(out.shape[axis], g.shape[axis], kernel, stride, pad):
+        target = out[(*lead, to)]
+        if apart:
+            np.copyto(target, g[(*lead, source)])
+        else:
+            target += g[(*lead, source)]
+
+
+def max_pool2d_grad(
+    x: Array,
+    y: Array,
+    gy: Array,
+    out: Array,
+    *,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    pad: tuple[int, int] = (0, 0),
+    dilation: tuple[int, int] = (1, 1),
+    scratch: Array,
+) -> None:
+    """out: each window's gradient goes to its first maximum, row by row. x, out (N, H, W, C); y, gy (N, h, w, C)."""
+    h, w, c = gy.shape[1:]
+    equal, lost, waiting = carve(scratch, ((h, w, c), "?"), ((h, w, c), "?"), ((h, w, c), "?"))
+    (share, mask) = carve(scratch[3 * equal.nbytes + 192 :], ((h, w, c), "f4"), ((h, w, c), "i4"))
+    rows = taps(x.shape[1], h, kernel[0], stride[0], pad[0], dilation[0])
+    columns = taps(x.shape[2], w, kernel[1], stride[1], pad[1], dilation[1])
+    for n in range(len(x)):
+        waiting[...] = True
+        out[n] = 0
+        for to_row, row in rows:
+            for to_column, column in columns:
+                at = to_row, to_column
+                here, part = equal[at], x[n][row, column]
+                np.equal(part, y[n][at], out=here)
+                np.not_equal(part, part, out=lost[at])
+                np.logical_or(here, lost[at], out=here)
+                np.logical_and(here, waiting[at], out=here)
+                np.logical_xor(waiting[at], here, out=waiting[at])
+                keep(here, gy[n][at], share[at], mask[at])
+                out[n][row, column] += share[at]
+
+
+def global_pool(combine: Any, x: Array, out: Array, *, scale: float = 1.0) -> None:
+    """out[n, c] = combine (np.add, np.maximum) of x[n, …, c] over space, times scale. x (N, *space, C)."""
+    flat, y = x.reshape(len(x), -1, x.shape[-1]), out.reshape(len(x), x.shape[-1])
+    combine.reduce(flat, axis=1, out=y)
+    if scale != 1.0:
+        y *= scale
