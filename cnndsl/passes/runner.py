@@ -1,0 +1,33 @@
+"""Running a pipeline: one pass after the other, the graph verified after each, and written out where asked.
+
+"All passes leave the graph valid; all passes may expect it valid": the runner holds that, not goodwill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from cnndsl.graph.graph import Graph
+from cnndsl.passes.context import Context
+
+Pass = Callable[[Graph, Context], Graph]
+
+
+def run_passes(graph: Graph, pipeline: Sequence[Pass], ctx: Context, dump: Path | None = None) -> Graph:
+    """The graph after all passes of `pipeline` but those in `ctx.options.without`. Raises E601 if one breaks it."""
+    from cnndsl.graph.verify import verify
+
+    for number, step in enumerate(pipeline, 1):
+        name = step.__name__
+        if name in ctx.options.without:
+            continue
+        ctx.log.step = name
+        graph = step(graph, ctx)
+        verify(graph)
+        if dump is not None:
+            from cnndsl.graph.text import to_text
+
+            dump.mkdir(parents=True, exist_ok=True)
+            (dump / f"{number:02}_{name}.txt").write_text(to_text(graph), encoding="utf-8")
+    return graph

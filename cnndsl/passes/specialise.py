@@ -1,0 +1,31 @@
+"""specialise: bind the batch and every symbolic size, and make what depends on sizes explicit.
+
+After it all sizes are integers and every node's attributes have been through its op's `resolve` (pads are numbers).
+Raises E604 where a symbol has no value, and the shape rules' own errors where a size does not fit.
+"""
+
+from __future__ import annotations
+
+from cnndsl.errors import error
+from cnndsl.graph.graph import INPUT, Graph, Node, SourceAttrs, Value, copy_node, rewrite
+from cnndsl.graph.sizes import Affine
+from cnndsl.graph.types import BATCH
+from cnndsl.passes.context import Context
+
+
+def specialise(graph: Graph, ctx: Context) -> Graph:
+    values = {BATCH.terms[0][0]: ctx.options.batch, **ctx.options.sizes}
+
+    def visit(out: Graph, node: Node, operands: tuple[Value, ...]) -> tuple[Value, ...]:
+        if node.op is INPUT:
+            bound = node.attrs.type.bind(values)
+            left = {name for s in bound.shape if isinstance(s, Affine) for name, _ in s.terms}
+            if left:
+                raise error("E604", f"input {node.attrs.name}: no size is given for {', '.join(sorted(left))}",
+                            node.origin.span, help=f"bind it, as in --input {node.attrs.name}=256x256x3")  # fmt: skip
+            attrs = SourceAttrs(node.attrs.name, (), bound, node.attrs.batched)
+            return out.add(INPUT, (), attrs, node.origin)
+        attrs = node.op.resolve(node.attrs, *(x.type for x in operands)) if node.op.resolve else node.attrs
+        return copy_node(out, node, operands, None if attrs == node.attrs else attrs)
+
+    return rewrite(graph, visit)

@@ -1,0 +1,57 @@
+"""training: what differs while a network learns: batch norm uses the batch's statistics, dropout drops.
+
+batch_norm(x, γ, β, mean, variance) → batch_norm(x, γ, β, *moments(x)), and the running statistics become
+momentum · old + (1 − momentum) · new, the variance unbiased (n / (n − 1)): Ioffe, Szegedy 2015. dropout(x) → x / (1 − rate)
+where u ≥ rate, else 0, with u from `random_bits(seed, step)` in the stream of the node's path. Declares the input
+`seed` and the state `step`, which counts updates.
+"""
+
+from __future__ import annotations
+
+from cnndsl.graph.graph import INPUT, Graph, Node, State, Value, rewrite
+from cnndsl.graph.types import TensorType
+from cnndsl.passes.context import Context
+
+
+def training(graph: Graph, ctx: Context) -> Graph:
+    """`graph` must be specialised."""
+    from cnndsl.random import stream_of
+
+    updates: dict[str, Value] = {}
+    clock: list[Value] = []
+
+    def seed_and_step(out: Graph) -> list[Value]:
+        if not clock:
+            clock.append(out.source(INPUT, "seed", TensorType((), "uint64")))
+            clock.append(out.add_state(State("step", TensorType((), "int64"), "counter")))
+        return clock
+
+    def visit(out: Graph, node: Node, operands: tuple[Value, ...]) -> tuple[Value, ...] | None:
+        if not clock:
+            seed_and_step(out)
+        if node.op.name == "dropout":
+            rate = float(node.attrs.rate)
+            if rate == 0:
+                return operands
+            x = operands[0]
+            bits = out.random_bits(*clock, stream=stream_of(node.path), sizes=x.type.shape, origin=node.origin)
+            factor = 1.0 / (1.0 - rate)
+            dropped = out.pointwise(lambda e, v, b: e.select(e.uniform(b) >= rate, v * factor, 0.0), x, bits, origin=node.origin)
+            return (dropped,)
+        if node.op.name == "batch_norm":
+            x, gamma, beta, mean, variance = operands
+            new = out.moments(x, origin=node.origin)
+            n = x.type.elements // x.type.sizes[-1]
+            m, unbiased = float(node.attrs.momentum), n / max(n - 1, 1)
+            for old, now, factor in ((mean, new[0], 1.0), (variance, new[1], unbiased)):
+                name = old.node.attrs.name
+                share = (1 - m) * factor
+                before = updates.get(name, old)  # a shared layer met again goes on from its first update
+                updates[name] = out.pointwise(lambda e, p, q, s=share: p * m + q * s, before, now, origin=node.origin)
+            return out.add(node.op, (x, gamma, beta, *new), node.attrs, node.origin)
+        return None
+
+    out = rewrite(graph, visit)
+    for name, value in updates.items():
+        out.update(name, value)
+    return out
