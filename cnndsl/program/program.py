@@ -24,6 +24,8 @@ class Buffer:
     slot     the name of the input, output or state it is
     offset   bytes into the arena or the prepared memory
     strides  in elements; None: contiguous in the order of `type.shape`. A strided buffer is a view of its parent
+    local    > 0: used only inside one region of several workers. Worker w has its own images' share, beginning at
+             offset + w · local, as a contiguous array of its own (images 0 … hi − lo)
     partial  > 0: a leading axis of that many workers' partial sums stands before `type.shape`
     data     the numbers, where space is `constant`
     """
@@ -35,6 +37,7 @@ class Buffer:
     offset: int = 0
     strides: tuple[int, ...] | None = None
     partial: int = 0
+    local: int = 0
     data: tuple[object, ...] = ()
 
     @property
@@ -44,7 +47,8 @@ class Buffer:
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """One node of the final graph on its buffers.
+    """One node of the final graph on its buffers. A pointwise kernel may write over an operand of the same shape
+    (the very same buffer): it reads each number before it writes it.
 
     batch    `map`: may be cut along axis 0 of its batched operands; `sum`: may be cut, each part gives a partial sum;
              `whole`: not

@@ -1,0 +1,31 @@
+"""Readable, safe, unique names for kernels and buffers, made from the paths of nodes.
+
+`stage1.unit2.main.conv_bn3.conv` becomes `stage1_unit2_main_conv_bn3_conv`. Only ASCII letters, digits and `_`
+survive, so no name of a model can mean anything in emitted source.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+
+LONGEST = 60
+
+
+class Names:
+    """Gives each wish a name nobody has yet."""
+
+    def __init__(self, taken: frozenset[str] = frozenset()) -> None:
+        self.taken = set(taken)
+        self.counts: dict[str, int] = {}
+
+    def fresh(self, wish: str) -> str:
+        base = re.sub(r"[^a-z0-9_]+", "_", wish.lower()).strip("_")[-LONGEST:].lstrip("_0123456789") or "value"
+        if keyword.iskeyword(base) or keyword.issoftkeyword(base):
+            base += "_"
+        name = base
+        while name in self.taken:
+            self.counts[base] = self.counts.get(base, 1) + 1
+            name = f"{base}_{self.counts[base]}"
+        self.taken.add(name)
+        return name

@@ -1,0 +1,280 @@
+"""plan: a graph, all its sizes integers, becomes a program: kernels, regions, and a place for every array."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+
+from cnndsl.graph.batch import batched_values
+from cnndsl.graph.graph import CONSTANT, INPUT, STATE, Graph, Node, Value
+from cnndsl.graph.target import Choice, Target
+from cnndsl.program.memory import Life, aligned, place
+from cnndsl.program.names import Names
+from cnndsl.program.program import Buffer, Copy, Join, Kernel, Procedure, Program, Region
+from cnndsl.program.regions import Step, group
+
+SOURCES = (INPUT, STATE, CONSTANT)
+
+
+def plan(graph: Graph, target: Target, batch: int, workers: int = 1, training: bool = False) -> Program:
+    """The program that runs `graph` on `target`. `workers`: threads that a region may use.
+
+    The same graph, target and options give the same program, to the byte.
+    """
+    return _Planner(graph, target, batch, workers, training).program()
+
+
+class _Planner:
+    def __init__(self, graph: Graph, target: Target, batch: int, workers: int, training: bool) -> None:
+        self.graph, self.target, self.batch, self.training = graph, target, batch, training
+        self.workers = min(workers, batch)
+        self.batched = batched_values(graph)
+        self.names = Names()
+        self.roots = _roots(graph)
+        self.choices: dict[Node, Choice] = {}
+        self.buffers: dict[Value, Buffer] = {}  # by root
+        self.copies: list[Copy] = []
+        self.partials: dict[str, Value] = {}  # name of a partial buffer → the value whose parts it holds
+
+    def program(self) -> Program:
+        prepared = self._prepared()
+        kernels = [n for n in self.graph.nodes if n.op not in SOURCES and not n.op.view]
+        self.reads = {n: {self.roots[x] for x in n.operands if self.roots[x].node.op not in SOURCES} for n in kernels}
+        self.kernel_names = {n: self.names.fresh(n.path or n.op.name) for n in kernels}
+        early = [self._step(n, 1) for n in kernels if n in prepared]
+        late = [self._step(n, self.workers) for n in kernels if n not in prepared]
+        before = [(early, 1)] if early else []
+        after = group(late, self.workers, self.reads)
+        self._fixed_buffers()
+        prepared_bytes = self._place_prepared(early, prepared)
+        arena_bytes, joins = self._place_run(after)
+        scratch = max((c.scratch for c in self.choices.values()), default=0)
+        return Program(
+            name=self.graph.name,
+            graph=self.graph,
+            target=self.target.name,
+            batch=self.batch,
+            workers=max((w for _, w in after), default=1),
+            training=self.training,
+            inputs={k: self.buffers[v] for k, v in self.graph.inputs.items()},
+            outputs={k: self._output(k, v) for k, v in self.graph.outputs.items()},
+            state={k: self.buffers[v] for k, v in self.graph.state_values.items()},
+            prepare=Procedure("prepare", tuple(self._region(s, w, ()) for s, w in before)),
+            run=Procedure("run", tuple(self._region(s, w, j) for (s, w), j in zip(after, joins, strict=True))),
+            copies=tuple(self.copies),
+            arena_bytes=arena_bytes,
+            prepared_bytes=prepared_bytes,
+            scratch_bytes=scratch,
+        )
+
+    # What runs when ------------------------------------------------------------------------------------------------
+
+    def _prepared(self) -> set[Node]:
+        """Nodes that depend on state and constants alone, where no run changes that state."""
+        found: set[Node] = set()
+        for node in self.graph.nodes:
+            fixed = node.op is CONSTANT or (node.op is STATE and node.attrs.name not in self.graph.updates)
+            fed = node.op not in SOURCES and bool(node.operands) and all(x.node in found for x in node.operands)
+            if not self.training and (fixed or fed):
+                found.add(node)
+        return found
+
+    def _step(self, node: Node, workers: int) -> Step:
+        choice = self.target.choose(node, workers)
+        self.choices[node] = choice
+        rule = node.op.batch_rule(node.attrs)
+        fed = any(x in self.batched for x in (*node.operands, *node.outputs))
+        return Step(node, rule, fed and rule in ("map", "make", "sum"), choice.seconds)
+
+    # Where things lie ------------------------------------------------------------------------------------------------
+
+    def _fixed_buffers(self) -> None:
+        """Inputs, state, constants and outputs: arrays that somebody else owns, or that are written into the source."""
+        for node in self.graph.nodes:
+            if node.op in SOURCES:
+                space = {"input": "input", "state": "state", "constant": "constant"}[node.op.name]
+                value = node.outputs[0]
+                name = self.names.fresh(node.attrs.name or "constant")
+                self.buffers[value] = Buffer(name, value.type, space, node.attrs.name, data=tuple(node.attrs.data))
+        for name, value in self.graph.outputs.items():
+            root = self.roots[value]
+            if root in self.buffers:  # an input, a state, or the same value under a second name
+                self.copies.append(Copy(self._view(value), self._output(name, value, own=True)))
+            else:
+                self.buffers[root] = Buffer(self.names.fresh(name), root.type, "output", name)
+
+    def _output(self, name: str, value: Value, own: bool = False) -> Buffer:
+        buffer = self.buffers.get(self.roots[value])
+        if own or buffer is None or buffer.space != "output" or buffer.slot != name:
+            return Buffer(f"{name}_out" if name.isidentifier() else "out", value.type, "output", name)
+        return buffer
+
+    def _place_prepared(self, steps: list[Step], prepared: set[Node]) -> int:
+        """Prepared values that a run reads stay; the others share bytes while `prepare` runs."""
+        end = len(steps)
+        last: dict[Value, int] = {}
+        for i, step in enumerate(steps):
+            for root in self.reads[step.node]:
+                last[root] = i
+        for node, roots in self.reads.items():
+            if node not in prepared:
+                last.update((r, end) for r in roots if r.node in prepared)
+        lives = []
+        for i, step in enumerate(steps):
+            for k, y in enumerate(step.node.outputs):
+                if y not in self.buffers:
+                    name = self._value_name(step.node, k)
+                    self.buffers[y] = Buffer(name, y.type, "prepared")
+                    lives.append(Life(y, y.type.nbytes, i, last.get(y, i)))
+        offsets, total = place(lives)
+        for y, offset in offsets.items():
+            assert isinstance(y, Value)
+            self.buffers[y] = replace(self.buffers[y], offset=offset)
+        return total
+
+    def _place_run(self, regions: list[tuple[list[Step], int]]) -> tuple[int, list[tuple[Join, ...]]]:
+        """Offsets for everything a run writes, and the joins of each region."""
+        moments, region_of = self._moments(regions)
+        last: dict[Value, int] = {}
+        readers: dict[Value, set[int]] = defaultdict(set)
+        for steps, _ in regions:
+            for step in steps:
+                for root in self.reads[step.node]:
+                    last[root] = max(last.get(root, 0), moments[step.node])
+                    readers[root].add(region_of[step.node])
+        end = max(moments.values(), default=0) + 1
+        for value in self.graph.updates.values():
+            last[self.roots[value]] = end
+        for copy_of in self.graph.outputs.values():
+            if self.buffers.get(self.roots[copy_of]) is None:
+                last[self.roots[copy_of]] = end
+        self._updates_in_place(regions, moments)
+        lives: list[Life] = []
+        joins: list[tuple[Join, ...]] = []
+        for r, (steps, workers) in enumerate(regions):
+            local: list[Life] = []
+            made: list[Join] = []
+            start, stop = moments[steps[0].node], moments[steps[-1].node]
+            for i, step in enumerate(steps):
+                for k, y in enumerate(step.node.outputs):
+                    if workers > 1 and step.rule == "sum":
+                        made.append(self._partial(step.node, k, workers))
+                        lives.append(Life(made[-1].partial.name, made[-1].partial.nbytes, start, stop))
+                    if y in self.buffers:
+                        continue
+                    self.buffers[y] = Buffer(self._value_name(step.node, k), y.type, "arena")
+                    inside = workers > 1 and y in self.batched and readers[y] <= {r} and last.get(y, 0) < end
+                    if inside:
+                        share = -(-self.batch // workers) * (y.type.nbytes // self.batch)
+                        stays = max((j for j, s in enumerate(steps) if y in self.reads[s.node]), default=i)
+                        local.append(Life(y, share, i, stays))
+                    else:
+                        lives.append(Life(y, y.type.nbytes, moments[step.node], max(last.get(y, 0), moments[step.node])))
+            offsets, share = place(local)
+            for y, offset in offsets.items():
+                assert isinstance(y, Value)
+                self.buffers[y] = replace(self.buffers[y], offset=offset, local=aligned(share))
+            if local:
+                lives.append(Life(("local", r), aligned(share) * workers, start, stop))
+            joins.append(tuple(made))
+        offsets, total = place(lives)
+        for r, (steps, _) in enumerate(regions):
+            base = offsets.get(("local", r), 0)
+            joins[r] = tuple(Join(replace(j.partial, offset=offsets[j.partial.name]), j.total) for j in joins[r])
+            for step in steps:
+                for y in step.node.outputs:
+                    b = self.buffers[y]
+                    if b.space == "arena":
+                        self.buffers[y] = replace(b, offset=base + b.offset if b.local else offsets[y])
+        joins = [tuple(Join(j.partial, self._total(j)) for j in made) for made in joins]
+        for name, value in self.graph.updates.items():
+            home = self.buffers[self.graph.state_values[name]]
+            if self.buffers[self.roots[value]] is not home:
+                self.copies.append(Copy(self._view(value), home))
+        return total, joins
+
+    def _moments(self, regions: list[tuple[list[Step], int]]) -> tuple[dict[Node, int], dict[Node, int]]:
+        """The moment and the region of each node: moments count kernels, but a region of several workers is one."""
+        moments: dict[Node, int] = {}
+        region_of: dict[Node, int] = {}
+        now = 0
+        for r, (steps, workers) in enumerate(regions):
+            for step in steps:
+                now += workers == 1
+                moments[step.node] = now if workers == 1 else now + 1
+                region_of[step.node] = r
+            now += workers > 1
+        return moments, region_of
+
+    def _updates_in_place(self, regions: list[tuple[list[Step], int]], moments: dict[Node, int]) -> None:
+        """An update is written over its state where nobody reads the old value later.
+
+        The kernel that makes it may itself read the old value if it is pointwise: it reads each number before it
+        writes it. In a region of several workers, other kernels of that region must not read it at all.
+        """
+        many = {s.node for steps, workers in regions if workers > 1 for s in steps}
+        users: dict[Value, list[Node]] = defaultdict(list)
+        for node in self.kernel_names:
+            for x in dict.fromkeys(self.roots[x] for x in node.operands):
+                users[x].append(node)
+        for name, value in self.graph.updates.items():
+            root, state = self.roots[value], self.graph.state_values[name]
+            if root in self.buffers or root.type != state.type or root.node in many:
+                continue
+            maker = moments[root.node]
+            others = [n for n in users[state] if n is not root.node]
+            itself = root.node in users[state]
+            if all(moments[n] < maker for n in others) and (not itself or is_pointwise(root.node)):
+                self.buffers[root] = self.buffers[state]
+
+    def _partial(self, node: Node, index: int, workers: int) -> Join:
+        y = node.outputs[index]
+        name = self.names.fresh(f"{self._wish(node, index)}_parts")
+        total = self.buffers.get(y) or Buffer(name, y.type, "arena")
+        self.partials[name] = y
+        part = Buffer(name, y.type, "arena", partial=workers)
+        return Join(part, total)
+
+    def _total(self, join: Join) -> Buffer:
+        return self.buffers[self.partials[join.partial.name]]
+
+    # Kernels ---------------------------------------------------------------------------------------------------------
+
+    def _region(self, steps: list[Step], workers: int, joins: tuple[Join, ...]) -> Region:
+        partial = {self.partials[j.partial.name]: j.partial for j in joins} if joins else {}
+        return Region(tuple(self._kernel(s, partial if workers > 1 else {}) for s in steps), workers, joins)
+
+    def _kernel(self, step: Step, partial: dict[Value, Buffer]) -> Kernel:
+        node = step.node
+        inputs = tuple(self._view(x) for x in node.operands)
+        outputs = tuple(partial.get(y) or self.buffers[y] for y in node.outputs)
+        batched = tuple(x in self.batched for x in (*node.operands, *node.outputs))
+        return Kernel(self.kernel_names[node], node, inputs, outputs, step.rule if step.cut else "whole", batched, self.choices[node])
+
+    def _view(self, value: Value) -> Buffer:
+        """The buffer of a value: its root's, under the value's own shape."""
+        root = self.roots[value]
+        buffer = self.buffers[root]
+        return buffer if value.type == root.type else replace(buffer, type=value.type)
+
+    def _wish(self, node: Node, index: int) -> str:
+        return self.kernel_names[node] + (f"_{index + 1}" if index else "")
+
+    def _value_name(self, node: Node, index: int) -> str:
+        return self.names.fresh(f"{self._wish(node, index)}_out")
+
+
+def is_pointwise(node: Node) -> bool:
+    """Whether a node reads and writes number by number, so that it may write over an operand."""
+    if node.op.name == "fused":
+        return node.attrs.anchor is None
+    return node.op.pointwise is not None
+
+
+def _roots(graph: Graph) -> dict[Value, Value]:
+    """For each value, the value whose memory it is: itself, or what a chain of views stands on."""
+    roots: dict[Value, Value] = {}
+    for node in graph.nodes:
+        for y in node.outputs:
+            roots[y] = roots[node.operands[0]] if node.op.view else y
+    return roots
