@@ -1,0 +1,109 @@
+"""`export_onnx`: a network with its weights as one ONNX file, with our interface (channels last) at its border."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from cnndsl.errors import error
+from cnndsl.formats.onnx.ops import EXPORTS
+from cnndsl.formats.onnx.writer import Writer
+from cnndsl.graph.graph import CONSTANT, INPUT, STATE, Graph, Node, Value
+
+
+def export_onnx(
+    net: Any,
+    weights: Mapping[str, Any],
+    path: str | Path,
+    *,
+    batch: int | None = None,
+    heads: bool = False,
+    outputs: Iterable[str] = (),
+) -> None:
+    """Write `net` (a Model or a Graph) with `weights` (name → array) to `path`, as ONNX of opset 17.
+
+    Inputs and outputs have our shapes, (N, H, W, C) float32; N is free unless `batch` says how many images. `heads`:
+    the side outputs that exist in training are written too. `outputs`: values inside the network, by name, that are
+    written as further outputs.
+
+    Raises E641 without the package onnx, E642 for an op that has no counterpart, E643 for an unknown output, E644
+    for weights that are missing or of another shape, E598 where the file cannot be written.
+    """
+    graph: Graph = net if isinstance(net, Graph) else net.graph
+    wanted = wanted_outputs(graph, heads, tuple(outputs))
+    needed = ancestors(wanted.values())
+    check_weights(graph, weights, needed)
+    writer = Writer(weights)
+    inputs = {name: x for name, x in graph.inputs.items() if x.node.id in needed or not graph.outputs}
+    writer.taken.update([*inputs, *wanted])
+    for node in graph.nodes:
+        if node.id in needed:
+            place(writer, node)
+    writer.save(Path(path), graph.name, inputs, wanted, batch)
+
+
+def place(writer: Writer, node: Node) -> None:
+    """Write one node. Raises E642 where the table has no entry for its op."""
+    if node.op is INPUT:
+        writer.take(node.outputs[0], node.attrs.name)
+    elif node.op is STATE:
+        return  # written by the op that reads it, in the order of axes that ONNX wants
+    elif node.op is CONSTANT:
+        import numpy as np
+
+        writer.take(node.outputs[0], writer.constant(node.op.reference(np, node.attrs)[0]))
+    else:
+        rule = EXPORTS.get(node.op.name)
+        if rule is None:
+            raise error("E642", f"{node.op.name} cannot be written as ONNX", node.origin.span, frames=node.origin.frames)
+        a = node.attrs
+        if node.op.resolve is not None:
+            a = node.op.resolve(a, *(x.type for x in node.operands))
+        writer.give(node.outputs[0], rule(writer, node, a))
+
+
+def wanted_outputs(graph: Graph, heads: bool, names: tuple[str, ...]) -> dict[str, Value]:
+    """The outputs to write: the graph's own, the heads where asked for, and values by their names. E643: unknown."""
+    from difflib import get_close_matches
+
+    found = dict(graph.outputs)
+    if heads:
+        found |= {name: x for name, x in graph.heads.items() if name not in found}
+    for name in names:
+        known = {**graph.names, **graph.heads}
+        if name not in known and name not in found:
+            near = get_close_matches(name, known, 1)
+            raise error("E643", f"there is no value named {name}", help=f"did you mean {near[0]}?" if near else None)
+        found.setdefault(name, known.get(name, found.get(name)))  # type: ignore[arg-type]
+    return found
+
+
+def ancestors(values: Iterable[Value]) -> set[int]:
+    """The ids of every node that `values` depend on, their own included."""
+    seen: set[int] = set()
+    stack = [x.node for x in values]
+    while stack:
+        node = stack.pop()
+        if node.id not in seen:
+            seen.add(node.id)
+            stack += [x.node for x in node.operands if x.node.id not in seen]
+    return seen
+
+
+def check_weights(graph: Graph, weights: Mapping[str, Any], needed: set[int]) -> None:
+    """Raise E644 where a weight that is needed is missing or has another shape."""
+    import numpy as np
+
+    for name, x in graph.state_values.items():
+        if x.node.id not in needed:
+            continue
+        if name not in weights:
+            raise error("E644", f"the weight {name} is missing", help=f"it has the shape {drawn(x.type.shape)}")
+        if np.shape(weights[name]) != x.type.shape:
+            was, should = drawn(np.shape(weights[name])), drawn(x.type.shape)
+            raise error("E644", f"the weight {name} has the shape {was}, the model's is {should}")
+
+
+def drawn(shape: Iterable[Any]) -> str:
+    return "x".join(map(str, shape)) or "scalar"

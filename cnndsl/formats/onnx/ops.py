@@ -1,0 +1,223 @@
+"""How each op is written as ONNX: one entry an op, `(writer, node, resolved attributes) -> tensor of its output`.
+
+Inside, tensors are channels-first. Attributes have been through `resolve`, so pads are numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from cnndsl.formats.onnx.writer import Writer, to_first
+from cnndsl.graph import window
+from cnndsl.graph.graph import Node, Value
+
+Rule = Callable[[Writer, Node, Any], str]
+
+
+def hint(node: Node) -> str:
+    return node.path or node.op.name
+
+
+def simple(op: str, **attrs: Any) -> Rule:
+    """An op whose operands and meaning are ONNX's."""
+
+    def rule(w: Writer, node: Node, a: Any) -> str:
+        return w.node(op, [w.first(x) for x in node.operands], hint(node), **attrs)
+
+    return rule
+
+
+def conv(w: Writer, node: Node, a: Any) -> str:
+    x, weight, *bias = node.operands
+    pads = a.pad
+    data = w.first(x)
+    if a.pad_mode != "zero":
+        data = padded(w, data, hint(node), [(0, 0), (0, 0), *pads], a.pad_mode)
+        pads = [(0, 0)] * len(pads)
+    rank = len(a.kernel)
+    kernel = w.weight(weight, [rank + 1, rank, *range(rank)], tuple(range(rank)) if a.flip else ())
+    shape = {"kernel_shape": list(a.kernel), "strides": list(a.stride), "dilations": list(a.dilation)}
+    inputs = [data, kernel, *(w.weight(b) for b in bias)]
+    return w.node("Conv", inputs, hint(node), group=a.groups, pads=ends(pads), **shape)
+
+
+def ends(pads: Sequence[tuple[Any, Any]]) -> list[int]:
+    """(begin, end) an axis as ONNX lists them: every begin, then every end."""
+    return [b for b, _ in pads] + [e for _, e in pads]
+
+
+def padded(w: Writer, data: str, name: str, pads: Sequence[tuple[int, int]], mode: str, value: float = 0.0) -> str:
+    """`data` widened by `pads`, an entry for each axis of the channels-first tensor."""
+    inputs = [data, w.integers(ends(pads))]
+    if mode == "zero":
+        return w.node("Pad", [*inputs, w.number(value)], f"{name}.padded", mode="constant")
+    return w.node("Pad", inputs, f"{name}.padded", mode=mode)
+
+
+def pad(w: Writer, node: Node, a: Any) -> str:
+    data, name = w.first(node.operands[0]), hint(node)
+    if any(p != (0, 0) for p in a.amount):
+        data = padded(w, data, name, [(0, 0), (0, 0), *a.amount], a.mode)
+    if tuple(a.channels) != (0, 0):
+        data = padded(w, data, name, [(0, 0), tuple(a.channels), *((0, 0) for _ in a.amount)], "zero")
+    return data
+
+
+def reach(node: Node, a: Any, dilation: Sequence[int]) -> list[tuple[int, int]]:
+    """The pads with rows that `round = ceil` reaches at the end, and without those no window reaches: so that ONNX's
+    floor gives the same size."""
+    x, y = node.operands[0].type, node.outputs[0].type
+    found = []
+    for n, k, s, d, o, (b, e) in zip(x.space, a.window, a.stride, dilation, y.space, a.pad, strict=True):
+        total = window.out_sizes([n], [k], [s], [d], [(b, e)])[0]
+        found.append((b, e if total == o else (o - 1) * s + d * (k - 1) + 1 - n - b))
+    return found
+
+
+def max_pool(w: Writer, node: Node, a: Any) -> str:
+    pads = reach(node, a, a.dilation)
+    data = w.first(node.operands[0])
+    if any(p >= k for k, both in zip(a.window, pads, strict=True) for p in both):  # which runtimes refuse
+        data = padded(w, data, hint(node), [(0, 0), (0, 0), *pads], "zero", float("-inf"))
+        pads = [(0, 0)] * len(pads)
+    shape = {"kernel_shape": list(a.window), "strides": list(a.stride), "dilations": list(a.dilation)}
+    return w.node("MaxPool", [data], hint(node), pads=ends(pads), **shape)
+
+
+def avg_pool(w: Writer, node: Node, a: Any) -> str:
+    """Padding that counts is written as zeros of the input; rows that only ceil reaches are never counted."""
+    pads = reach(node, a, (1,) * len(a.window))
+    data = w.first(node.operands[0])
+    if a.count_padding:
+        data = padded(w, data, hint(node), [(0, 0), (0, 0), *a.pad], "zero")
+        pads = [(0, more - e) for (_, more), (_, e) in zip(pads, a.pad, strict=True)]
+    shape = {"kernel_shape": list(a.window), "strides": list(a.stride)}
+    return w.node("AveragePool", [data], hint(node), pads=ends(pads), count_include_pad=0, **shape)
+
+
+def global_pool(op: str) -> Rule:
+    def rule(w: Writer, node: Node, a: Any) -> str:
+        pooled = w.node(op, [w.first(node.operands[0])], f"{hint(node)}.pooled")
+        return w.node("Flatten", [pooled], hint(node), axis=1)
+
+    return rule
+
+
+def dense(w: Writer, node: Node, a: Any) -> str:
+    x, weight, *bias = node.operands
+    return w.node("Gemm", [w.first(x), w.weight(weight), *(w.weight(b) for b in bias)], hint(node))
+
+
+def batch_norm(w: Writer, node: Node, a: Any) -> str:
+    x, *stats = node.operands
+    return w.node("BatchNormalization", [w.first(x), *map(w.weight, stats)], hint(node), epsilon=float(a.eps))
+
+
+def softmax(op: str) -> Rule:
+    """Over the channels, which stand second."""
+
+    def rule(w: Writer, node: Node, a: Any) -> str:
+        return w.node(op, [w.first(node.operands[0])], hint(node), axis=1)
+
+    return rule
+
+
+def flatten(w: Writer, node: Node, a: Any) -> str:
+    """Row-major over H, W, C: so from the channels-last tensor."""
+    return w.node("Flatten", [w.last(node.operands[0])], hint(node), axis=1)
+
+
+def reshape(w: Writer, node: Node, a: Any) -> str:
+    y = node.outputs[0].type
+    sizes = [n if isinstance(n, int) else 0 for n in y.shape]  # 0: as in the input
+    last = w.node("Reshape", [w.last(node.operands[0]), w.integers(sizes)], f"{hint(node)}.last")
+    return last if y.rank < 3 else w.node("Transpose", [last], hint(node), perm=to_first(y.rank))
+
+
+def same(w: Writer, node: Node, a: Any) -> str:
+    return w.first(node.operands[0])
+
+
+def scale(w: Writer, node: Node, a: Any) -> str:
+    return w.node("Mul", [w.first(node.operands[0]), w.number(a.factor)], hint(node))
+
+
+def aligned(w: Writer, x: Value, rank: int) -> str:
+    """`x` to be combined with values of a higher rank: NumPy aligns the last axes, channels-first the channels."""
+    if x.type.rank in (0, rank):
+        return w.first(x)
+    wide = w.node("Unsqueeze", [w.last(x), w.integers(range(rank - x.type.rank))], f"{w.last(x)}.wide")
+    return wide if rank < 3 else w.node("Transpose", [wide], f"{w.last(x)}.first", perm=to_first(rank))
+
+
+def join(op: str) -> Rule:
+    """A chain of a binary operator over any number of operands."""
+
+    def rule(w: Writer, node: Node, a: Any) -> str:
+        total, *others = (aligned(w, x, node.outputs[0].type.rank) for x in node.operands)
+        for other in others:
+            total = w.node(op, [total, other], hint(node))
+        return total
+
+    return rule
+
+
+def leaky_relu(w: Writer, node: Node, a: Any) -> str:
+    return w.node("LeakyRelu", [w.first(node.operands[0])], hint(node), alpha=float(a.slope))
+
+
+def concat(w: Writer, node: Node, a: Any) -> str:
+    space = node.outputs[0].type.space
+    return w.node("Concat", [cropped(w, x, space, hint(node)) for x in node.operands], hint(node), axis=1)
+
+
+def cropped(w: Writer, x: Value, space: Sequence[Any], name: str) -> str:
+    """The middle of `x`, as large as `space`."""
+    starts = [0 if m == n else (n - m) // 2 for n, m in zip(x.type.space, space, strict=True)]
+    if all(m == n for n, m in zip(x.type.space, space, strict=True)):
+        return w.first(x)
+    stops = [b + m for b, m in zip(starts, space, strict=True)]
+    axes = range(2, 2 + len(starts))
+    return w.node("Slice", [w.first(x), w.integers(starts), w.integers(stops), w.integers(axes)], f"{name}.cropped")
+
+
+def matmul(w: Writer, node: Node, a: Any) -> str:
+    inputs = [w.first(x) for x in node.operands]
+    return w.node("Gemm", inputs, hint(node), transA=int(a.transpose_a), transB=int(a.transpose_b))
+
+
+def reduce_sum(w: Writer, node: Node, a: Any) -> str:
+    y = node.outputs[0].type
+    last = w.node("ReduceSum", [w.last(node.operands[0]), w.integers(a.axes)], hint(node), keepdims=0)
+    return last if y.rank < 3 else w.node("Transpose", [last], f"{hint(node)}.first", perm=to_first(y.rank))
+
+
+EXPORTS: dict[str, Rule] = {
+    "conv": conv,
+    "max_pool": max_pool,
+    "avg_pool": avg_pool,
+    "global_avg_pool": global_pool("GlobalAveragePool"),
+    "global_max_pool": global_pool("GlobalMaxPool"),
+    "dense": dense,
+    "matmul": matmul,
+    "batch_norm": batch_norm,
+    "relu": simple("Relu"),
+    "leaky_relu": leaky_relu,
+    "sigmoid": simple("Sigmoid"),
+    "tanh": simple("Tanh"),
+    "softmax": softmax("Softmax"),
+    "log_softmax": softmax("LogSoftmax"),
+    "flatten": flatten,
+    "reshape": reshape,
+    "identity": same,
+    "dropout": same,
+    "pad": pad,
+    "scale": scale,
+    "add": join("Add"),
+    "subtract": join("Sub"),
+    "multiply": join("Mul"),
+    "maximum": join("Max"),
+    "concat": concat,
+    "reduce_sum": reduce_sum,
+}
