@@ -1,0 +1,21 @@
+"""Targets: ways to run a program. One folder each; none of them is imported before it is asked for."""
+
+from __future__ import annotations
+
+from cnndsl.errors import error
+from cnndsl.graph.target import Target
+
+NAMES = ("numpy", "cupy")
+
+
+def target_named(name: str) -> Target:
+    """The target of that name. Raises E607 where there is none."""
+    if name == "numpy":
+        from cnndsl.targets.numpy import TARGET as numpy_target
+
+        return numpy_target
+    if name == "cupy":
+        from cnndsl.targets.cupy import TARGET as cupy_target
+
+        return cupy_target
+    raise error("E607", f"there is no target named {name}", help=f"targets: {', '.join(NAMES)}, reference")

@@ -1,0 +1,126 @@
+"""compile: the whole way from a model to something to call. Each stage can be looked at on its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cnndsl.errors import error
+from cnndsl.graph.graph import Graph
+from cnndsl.passes.context import Context, Log, Options
+from cnndsl.program.program import Program
+from cnndsl.runtime.executable import Executable, StepExecutable
+
+if TYPE_CHECKING:
+    from cnndsl.language.model import Model
+    from cnndsl.runtime.reference import ReferenceExecutable
+
+LARGEST_BATCH = 65536
+LARGEST_ARENA = 1 << 40
+
+
+def default_threads() -> int:
+    """The processors this process may use, at most 8: beyond, the work of one region is too small to share."""
+    try:
+        count = len(os.sched_getaffinity(0))
+    except AttributeError:
+        count = os.cpu_count() or 1
+    return max(1, min(count, 8))
+
+
+def lower(
+    graph: Graph, *, target: str, options: Options, dump: Path | None = None
+) -> tuple[Program, str, Log]:
+    """Graph → passes → plan → source text. The text is what runs, and what `cnndsl compile -o` writes."""
+    from cnndsl.passes.pipelines import INFERENCE, TRAINING
+    from cnndsl.passes.runner import run_passes
+    from cnndsl.program.plan import plan
+    from cnndsl.targets import target_named
+
+    ctx = Context(target_named(target), options, Log())
+    graph = run_passes(graph, TRAINING if options.training else INFERENCE, ctx, dump)
+    assert ctx.target is not None
+    program = plan(graph, ctx.target, options.batch, options.workers, options.training)
+    if program.arena_bytes > LARGEST_ARENA:
+        raise error("E605", f"a run would need {program.arena_bytes / 2**30:.0f} GiB of memory; take a smaller batch")
+    return program, ctx.target.emit(program), ctx.log
+
+
+def compile(
+    net: Model | Graph,
+    weights: Mapping[str, Any] | str | os.PathLike[str] | None = None,
+    *,
+    target: str = "numpy",
+    batch: int = 1,
+    threads: int | None = None,
+    outputs: Iterable[str] = (),
+    heads: bool = False,
+    sizes: Mapping[str, int] | None = None,
+    without: Iterable[str] = (),
+    dump: Path | None = None,
+) -> Executable | ReferenceExecutable:
+    """Compile a model (or a graph) for inference on `batch` images at a time.
+
+    weights: name → array, or a safetensors file; None: to be given later by `load`. outputs: named values inside the
+    network to return instead of the model's own output. heads: also the side outputs that exist for training.
+    without: passes to leave out. Raises `CnnError`: E203 unknown name, E501–E504 weights, E6xx what cannot be compiled.
+    """
+    from cnndsl.runtime.load import load_source
+
+    graph = net if isinstance(net, Graph) else net.graph
+    options = Options(
+        batch=checked_batch(batch),
+        sizes=dict(sizes or {}),
+        workers=checked_threads(threads),
+        heads=heads,
+        outputs=tuple(outputs),
+        without=frozenset(without),
+    )
+    if target == "reference":
+        from cnndsl.runtime.reference import ReferenceExecutable
+
+        executable: Any = ReferenceExecutable(graph, options)
+    else:
+        program, source, log = lower(graph, target=target, options=options, dump=dump)
+        executable = Executable(load_source(source, program.name), program, source, log, graph.state, threads)
+    return executable if weights is None else executable.load(weights)  # type: ignore[no-any-return]
+
+
+def compile_step_graph(
+    graph: Graph,
+    weights: Mapping[str, Any] | str | os.PathLike[str],
+    *,
+    target: str = "numpy",
+    batch: int,
+    threads: int | None = None,
+    without: Iterable[str] = (),
+    dump: Path | None = None,
+) -> Any:
+    """Compile a training step (`training.step.build_step`) and give it its first weights."""
+    from cnndsl.runtime.load import load_source
+
+    options = Options(
+        batch=checked_batch(batch), workers=checked_threads(threads), training=True, without=frozenset(without)
+    )
+    if target == "reference":
+        from cnndsl.runtime.reference import ReferenceStep
+
+        return ReferenceStep(graph).load(weights)
+    program, source, log = lower(graph, target=target, options=options, dump=dump)
+    return StepExecutable(load_source(source, program.name), program, source, log, threads).load(weights)
+
+
+def checked_batch(batch: Any) -> int:
+    if not isinstance(batch, int) or isinstance(batch, bool) or not 1 <= batch <= LARGEST_BATCH:
+        raise error("E606", f"a batch is a whole number from 1 to {LARGEST_BATCH}, not {batch!r}")
+    return batch
+
+
+def checked_threads(threads: Any) -> int:
+    if threads is None:
+        return default_threads()
+    if not isinstance(threads, int) or isinstance(threads, bool) or not 1 <= threads <= 1024:
+        raise error("E606", f"threads is a whole number from 1 to 1024, not {threads!r}")
+    return threads

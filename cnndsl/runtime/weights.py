@@ -1,0 +1,66 @@
+"""Do these arrays fit this model? One message for all that does not."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from cnndsl.errors import error
+from cnndsl.graph.graph import Graph, State
+
+SHOWN = 5
+
+
+def fitting(graph: Graph, weights: Mapping[str, Any] | str | os.PathLike[str], spare: Mapping[str, State] | None = None) -> dict[str, Any]:
+    """name → array for all the state of `graph` that `weights` must give; a path is read.
+
+    spare: state that the whole model has though this graph does not need it (heads): allowed, left out.
+    Raises E501, E502 for a file; E504 (missing, left over, of another shape, not finite), naming each.
+    """
+    from cnndsl.runtime.safetensors import read_weights
+
+    source = "" if isinstance(weights, Mapping) else f"{os.fspath(weights)}: "
+    given = dict(weights) if isinstance(weights, Mapping) else read_weights(weights)
+    needed = {n: s for n, s in graph.state.items() if s.kind in ("parameter", "buffer")}
+    known = {**(spare or {}), **graph.state}
+    problems = [
+        *_listed("missing", [n for n in needed if n not in given]),
+        *_listed("left over", [n for n in given if n not in known], list(needed)),
+    ]
+    for name in (n for n in graph.state if n in given):
+        problems += _unfit(name, given[name], graph.state[name])
+    if problems:
+        head = f"{source}the weights do not fit {graph.name}"
+        raise error("E504", head, notes=tuple(problems[: SHOWN + 3]))
+    return {n: np.asarray(given[n]) for n in graph.state if n in given}
+
+
+def _unfit(name: str, array: Any, state: State) -> list[str]:
+    shape = tuple(np.shape(array))
+    if shape != state.type.shape:
+        return [f"{name} has shape {_drawn(shape)}, the model needs {_drawn(state.type.sizes)}"]
+    kind = np.asarray(array).dtype
+    if kind.kind not in "fiub":
+        return [f"{name} holds {kind}, not numbers"]
+    if kind.kind == "f" and not np.isfinite(array).all():
+        return [f"{name} holds numbers that are not finite"]
+    return []
+
+
+def _listed(what: str, names: Sequence[str], near: Sequence[str] = ()) -> list[str]:
+    if not names:
+        return []
+    shown = []
+    for name in names[:SHOWN]:
+        close = difflib.get_close_matches(name, near, 1, 0.8) if near else []
+        shown.append(f"{name} (did you mean {close[0]}?)" if close else name)
+    more = f", and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return [f"{what}: {', '.join(shown)}{more}"]
+
+
+def _drawn(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape)) or "scalar"
