@@ -58,10 +58,9 @@ def warped(x: Array, down: Array, along: Array, moved: Array) -> Array:
     padded[:, 1:-1, 1:-1] = x
     index = (top.astype(np.intp) + 1) * (width + 2) + (left.astype(np.intp) + 1)
     index += np.arange(n)[:, None, None] * ((height + 2) * (width + 2))
-    if channels == 1:
-        flat = padded.reshape(-1)
-    else:
-        flat, fy, fx = padded.reshape(-1, channels), fy[..., None], fx[..., None]
+    flat: Array = padded.reshape(-1) if channels == 1 else padded.reshape(-1, channels)
+    if channels > 1:
+        fy, fx = fy[..., None], fx[..., None]
     a = flat.take(index, axis=0)
     a += fx * (flat.take(index + 1, axis=0) - a)
     index += width + 2

@@ -52,7 +52,7 @@ def drawn(u: Array, bounds: tuple[float, float]) -> Array:
 def span_of(value: Any, symmetric: bool = False) -> tuple[float, float]:
     """A range's bounds; a number n stands for n..n, or −n..n where `symmetric`. Raises E422."""
     low, high = getattr(value, "low", value), getattr(value, "high", value)
-    if any(isinstance(v, bool) or not isinstance(v, (int, float)) or not abs(v) < 1e6 for v in (low, high)):
+    if any(isinstance(v, bool) or not isinstance(v, (int, float)) or not abs(v) < 1e12 for v in (low, high)):
         raise error("E422", f"expected a number or a range such as 0.9..1.1, but found {value}")
     if low > high:
         raise error("E422", f"a range goes upwards, not {low}..{high}")

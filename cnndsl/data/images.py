@@ -37,7 +37,7 @@ def check_picture(path: Path) -> None:
 
 
 def _guarded(path: Path, use: Any) -> Any:
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     if not path.is_file():  # also keeps FIFOs and devices from being opened
         raise error("E703", f"there is no picture {path}" if not path.exists() else f"{path} is not a file")
@@ -54,7 +54,7 @@ def _guarded(path: Path, use: Any) -> Any:
                 return use(image)
     except Image.DecompressionBombError:
         raise error("E704", f"{path}: too many pixels; at most {LARGEST:,} are read") from None
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise error("E703", f"{path} is not a picture that can be read") from None
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, KeyError, OverflowError, MemoryError) as e:
         raise error("E703", f"{path} cannot be read as a picture: {getattr(e, 'strerror', None) or e}") from None

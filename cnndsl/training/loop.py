@@ -171,9 +171,16 @@ class _Run:
             checkpoint.save(run_dir, at, self.step.state)
             return at
         judged = self._judged()
-        accuracy = right / seen if self.scores else None
-        validated = (judged.loss, judged.accuracy) if judged else (None, None)
-        row = Row(epoch + 1, step, rate, loss / seen, accuracy, *validated, time.perf_counter() - began)
+        row = Row(
+            epoch + 1,
+            step,
+            rate,
+            loss / seen,
+            accuracy=right / seen if self.scores else None,
+            validation_loss=judged.loss if judged else None,
+            validation_accuracy=judged.accuracy if judged else None,
+            seconds=time.perf_counter() - began,
+        )
         at = replace(at, loss=0.0, right=0, seen=0, seconds=row.seconds, history=(*at.history, row))
         checkpoint.save(run_dir, at, self.step.state)
         try:

@@ -49,7 +49,8 @@ class Step:
 
     @property
     def state(self) -> dict[str, Array]:
-        return self.executable.state  # type: ignore[no-any-return]
+        state: dict[str, Array] = self.executable.state
+        return state
 
     @property
     def weights(self) -> dict[str, Array]:
@@ -91,7 +92,7 @@ class Step:
                 raise error(code, f"{name}: expected an array of shape {value.type.sizes}, not {array.shape}")
             if (array.dtype.kind == "f") != value.type.is_float or array.dtype.kind not in "fiu":
                 raise error(code, f"{name}: expected {value.type.dtype}, not {array.dtype}")
-            found[name] = np.ascontiguousarray(array, value.type.dtype)
+            found[name] = np.asarray(array, value.type.dtype, order="C")
         return found
 
 

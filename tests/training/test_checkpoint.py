@@ -15,7 +15,11 @@ from cnndsl.training import checkpoint
 from cnndsl.training.checkpoint import Position
 from cnndsl.training.records import Row
 
-STATE = {"a.weight": np.arange(6, dtype=np.float32).reshape(2, 3), "step": np.array(7, np.int64), "b.bias": np.zeros(4, np.float32)}
+STATE = {
+    "a.weight": np.arange(6, dtype=np.float32).reshape(2, 3),
+    "step": np.array(7, np.int64),
+    "b.bias": np.zeros(4, np.float32),
+}
 ROW = Row(1, 10, 0.1, 1 / 3, 0.5, None, None, 2.5)
 
 
@@ -55,7 +59,9 @@ def test_nothing_to_load(tmp_path: Path) -> None:
     assert e.value.code == "E709"
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"format": 1}', '{"format": 99}', "[" * 100_000, '{"format": 1, "version": 1, "history": 3}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", '{"format": 1}', '{"format": 99}', "[" * 100_000, '{"format": 1, "version": 1, "history": 3}']
+)
 def test_a_damaged_record(tmp_path: Path, text: str) -> None:
     where = checkpoint.save(tmp_path, position(), STATE)
     (where / "checkpoint.json").write_text(text)

@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cnndsl.language.load import load_text
+from cnndsl.language.model import Model
 from PIL import Image
 
 from cnndsl.data.datasets import Dataset, Part
 from cnndsl.errors import CnnError
-from cnndsl.language.load import load_text
-from cnndsl.language.model import Model
 from cnndsl.training import checkpoint
 from cnndsl.training.evaluate import evaluate
 from cnndsl.training.loop import train
@@ -134,7 +134,9 @@ def test_stopped_and_resumed_it_ends_with_the_same_bits(model: Model, tmp_path: 
     assert not second.stopped
     assert weights_of(tmp_path / "cut") == weights_of(tmp_path / "whole")
     for name in ("loss", "accuracy", "validation_loss", "rate", "step"):
-        assert [getattr(r, name) for r in second.history] == [getattr(r, name) for r in first.history + second.history[len(first.history) :]]
+        assert [getattr(r, name) for r in second.history] == [
+            getattr(r, name) for r in first.history + second.history[len(first.history) :]
+        ]
 
 
 def test_runs_are_numbered_and_the_newest_is_resumed(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

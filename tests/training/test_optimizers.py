@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cnndsl.language.recipe import Call, Sgd
 
 import cnndsl.ops  # noqa: F401  (registers the ops)
 from cnndsl.errors import CnnError
 from cnndsl.graph.graph import INPUT, Graph, State
 from cnndsl.graph.types import TensorType
-from cnndsl.language.recipe import Call, Sgd
 from cnndsl.training.optimizers import add_updates
 
 RATES = (0.1, 0.1, 0.02, 0.3)
@@ -44,9 +44,11 @@ def expected(a: Sgd, decay: float, w: np.ndarray, gradients: np.ndarray) -> np.n
 
 @pytest.mark.parametrize(
     ("momentum", "nesterov", "decay", "rate_in", "decay_on", "decays"),
-    itertools.product((0.0, 0.9), (False, True), (0.0, 0.01), ("velocity", "update"), ("all", "weights"), (True, False)),
+    list(itertools.product((0.0, 0.9), (False, True), (0.0, 0.01), ("velocity", "update"), ("all", "weights"), (True, False))),
 )
-def test_sgd(walk: Callable[..., Any], momentum: float, nesterov: bool, decay: float, rate_in: str, decay_on: str, decays: bool) -> None:
+def test_sgd(
+    walk: Callable[..., Any], momentum: float, nesterov: bool, decay: float, rate_in: str, decay_on: str, decays: bool
+) -> None:
     rng = np.random.default_rng(1)
     a = Sgd(rate=0.1, momentum=momentum, nesterov=nesterov, weight_decay=decay, rate_in=rate_in, decay_on=decay_on)
     graph = step_graph(a, decays)

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cnndsl.language.recipe import Sgd
 
 import cnndsl
 from cnndsl.data import datasets, pipeline
 from cnndsl.graph.graph import INPUT, STATE, Graph
-from cnndsl.language.recipe import Sgd
 from cnndsl.passes.context import Context, Log, Options
 from cnndsl.passes.specialise import specialise
 from cnndsl.training.step import build_step, compile_step
