@@ -1,0 +1,152 @@
+"""What is done with the text itself: the limits before a tree is built, and the words for syntax errors.
+
+Everything here is a loop over a few regular expressions, so that a hostile text costs time in its length alone.
+"""
+
+from __future__ import annotations
+
+import re
+
+from cnndsl.errors import Diagnostic, Source, Span, error
+
+MOST_BYTES = 512 * 1024
+MOST_LINES = 10_000
+MOST_TOKENS = 100_000
+MOST_NESTED = 100
+
+RESERVED = frozenset(
+    "model block use defaults input output head share if else for in as where and or not true false train eval task "
+    "preprocess".split()
+)
+_TOKEN = re.compile(r"#[^\n]*|\"[^\"\n]*\"|\w+|[^\w\s]")
+_HIDDEN = re.compile(r'"[^"\n]*"|#[^\n]*')
+_CLOSES = {")": "(", "]": "[", "}": "{"}
+
+
+def check(source: Source) -> None:
+    """The limits of a source. Raises E901 to E904 at the place where one is passed, E102 for a control character."""
+    text = source.text
+    if len(text.encode("utf-8", "replace")) > MOST_BYTES:
+        raise error("E901", f"a source has at most {MOST_BYTES // 1024} KB", Span(source, 0, 1))
+    bad = re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", text)
+    if bad:
+        raise error("E102", f"the character U+{ord(bad[0]):04X} does not belong in a text", Span(source, bad.start(), bad.end()))
+    if text.count("\n") > MOST_LINES:
+        at = -1
+        for _ in range(MOST_LINES):
+            at = text.index("\n", at + 1)
+        raise error("E902", f"a source has at most {MOST_LINES:,} lines", Span(source, at + 1, at + 2))
+    tokens = depth = 0
+    for token in _TOKEN.finditer(text):
+        word = token[0]
+        if word[0] == "#":
+            continue
+        tokens += 1
+        if tokens > MOST_TOKENS:
+            raise error("E903", f"a source has at most {MOST_TOKENS:,} words and signs", Span(source, token.start(), token.end()))
+        if word in "([{":
+            depth += 1
+            if depth > MOST_NESTED:
+                message = f"brackets and braces nest at most {MOST_NESTED} deep"
+                raise error("E904", message, Span(source, token.start(), token.end()))
+        elif word in ")]}":
+            depth = max(0, depth - 1)
+        elif word.isdecimal() and len(word) > 16:
+            raise error("E905", "whole numbers go from -2**53 to 2**53", Span(source, token.start(), token.end()))
+
+
+def _plain(text: str) -> str:
+    """`text` with strings and comments blanked, of the same length."""
+    return _HIDDEN.sub(lambda m: " " * len(m[0]), text)
+
+
+def logical_line(text: str, at: int) -> tuple[int, int]:
+    """The line around `at`, with the lines above that it continues."""
+    start = text.rfind("\n", 0, at) + 1
+    while start > 0 and re.compile(r"[ \t]*->").match(text, start):
+        start = text.rfind("\n", 0, start - 1) + 1
+    end = text.find("\n", at)
+    return start, len(text) if end < 0 else end
+
+
+def _open(text: str, at: int) -> list[int]:
+    stack: list[int] = []
+    for i, c in enumerate(_plain(text[:at])):
+        if c in "([{":
+            stack.append(i)
+        elif c in ")]}" and stack and text[stack[-1]] == _CLOSES[c]:
+            stack.pop()
+    return stack
+
+
+def opener(text: str, at: int) -> int | None:
+    """The ( or [ that is open before `at`, where it is the innermost bracket."""
+    stack = _open(text, at)
+    return stack[-1] if stack and text[stack[-1]] in "([" else None
+
+
+def blank(text: str, start: int, end: int) -> str:
+    """`text[start:end]` as spaces, its braces kept; at the top level, up to the end of the item."""
+    keep = "{}\n"
+    if not any(text[i] == "{" for i in _open(text, start)):
+        keep, plain, depth = "\n", _plain(text), 0
+        for i in range(start, len(text)):
+            depth += (plain[i] == "{") - (plain[i] == "}")
+            if (depth <= 0 and plain[i] == "}") or (depth == 0 and i >= end):
+                end = max(end, i + 1)
+                break
+        else:
+            end = len(text)
+    return text[:start] + re.sub(f"[^{keep}]", " ", text[start:end]) + text[end:]
+
+
+def unfinished(source: Source, text: str) -> Diagnostic:
+    """The text ends too early: the innermost open bracket is to blame."""
+    stack = _open(text, len(text))
+    if stack:
+        return Diagnostic("E101", f"`{text[stack[-1]]}` is not closed", Span(source, stack[-1], stack[-1] + 1))
+    end = len(text.rstrip())
+    return Diagnostic("E103", "the text ends too early", Span(source, max(0, end - 1), max(1, end)))
+
+
+def unexpected(source: Source, text: str, at: int, token: str, expected: set[str]) -> Diagnostic:
+    """Something stands where it cannot: what, and what could."""
+    size = re.compile(r"\d+(?=x\w)").match(text, at)
+    if size:
+        whole = re.compile(r"\w+").match(text, at)
+        assert whole is not None
+        parts = ", ".join(whole[0].split("x"))
+        help = f"a size is made of numbers; with names, write the list [{parts}]"
+        return Diagnostic("E104", f"{whole[0]} is not a size", Span(source, at, whole.end()), help=help)
+    found = re.compile(r"->|\.\.|[=!<>]=|\w+|[^\n]").match(text, at)
+    if found is None or text[at] == "\n":
+        before = text[:at].rstrip()
+        help = "end the pipeline with a step" if before.endswith("->") else _wanted(expected)
+        at = max(0, len(before) - 1)
+        if before.endswith("->"):
+            return Diagnostic("E105", "-> leads nowhere", Span(source, at - 1, at + 1), help=help)
+        return Diagnostic("E103", "the line ends too early", Span(source, at, at + 1), help=help)
+    word, span = found[0], Span(source, at, found.end())
+    if word in _CLOSES and not _open(text, at):
+        return Diagnostic("E101", f"`{word}` closes nothing", span)
+    if word in "\"'":
+        return Diagnostic("E106", "a quoted text ends on its line and uses double quotes", span)
+    if word in RESERVED and "NAME" in expected:
+        return Diagnostic("E107", f"{word} is a reserved word and cannot stand here", span, help=_wanted(expected))
+    before = text[:at].rstrip(" \t")
+    if word in "};\n" and before.endswith("->"):
+        return Diagnostic("E105", "-> leads nowhere", Span(source, len(before) - 2, len(before)), help="end the pipeline with a step")
+    return Diagnostic("E103", f"`{word}` cannot stand here", span, help=_wanted(expected))
+
+
+_SIGNS = {
+    "COLON": ":", "COMMA": ",", "EQUAL": "=", "LBRACE": "{", "RBRACE": "}", "LPAR": "(", "RPAR": ")", "LSQB": "[",
+    "RSQB": "]", "NAME": "a name", "INT": "a number", "SHAPE": "a shape such as 28x28x6", "STRING": "a text in quotes",
+    "_IN": "in", "_AS": "as", "__ANON_0": "->",
+}  # fmt: skip
+
+
+def _wanted(expected: set[str]) -> str | None:
+    """A few words for what could have stood there, where they are few."""
+    words = sorted(_SIGNS[x] for x in expected if x in _SIGNS)
+    return f"here could stand {' or '.join(words)}" if 0 < len(words) <= 4 else None
