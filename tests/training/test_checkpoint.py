@@ -108,7 +108,7 @@ def test_an_unwritable_place(tmp_path: Path) -> None:
 
 
 def test_state_of_another_model() -> None:
-    with pytest.raises(CnnError, match="has no b.bias"):
+    with pytest.raises(CnnError, match=r"has no b\.bias"):
         checkpoint.fitting({"a.weight": STATE["a.weight"]}, {"a.weight": STATE["a.weight"], "b.bias": STATE["b.bias"]})
     with pytest.raises(CnnError, match="has shape"):
         checkpoint.fitting({"a.weight": np.zeros(3)}, {"a.weight": STATE["a.weight"]})

@@ -178,8 +178,12 @@ def test_weights_are_a_copy(model: Model) -> None:
 def test_a_batch_that_does_not_fit(model: Model) -> None:
     step = compile_step(model, seed=1, batch=6)
     images, labels = np.zeros((6, 8, 8, 2), np.float32), np.zeros(6, np.int32)
-    for wrong, says in [((images[:5], labels), r"image: expected an array of shape \(6, 8, 8, 2\)"), ((images, labels[:4]), "label: expected"),
-                        ((images, labels * 1.0), "label: expected int32"), ((images.astype(str), labels), "expected float32")]:  # fmt: skip
+    for wrong, says in [
+        ((images[:5], labels), r"image: expected an array of shape \(6, 8, 8, 2\)"),
+        ((images, labels[:4]), "label: expected"),
+        ((images, labels * 1.0), "label: expected int32"),
+        ((images.astype(str), labels), "expected float32"),
+    ]:
         with pytest.raises(CnnError, match=says):
             step(*wrong)
     step(images.astype(np.float64)[..., ::-1], labels.astype(np.int64))
