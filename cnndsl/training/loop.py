@@ -103,8 +103,8 @@ class _Run:
         if len(self.part) < self.batch:
             raise error("E423", f"a batch has {self.batch} images, there are only {len(self.part)} to train on")
         self.per_epoch = len(self.part) // self.batch
-        self.epochs = recipe.epochs if recipe.epochs is not None else max(1, math.ceil(recipe.steps / self.per_epoch))
-        self.steps = self.epochs * self.per_epoch if recipe.steps is None else recipe.steps
+        self.steps = recipe.steps if recipe.steps is not None else (recipe.epochs or 1) * self.per_epoch
+        self.epochs = math.ceil(self.steps / self.per_epoch)
         augment = pipeline.bind(recipe.augment, "augment", random=True)
         preprocess = model.preprocess.images if model.preprocess is not None else ()
         self.pipeline = (*augment, *pipeline.bind(preprocess, "preprocess", random=False))

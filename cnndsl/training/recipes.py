@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from cnndsl.errors import error
+from cnndsl.errors import Span, error
 from cnndsl.language.recipe import Call, Interval, TrainRecipe
 
 REFUSED = ("average", "clip", "freeze", "precision")
@@ -15,21 +15,25 @@ FREE = ("name", "epochs", "steps", "data")  # what may differ when a run goes on
 
 def check_recipe(recipe: TrainRecipe) -> None:
     """Raises E423, at its place, for an entry that training cannot carry out."""
+
+    def at(name: str) -> Span | None:
+        return recipe.spans.get(name, recipe.span)
+
     for name in REFUSED:
-        value = getattr(recipe, name, None)
-        if value is not None and value not in ((), "float32"):
-            call = next(iter(value), None) if isinstance(value, tuple) else value
-            raise error("E423", f"train cannot carry out {name} = {drawn(value)}", getattr(call, "span", None),
-                        help=f"leave {name} out")  # fmt: skip
+        value = getattr(recipe, name)
+        if value not in (None, (), "float32"):
+            raise error("E423", f"train cannot carry out {name} = {drawn(value)}", at(name), help=f"leave {name} out")
+    if recipe.optimizer is None:
+        raise error("E423", "the recipe names no optimizer", recipe.span, help="optimizer = sgd(rate = 0.05, momentum = 0.9)")
     if recipe.epochs is None and recipe.steps is None:
-        raise error("E423", "the recipe does not say how long to train", help="train { epochs = 40 }")
+        raise error("E423", "the recipe does not say how long to train", recipe.span, help="epochs = 40")
     for name in ("epochs", "steps", "batch"):
         value = getattr(recipe, name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-            raise error("E423", f"{name} is a whole number from 1, not {value}")
-    share = recipe.validate
+            raise error("E423", f"{name} is a whole number from 1, not {drawn(value)}", at(name))
+    share: Any = recipe.validate
     if share is not None and (isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share < 1):
-        raise error("E423", f"validate is a share between 0 and 1, not {share}")
+        raise error("E423", f"validate is a share between 0 and 1, not {drawn(share)}", at("validate"))
 
 
 def recipe_entries(recipe: TrainRecipe) -> dict[str, str]:
