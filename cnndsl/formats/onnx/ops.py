@@ -37,7 +37,7 @@ def conv(w: Writer, node: Node, a: Any) -> str:
         pads = [(0, 0)] * len(pads)
     rank = len(a.kernel)
     kernel = w.weight(weight, [rank + 1, rank, *range(rank)], tuple(range(rank)) if a.flip else ())
-    shape = {"kernel_shape": list(a.kernel), "strides": list(a.stride), "dilations": list(a.dilation)}
+    shape: dict[str, Any] = {"kernel_shape": list(a.kernel), "strides": list(a.stride), "dilations": list(a.dilation)}
     inputs = [data, kernel, *(w.weight(b) for b in bias)]
     return w.node("Conv", inputs, hint(node), group=a.groups, pads=ends(pads), **shape)
 
@@ -81,7 +81,7 @@ def max_pool(w: Writer, node: Node, a: Any) -> str:
     if any(p >= k for k, both in zip(a.window, pads, strict=True) for p in both):  # which runtimes refuse
         data = padded(w, data, hint(node), [(0, 0), (0, 0), *pads], "zero", float("-inf"))
         pads = [(0, 0)] * len(pads)
-    shape = {"kernel_shape": list(a.window), "strides": list(a.stride), "dilations": list(a.dilation)}
+    shape: dict[str, Any] = {"kernel_shape": list(a.window), "strides": list(a.stride), "dilations": list(a.dilation)}
     return w.node("MaxPool", [data], hint(node), pads=ends(pads), **shape)
 
 
@@ -92,7 +92,7 @@ def avg_pool(w: Writer, node: Node, a: Any) -> str:
     if a.count_padding:
         data = padded(w, data, hint(node), [(0, 0), (0, 0), *a.pad], "zero")
         pads = [(0, more - e) for (_, more), (_, e) in zip(pads, a.pad, strict=True)]
-    shape = {"kernel_shape": list(a.window), "strides": list(a.stride)}
+    shape: dict[str, Any] = {"kernel_shape": list(a.window), "strides": list(a.stride)}
     return w.node("AveragePool", [data], hint(node), pads=ends(pads), count_include_pad=0, **shape)
 
 

@@ -1,0 +1,203 @@
+"""The part of an emitted CuPy module that is the same in all, and the one door to CuPy.
+
+The emitter copies the text below the line `# Copied from here` and never imports this file; `device.py` imports it
+to ask for a GPU. The capital names are the model's; here they stand for an empty one.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import cupy as cp
+import numpy as np
+
+BATCH = 1
+ARENA_BYTES = 0
+PREPARED_BYTES = 0
+SCRATCH_BYTES = 0
+CUDA = ""
+NAME = ""
+INPUTS: dict[str, tuple[tuple[int, ...], str]] = {}
+OUTPUTS: dict[str, tuple[tuple[int, ...], str]] = {}
+STATE: dict[str, tuple[tuple[int, ...], str]] = {}
+CONSTANTS: dict[str, tuple[list[Any], str, tuple[int, ...]]] = {}
+OPTIONAL: frozenset[str] = frozenset()
+BATCHED: frozenset[str] = frozenset()
+BUFFERS: dict[str, tuple[str, int, tuple[int, ...], str]] = {}
+
+
+def read_tensors(path: str) -> dict[str, Any]:
+    """As in the NumPy target."""
+    raise NotImplementedError(path)
+
+
+def run_program(net: Network, a: Arena) -> None:
+    """One run on the arrays of `a`."""
+
+
+def prepare_weights(net: Network, a: Arena) -> None:
+    """Fill `net.prepared` from the state."""
+
+
+# Copied from here ----------------------------------------------------------------------------------------------------
+
+MODULE = cp.RawModule(code=CUDA, options=("--std=c++17",))
+FUNCTIONS: dict[str, Any] = {}
+
+
+def launch(name: str, blocks: int, threads: int, *arrays: Any) -> None:
+    """Start one kernel on device arrays, passed as pointers. It is compiled with the whole module on first use."""
+    if name not in FUNCTIONS:
+        FUNCTIONS[name] = MODULE.get_function(name)
+    FUNCTIONS[name]((blocks,), (threads,), arrays)
+
+
+def copy_results(found: Any, *targets: Any) -> None:
+    """Results of a reference into their arrays."""
+    for result, target in zip(found, targets, strict=True):
+        target[...] = result.reshape(target.shape)
+
+
+def carve(space: str, size: int) -> dict[str, Any]:
+    """The arrays of one block of device memory, by name. Arrays that are needed at different times share bytes."""
+    block = cp.empty(size, "uint8")
+    found = {"block": block}
+    for name, (where, start, shape, dtype) in BUFFERS.items():
+        if where == space:
+            count = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+            found[name] = block[start : start + count].view(dtype).reshape(shape)
+    return found
+
+
+class Arena:
+    """Every array of one run, as attributes. `bind` gives it the caller's inputs."""
+
+    def __init__(self) -> None:
+        self.__dict__.update(carve("arena", ARENA_BYTES))
+        self.scratch = cp.empty(SCRATCH_BYTES, "uint8")
+        self.results: list[Any] = []
+        for name, (shape, dtype) in OUTPUTS.items():
+            self.results.append(cp.empty((BATCH, *shape) if name in BATCHED else shape, dtype))
+
+    def bind(self, *inputs: Any) -> None:
+        self.given = [cp.asarray(x) for x in inputs]
+
+
+class State(Mapping[str, Any]):
+    """The weights on the device. Reading gives a copy in the machine's own memory; assigning writes to the device."""
+
+    def __init__(self) -> None:
+        self.arrays = {name: cp.zeros(shape, dtype) for name, (shape, dtype) in STATE.items()}
+
+    def __getitem__(self, name: str) -> Any:
+        return cp.asnumpy(self.arrays[name])
+
+    def __setitem__(self, name: str, array: Any) -> None:
+        self.arrays[name][...] = cp.asarray(array, dtype=STATE[name][1])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.arrays)
+
+    def __len__(self) -> int:
+        return len(self.arrays)
+
+
+class Network:
+    """The model with its weights, on the current GPU. `threads` is there for the sake of other targets."""
+
+    def __init__(self, threads: int | None = None) -> None:
+        self.threads = threads
+        self.state = State()
+        self.prepared = carve("prepared", PREPARED_BYTES)
+        self.constants = {name: cp.asarray(data, dtype=dtype).reshape(shape) for name, (data, dtype, shape) in CONSTANTS.items()}
+        self.spare: list[Arena] = []
+        self.lock = threading.Lock()
+
+    def load(self, weights: str | os.PathLike[str] | Mapping[str, Any]) -> Network:
+        """Take the weights from a safetensors file, or from a mapping name → array; then `prepare`."""
+        given = weights if isinstance(weights, Mapping) else read_tensors(os.fspath(weights))
+        missing = [name for name in STATE if name not in given and name not in OPTIONAL]
+        if missing:
+            raise ValueError(f"weights are missing: {', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}")
+        for name, (shape, _) in STATE.items():
+            if name in given:
+                array = np.asarray(given[name])
+                if array.shape != shape:
+                    raise ValueError(f"{name} has shape {array.shape}, the model needs {shape}")
+                self.state[name] = array
+        self.prepare()
+        return self
+
+    def prepare(self) -> None:
+        """Compute what depends on the weights alone. To be called after `state` was changed by hand."""
+        prepare_weights(self, Arena())
+
+    def arena(self) -> Arena:
+        """Memory for one run; runs at the same time need one each."""
+        return Arena()
+
+    def run_batch(self, a: Arena, *arrays: Any) -> None:
+        """Run on exactly BATCH images: the inputs in the order of INPUTS, then arrays for OUTPUTS, written in place."""
+        a.bind(*arrays[: len(INPUTS)])
+        run_program(self, a)
+        for target, result in zip(arrays[len(INPUTS) :], a.results, strict=True):
+            target[...] = cp.asnumpy(result).reshape(target.shape)
+
+    def inputs(self, given: tuple[Any, ...]) -> list[Any]:
+        """The inputs as contiguous arrays of the right type; ValueError where one does not fit."""
+        if len(given) != len(INPUTS):
+            raise ValueError(f"{NAME} takes {len(INPUTS)} inputs ({', '.join(INPUTS)}), not {len(given)}")
+        found = []
+        for array, (name, (shape, dtype)) in zip(given, INPUTS.items(), strict=True):
+            x = np.asarray(array, dtype, order="C")
+            if name in BATCHED and x.shape == shape:
+                x = x[None]
+            if (x.shape[1:] if name in BATCHED else x.shape) != shape or (name in BATCHED and x.ndim != len(shape) + 1):
+                raise ValueError(f"{name} has shape {x.shape}, expected {('n', *shape) if name in BATCHED else shape}")
+            found.append(x)
+        return found
+
+    def run(self, *given: Any, out: Any = None) -> Any:
+        """The outputs for any number of images: in chunks of BATCH, the last one filled up with zeros."""
+        arrays = self.inputs(given)
+        count = next((len(x) for x, name in zip(arrays, INPUTS, strict=True) if name in BATCHED), BATCH)
+        results = [np.empty((count, *shape) if name in BATCHED else shape, dtype) for name, (shape, dtype) in OUTPUTS.items()]
+        if out is not None:
+            results = list(out) if isinstance(out, (tuple, list)) else [out]
+        with self.lock:
+            a = self.spare.pop() if self.spare else Arena()
+        for low in range(0, count, BATCH):
+            high = min(low + BATCH, count)
+            a.bind(*(chunk(x, low, high, name) for x, name in zip(arrays, INPUTS, strict=True)))
+            run_program(self, a)
+            for y, result, name in zip(results, a.results, OUTPUTS, strict=True):
+                if name in BATCHED:
+                    y[low:high] = cp.asnumpy(result[: high - low])
+                else:
+                    y[...] = cp.asnumpy(result)
+        with self.lock:
+            self.spare.append(a)
+        return results[0] if len(results) == 1 else tuple(results)
+
+    def step(self, *given: Any) -> Any:
+        """One training step on BATCH images: the outputs; the state is updated in place, on the device."""
+        arrays = self.inputs(given)
+        with self.lock:
+            a = self.spare.pop() if self.spare else Arena()
+            a.bind(*arrays)
+            run_program(self, a)
+            results = [cp.asnumpy(x) for x in a.results]
+            self.spare.append(a)
+        return results[0] if len(results) == 1 else tuple(results)
+
+
+def chunk(x: Any, low: int, high: int, name: str) -> Any:
+    """Images low:high of an array, filled up to BATCH with zeros; an array without batch as it is."""
+    if name not in BATCHED or (low == 0 and high == BATCH == len(x)):
+        return x
+    full = np.zeros((BATCH, *x.shape[1:]), x.dtype)
+    full[: high - low] = x[low:high]
+    return full
