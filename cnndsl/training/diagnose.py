@@ -31,6 +31,15 @@ def not_finite(
                  help="a smaller rate, or pictures and labels looked at, usually mends it")  # fmt: skip
 
 
+def spoilt(state: Mapping[str, Array], number: int, epoch: int) -> CnnError | None:
+    """E707 where the loss stayed finite but an update made a weight that is not; None where all is well."""
+    for name, array in state.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            return error("E707", f"after step {number} (epoch {epoch}): {name} is not finite any more", help="a smaller rate",
+                         notes=("no checkpoint was written with it",))  # fmt: skip
+    return None
+
+
 def first_not_finite(graph: Graph, state: Mapping[str, Array], inputs: Mapping[str, Any]) -> str:
     """The layer's path and op, or the weight that was not finite already; empty where all is finite up to the loss.
 

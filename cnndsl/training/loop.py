@@ -28,7 +28,7 @@ from cnndsl.data.draws import permutation
 from cnndsl.errors import error
 from cnndsl.training import checkpoint, curves, schedules
 from cnndsl.training.checkpoint import Position
-from cnndsl.training.diagnose import not_finite
+from cnndsl.training.diagnose import not_finite, spoilt
 from cnndsl.training.evaluate import check_classes, class_count, class_names, input_shape, measure, scores_of
 from cnndsl.training.recipes import changed, check_recipe, recipe_entries
 from cnndsl.training.records import EpochDone, Evaluation, OnEvent, Row, Started, Stepped, TrainResult
@@ -167,6 +167,9 @@ class _Run:
             self.tell(Stepped(epoch + 1, self.epochs, step - epoch * self.per_epoch, last - epoch * self.per_epoch, loss / seen,
                               accuracy, self.batch / each, each * (self.steps - step)))  # fmt: skip
         at = replace(at, step=step, loss=loss, right=right, seen=seen, seconds=time.perf_counter() - began)
+        broken = spoilt(self.step.state, step, epoch + 1)
+        if broken is not None:
+            raise broken
         if step < last:  # asked to stop
             checkpoint.save(run_dir, at, self.step.state)
             return at

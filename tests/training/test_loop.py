@@ -182,12 +182,22 @@ def test_steps_instead_of_epochs(model: Model, tmp_path: Path) -> None:
     assert [row.step for row in result.history] == [4, 6]
 
 
-def test_a_loss_that_diverges_stops_before_the_update(model: Model, tmp_path: Path) -> None:
-    recipe = replace(model.train, optimizer=replace(model.train.optimizer, rate=1e30), schedule=None)
+def test_a_loss_that_diverges_stops_before_the_update(tmp_path: Path) -> None:
+    plain = load_text(TEXT.replace(" -> batch_norm(momentum = 0.9)", ""))
+    recipe = replace(plain.train, optimizer=replace(plain.train.optimizer, rate=1e30), schedule=None)
     with pytest.raises(CnnError, match=r"step \d+ \(epoch 1\): the loss is (nan|inf)") as e:
-        train(model, recipe, stripes(), run_dir=tmp_path / "r")
+        train(plain, recipe, stripes(), run_dir=tmp_path / "r")
     assert e.value.code == "E707"
     assert "the first value that is not finite" in str(e.value)
+    assert checkpoint.load(tmp_path / "r")[0].step == 0
+
+
+def test_weights_that_diverge_under_a_finite_loss(model: Model, tmp_path: Path) -> None:
+    recipe = replace(model.train, optimizer=replace(model.train.optimizer, rate=1e30), schedule=None)
+    with pytest.raises(CnnError, match=r"batch_norm.variance is not finite any more|the loss is") as e:
+        train(model, recipe, stripes(), run_dir=tmp_path / "r")
+    assert e.value.code == "E707"
+    assert checkpoint.load(tmp_path / "r")[0].step == 0
 
 
 def test_data_that_does_not_fit(model: Model, tmp_path: Path) -> None:
