@@ -23,6 +23,9 @@ def select(condition: Array, x: Any, y: Any, out: Array, mask: Array) -> None:
     """out = x where the condition holds, else y. float32; x, y: arrays or numbers; mask: int32 like out."""
     np.negative(condition.view("i1"), out=mask)
     first, second, bits = np.asarray(x, "f4").view("i4"), np.asarray(y, "f4").view("i4"), out.view("i4")
+    if np.may_share_memory(second, bits):  # `out` is `y`: keep y's share first, while it is there
+        first, second = second, first
+        np.invert(mask, out=mask)
     np.bitwise_and(first, mask, out=bits)
     np.invert(mask, out=mask)
     np.bitwise_and(second, mask, out=mask)
