@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cnndsl.errors import error
-from cnndsl.graph.expr import derivative
+from cnndsl.graph.expr import Expr, derivative, ordered, substitute, variables
 from cnndsl.graph.graph import Graph, Node, Origin, Value
+from cnndsl.ops.pointwise import POINTWISE, PointwiseAttrs
 
 
 def differentiate(graph: Graph, loss: Value, wrt: Sequence[Value]) -> list[Value | None]:
@@ -65,9 +66,6 @@ def _pointwise_vjp(graph: Graph, node: Node, gys: list[Value | None], index: int
         if gy is None or partial is None:
             continue
         count = len(node.operands)
-        from cnndsl.graph.expr import Expr, ordered, substitute, variables
-        from cnndsl.ops.pointwise import POINTWISE, PointwiseAttrs
-
         whole = variables(count + 1)[count] * partial
         used = sorted({e.value for e in ordered([whole]) if e.fn == "var"})
         renamed = substitute(whole, [Expr("var", (), used.index(i)) if i in used else whole for i in range(count + 1)])

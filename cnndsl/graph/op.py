@@ -138,6 +138,9 @@ class Op:
         return f"Op({self.name})"
 
 
+LARGEST = 3.4028234663852886e38
+"""The largest float32: no number of an op may be beyond it."""
+
 REGISTRY: dict[str, Op] = {}
 """Every known op by name. `cnndsl.ops` fills it; the graph layer only reads it."""
 
@@ -158,8 +161,13 @@ def expect(condition: bool, wanted: str, code: str = "E301", **given: Any) -> No
 
 def number(x: Any, what: str) -> None:
     """Refuse what is not a finite number."""
-    good = isinstance(x, (int, float)) and not isinstance(x, bool) and abs(x) < float("inf")
+    good = isinstance(x, (int, float)) and not isinstance(x, bool) and abs(x) <= LARGEST
     expect(good, f"{what} to be a number", "E302", given=x)
 
 
-__all__ = ["CnnError", "NoAttrs", "Op", "REGISTRY", "Reject", "Sample", "WeightSpec", "Work", "expect", "number", "register", "sample"]
+def truth(x: Any, what: str) -> None:
+    """Refuse what is neither true nor false."""
+    expect(isinstance(x, bool), f"{what} to be true or false", "E302", given=x)
+
+
+__all__ = ["CnnError", "NoAttrs", "Op", "REGISTRY", "Reject", "Sample", "WeightSpec", "Work", "expect", "number", "register", "sample", "truth"]

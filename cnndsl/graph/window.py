@@ -45,9 +45,18 @@ def clean_pad(pad: Any) -> Any:
     if isinstance(pad, str):
         expect(pad in ("valid", "same", "same_symmetric"), "pad to be valid, same, same_symmetric or numbers", "E305", pad=pad)
         return pad
-    if isinstance(pad, (tuple, list)):
-        return tuple(per_axis(p, "pad", 0) for p in pad)
-    return per_axis(pad, "pad", 0)
+    if not isinstance(pad, (tuple, list)):
+        return whole(pad, "pad", 0)
+    parts = tuple(per_axis(p, "pad", 0) for p in pad)
+    expect(all(isinstance(p, int) or len(p) == 2 for p in parts), "pad with one number or [begin, end] for each axis", "E304", pad=pad)
+    return parts
+
+
+def kernel(x: Any, what: str) -> tuple[int, ...]:
+    """The sizes of a kernel or window: one number for each of 1, 2 or 3 axes."""
+    expect(isinstance(x, (tuple, list)), f"a {what} with one number for each axis, such as 3x3", "E302", given=x)
+    expect(1 <= len(x) <= 3, f"a {what} of 1, 2 or 3 axes", "E304", given=x)
+    return tuple(whole(p, what) for p in x)
 
 
 def pads(pad: Any, n: Sequence[Size], k: Sequence[int], s: Sequence[int], d: Sequence[int]) -> tuple[tuple[Size, Size], ...]:

@@ -19,7 +19,7 @@ from cnndsl.ops.random_bits import RANDOM_BITS
 from cnndsl.ops.reduce_sum import REDUCE_SUM
 from cnndsl.ops.relu import RELU
 from cnndsl.ops.scale import SCALE
-from cnndsl.ops.shape import FLATTEN, IDENTITY, RESHAPE
+from cnndsl.ops.shape import FLATTEN, IDENTITY, RESHAPE, SPREAD
 from cnndsl.ops.sigmoid import SIGMOID
 from cnndsl.ops.softmax import LOG_SOFTMAX, SOFTMAX
 from cnndsl.ops.tanh import TANH
@@ -29,7 +29,7 @@ OPS: tuple[Op, ...] = (
     MAX_POOL, MAX_POOL_GRAD, AVG_POOL, AVG_POOL_GRAD, GLOBAL_AVG_POOL, GLOBAL_MAX_POOL,
     DENSE, MATMUL, BATCH_NORM, MOMENTS,
     RELU, LEAKY_RELU, SIGMOID, TANH, SOFTMAX, LOG_SOFTMAX,
-    FLATTEN, RESHAPE, IDENTITY, PAD, PAD_GRAD, SCALE,
+    FLATTEN, RESHAPE, SPREAD, IDENTITY, PAD, PAD_GRAD, SCALE,
     ADD, SUBTRACT, MULTIPLY, MAXIMUM, CONCAT, TAKE_PART,
     DROPOUT, RANDOM_BITS,
     CROSS_ENTROPY, CROSS_ENTROPY_GRAD, MSE,

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from cnndsl.graph.op import Op, Reject, WeightSpec, expect, sample
+from cnndsl.graph.op import Op, Reject, WeightSpec, expect, number, sample
 from cnndsl.graph.types import TensorType
 
 
@@ -21,6 +21,8 @@ class BatchNormAttrs:
     eps: float = 1e-3
 
     def __post_init__(self) -> None:
+        number(self.momentum, "momentum")
+        number(self.eps, "eps")
         expect(0 <= self.momentum < 1, "momentum from 0 to below 1", "E303", momentum=self.momentum)
         expect(self.eps > 0, "eps above 0", "E303", eps=self.eps)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cnndsl.graph import window
-from cnndsl.graph.op import Op, Reject, WeightSpec, Work, expect, sample
+from cnndsl.graph.op import Op, Reject, WeightSpec, Work, expect, sample, truth
 from cnndsl.graph.types import TensorType
 
 PAD_MODES = ("zero", "reflect", "edge")
@@ -33,14 +33,16 @@ class ConvAttrs:
     init: str = "he_normal"
 
     def __post_init__(self) -> None:
-        window.per_axis(self.filters, "filters")
-        window.per_axis(self.groups, "groups")
-        expect(isinstance(self.kernel, (tuple, list)), "a kernel with one number for each axis, such as 3x3", "E302", kernel=self.kernel)
-        object.__setattr__(self, "kernel", window.per_axis(self.kernel, "kernel"))
+        window.whole(self.filters, "filters")
+        window.whole(self.groups, "groups")
+        object.__setattr__(self, "kernel", window.kernel(self.kernel, "kernel"))
         object.__setattr__(self, "stride", window.per_axis(self.stride, "stride"))
         object.__setattr__(self, "dilation", window.per_axis(self.dilation, "dilation"))
         object.__setattr__(self, "pad", window.clean_pad(self.pad))
         expect(self.pad_mode in PAD_MODES, "pad_mode to be zero, reflect or edge", "E305", pad_mode=self.pad_mode)
+        truth(self.bias, "bias")
+        truth(self.flip, "flip")
+        expect(self.init == "he_normal", "init to be he_normal", "E305", init=self.init)
 
     @property
     def rank(self) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnndsl.graph import window
-from cnndsl.graph.op import Op, Reject, WeightSpec, Work, expect, sample
+from cnndsl.graph.op import Op, Reject, WeightSpec, Work, expect, sample, truth
 from cnndsl.graph.types import TensorType
 
 
@@ -22,7 +22,7 @@ class DenseAttrs:
 
     def __post_init__(self) -> None:
         window.whole(self.units, "units")
-        expect(isinstance(self.bias, bool), "bias to be true or false", "E302", bias=self.bias)
+        truth(self.bias, "bias")
         expect(self.init == "he_normal", "init to be he_normal", "E305", init=self.init)
 
 

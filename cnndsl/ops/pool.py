@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cnndsl.graph import window
-from cnndsl.graph.op import Op, Reject, Work, expect, sample
+from cnndsl.graph.op import Op, Reject, Work, expect, sample, truth
 from cnndsl.graph.types import TensorType
 
 ROUNDS = ("floor", "ceil")
@@ -48,7 +48,7 @@ class AvgPoolAttrs:
 
     def __post_init__(self) -> None:
         clean(self)
-        expect(isinstance(self.count_padding, bool), "count_padding to be true or false", "E302", given=self.count_padding)
+        truth(self.count_padding, "count_padding")
 
     @property
     def strides(self) -> tuple[int, ...]:
@@ -60,8 +60,7 @@ class AvgPoolAttrs:
 
 
 def clean(a: Any) -> None:
-    expect(isinstance(a.window, (tuple, list)), "a window with one number for each axis, such as 2x2", "E302", window=a.window)
-    object.__setattr__(a, "window", window.per_axis(a.window, "window"))
+    object.__setattr__(a, "window", window.kernel(a.window, "window"))
     if a.stride is not None:
         object.__setattr__(a, "stride", window.per_axis(a.stride, "stride"))
     object.__setattr__(a, "pad", window.clean_pad(a.pad))

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnndsl.graph.op import NoAttrs, Op, expect, sample
-from cnndsl.graph.op import Reject
+from cnndsl.graph.op import NoAttrs, Op, Reject, expect, sample
 from cnndsl.graph.types import TensorType
 
 
@@ -31,6 +30,6 @@ RELU = Op(
     pointwise=lambda e, a, x: e.max(x, 0.0),
     # From y: x itself need not be kept. y > 0 exactly where x > 0.
     vjp=lambda g, a, xs, ys, gys: (g.pointwise(lambda e, gy, y: e.select(y > 0, gy, 0.0), gys[0], ys[0]),),
-    samples=(sample((2, 5, 7, 3)), sample((1, 1)), sample((3, 4, 2), tags=("nan",))),
+    samples=(sample((2, 5, 7, 3)), sample((1, 1))),
     rejects=(Reject(("int32[4]",), "a float tensor"),),
 )

@@ -1,7 +1,8 @@
-"""identity, flatten, reshape: the same numbers under the same or another shape.
+"""identity, flatten, reshape, spread: the same numbers under the same or another shape.
 
 flatten: (N, *space, C) → (N, H·W·…·C), row-major over space and channels. reshape: to `shape`, batch included; when
-the batch is cut, only axis 0 differs. All three are views: no number moves.
+the batch is cut, only axis 0 differs. spread: (N, C) → (N, 1, …, C) of `rank` axes, so that a gate meets (N, *space, C)
+by NumPy's broadcasting; the language adds it where `multiply` has such a branch. All are views: no number moves.
 """
 
 from __future__ import annotations
@@ -60,6 +61,20 @@ def reshape_vjp(g: Any, a: ReshapeAttrs, xs: Any, ys: Any, gys: Any) -> tuple[An
     return (g.reshape(gys[0], shape=xs[0].type.shape),)
 
 
+@dataclass(frozen=True, slots=True)
+class SpreadAttrs:
+    rank: int
+
+
+def spread_infer(a: SpreadAttrs, x: TensorType) -> tuple[TensorType]:
+    expect(x.rank == 2 <= a.rank, "a value without space", x=x, rank=a.rank)
+    return (x.with_shape(x.shape[0], *(1,) * (a.rank - 2), x.channels),)
+
+
+def spread_reference(xp: Any, a: Any, x: Any) -> tuple[Any]:
+    return (x.reshape(x.shape[0], *(1,) * (a.rank - 2), x.shape[1]),)
+
+
 IDENTITY = Op(
     "identity", NoAttrs, identity_infer, identity_reference, word=True, view=True,
     vjp=lambda g, a, xs, ys, gys: (gys[0],), samples=(sample((2, 3, 4)),),
@@ -72,4 +87,9 @@ RESHAPE = Op(
     "reshape", ReshapeAttrs, reshape_infer, reshape_reference, view=True, vjp=reshape_vjp,
     samples=(sample((2, 6), shape=(2, 3, 2)),),
     rejects=(Reject(("float32[2,6]",), "as many numbers", {"shape": (2, 5)}),),
+)  # fmt: skip
+SPREAD = Op(
+    "spread", SpreadAttrs, spread_infer, spread_reference, view=True, vjp=reshape_vjp,
+    samples=(sample((2, 5), rank=4), sample((2, 5), rank=2)),
+    rejects=(Reject(("float32[2,3,3,5]",), "a value without space", {"rank": 4}),),
 )  # fmt: skip

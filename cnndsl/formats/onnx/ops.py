@@ -210,6 +210,7 @@ EXPORTS: dict[str, Rule] = {
     "log_softmax": softmax("LogSoftmax"),
     "flatten": flatten,
     "reshape": reshape,
+    "spread": reshape,
     "identity": same,
     "dropout": same,
     "pad": pad,
