@@ -25,11 +25,11 @@ WORKERS = 1
 TRAINING = False
 ARENA_BYTES = 0
 PREPARED_BYTES = 0
-LABELS: tuple[str, ...] = ()
 INPUTS: dict[str, tuple[tuple[int, ...], str]] = {}
 OUTPUTS: dict[str, tuple[tuple[int, ...], str]] = {}
 STATE: dict[str, tuple[tuple[int, ...], str]] = {}
 BATCHED: frozenset[str] = frozenset()
+OPTIONAL: frozenset[str] = frozenset()
 
 
 class Arena:
@@ -187,8 +187,7 @@ class Network:
     def load(self, weights: str | os.PathLike[str] | Mapping[str, Any]) -> Network:
         """Take the weights from a safetensors file, or from a mapping name → array; then `prepare`."""
         given = weights if isinstance(weights, Mapping) else read_tensors(os.fspath(weights))
-        optional = {name for name in STATE if name == "step" or name.endswith(".velocity")}
-        missing = [name for name in STATE if name not in given and name not in optional]
+        missing = [name for name in STATE if name not in given and name not in OPTIONAL]
         if missing:
             raise ValueError(f"weights are missing: {', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}")
         for name, (shape, _) in STATE.items():
@@ -323,7 +322,7 @@ def main(arguments: list[str]) -> int:
     elif first.ndim == 2:
         for n, row in enumerate(first):
             top = np.argsort(-row, kind="stable")[:5]
-            print(f"{n}: " + ", ".join(f"{LABELS[c] if c < len(LABELS) else c} {row[c]:.4f}" for c in top))
+            print(f"{n}: " + ", ".join(f"{c} {row[c]:.4f}" for c in top))
     else:
         np.set_printoptions(precision=4, suppress=True)
         print(first)

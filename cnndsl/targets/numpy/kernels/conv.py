@@ -224,7 +224,7 @@ def conv2d_input_grad(
             out[n0:n1, ..., g * c : (g + 1) * c] = whole[:, top : top + height, left : left + width]
 
 
-def conv2d_input_grad_flipped(
+def conv2d_input_grad_turned(
     gy: Array,
     w: Array,
     out: Array,

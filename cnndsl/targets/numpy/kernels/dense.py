@@ -18,20 +18,12 @@ def matmul(
     *,
     rows: int = 0,
     finish: Callable[[int, int], None] | None = None,
-    worker: int = 0,
-    workers: int = 1,
 ) -> None:
     """out = a · b. a (…, K); b (K, F); out (…, F).
 
     rows: in one product; 0: all at once. finish(i, j): called when rows i:j are there, to add bias or activation.
-    A worker's share is a range of columns of b.
     """
     x, y = a.reshape(-1, a.shape[-1]), out.reshape(-1, out.shape[-1])
-    if workers > 1:
-        share = -(-b.shape[1] // (16 * workers)) * 16
-        part = slice(worker * share, min((worker + 1) * share, b.shape[1]))
-        np.matmul(x, b[:, part], out=y[:, part])
-        return
     step = rows or max(len(x), 1)
     for i in range(0, len(x), step):
         j = min(i + step, len(x))

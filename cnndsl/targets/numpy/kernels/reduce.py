@@ -70,3 +70,20 @@ def join_moments(counts: list[int], means: Array, spreads: Array, mean: Array, v
     around = sum(s + n * (m - middle) ** 2 for n, m, s in zip(counts, means, spreads, strict=True))
     np.copyto(mean, middle, casting="unsafe")
     np.copyto(variance, around / total, casting="unsafe")
+
+
+def moments(x: Array, mean: Array, variance: Array, *, wide: int, rows: int, scratch: Array, crew: Any) -> None:
+    """mean[c], variance[c] (biased) of x[…, c] over all other axes. scratch: bytes of each worker; crew: the workers.
+
+    wide: positions side by side in one row of a tile; rows: of a tile.
+    """
+    workers, c = len(scratch), x.shape[-1]
+    counts, means, spreads = [0] * workers, np.zeros((workers, c)), np.zeros((workers, c))
+
+    def share(worker: int) -> None:
+        part = x[worker * len(x) // workers : (worker + 1) * len(x) // workers]
+        keys = {"wide": wide, "rows": rows, "scratch": scratch[worker]}
+        counts[worker] = moments_of_share(part, means[worker], spreads[worker], **keys)
+
+    crew.run(share, workers)
+    join_moments(counts, means, spreads, mean, variance)

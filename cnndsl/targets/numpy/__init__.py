@@ -1,0 +1,37 @@
+"""The NumPy target: any program as one readable Python module that needs only NumPy."""
+
+from __future__ import annotations
+
+from cnndsl.graph.graph import Node
+from cnndsl.graph.target import Choice
+from cnndsl.program.program import Program
+
+
+class NumpyTarget:
+    """How programs run on NumPy. See `cnndsl.graph.target.Target`."""
+
+    name = "numpy"
+
+    def refuses_fusion(self, anchor: Node | None, inner: Node, place: str) -> str | None:
+        from cnndsl.targets.numpy.fusion import refuses
+
+        return refuses(anchor, inner, place)
+
+    def choose(self, node: Node, workers: int) -> Choice:
+        from cnndsl.targets.numpy.choices import choose
+
+        return choose(node, workers)
+
+    def writes_strided(self, node: Node) -> bool:
+        """Whether the node's kernel can write into every so-many-th channel of a wider array (a branch of a concat)."""
+        from cnndsl.targets.numpy.choices import writes_strided
+
+        return writes_strided(node)
+
+    def emit(self, program: Program) -> str:
+        from cnndsl.targets.numpy.emit import emit
+
+        return emit(program)
+
+
+TARGET = NumpyTarget()

@@ -1,0 +1,40 @@
+"""Choosing the algorithm of a node."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from cnndsl.graph.graph import Node
+from cnndsl.graph.target import Choice
+from cnndsl.targets.numpy import cost
+from cnndsl.targets.numpy.fusion import parts_of
+from cnndsl.targets.numpy.lower import LOWERINGS
+
+NUMBER_SECONDS = 0.4e-9  # of one number of one statement in a pointwise chain
+TEMPORARIES = 6  # tiles that a fused chain may need beside the anchor's scratch, for the estimate of memory
+
+
+def choose(node: Node, workers: int) -> Choice:
+    """The kernel of a node; its reference where there is none."""
+    if node.op.view:
+        return Choice("view")
+    parts = parts_of(node)
+    numbers = max((x.type.elements for x in (*node.operands, *node.outputs)), default=1)
+    share = numbers / max(workers, 1)
+    tiles = TEMPORARIES * 4 * cost.TILE if node.op.name == "fused" or parts.anchor is None else 0
+    if parts.anchor is None:
+        return Choice("pointwise", (), tiles, share * NUMBER_SECONDS * 2)
+    lowering = LOWERINGS.get(parts.anchor.op.name)
+    found = lowering.choose(parts.anchor, workers) if lowering else None
+    if found is None or any(y.type.dtype == "float64" for y in node.outputs):
+        return Choice("reference", (), 0, share * 20e-9, fallback=True)
+    seconds = found.seconds or share * NUMBER_SECONDS * 3
+    return replace(found, scratch=found.scratch + tiles, seconds=seconds)
+
+
+def writes_strided(node: Node) -> bool:
+    """Convolutions with one output in a row of the product, products, pools and pointwise chains can."""
+    parts = parts_of(node)
+    if parts.anchor is None:
+        return len(node.outputs) == 1
+    return parts.anchor.op.name in ("conv", "max_pool", "avg_pool") and not choose(node, 1).fallback

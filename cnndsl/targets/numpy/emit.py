@@ -1,0 +1,312 @@
+"""Prints a program as one readable Python module that needs only NumPy.
+
+    docstring · imports · what the model is · the program: one function a region · pointwise functions ·
+    kernels · memory · the network
+
+Names come from the model through the planner's identifiers; model names in strings are printed by `repr`. Nothing
+depends on hash order, so the same program gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from cnndsl.graph.expr import Expr, substitute, variables
+from cnndsl.graph.types import drawn
+from cnndsl.program.program import Buffer, Kernel, Program, Region
+from cnndsl.targets.numpy.chains import Chain, Operand, Printed, print_chain
+from cnndsl.targets.numpy.fusion import Parts, parts_of
+from cnndsl.targets.numpy.kernels import memory, pointwise, shape
+from cnndsl.targets.numpy.lower import LOWERINGS, Call, is_shared, resolved, row_shape
+from cnndsl.targets.numpy.module import module_text
+from cnndsl.targets.numpy.sources import Copied
+
+RESERVED = re.compile(r"(x|y|t|row|number|bound)\d*(_tile)?|np|at|i|j|start|stop|scratch|zero|carve|keep|select|erf|len|min|range|slice")
+GIVEN = frozenset(
+    {"Arena", "Prepared", "prepare_weights", "run_program", "NAME", "BATCH", "WORKERS", "TRAINING", "ARENA_BYTES"}
+    | {"PREPARED_BYTES", "OPTIONAL", "INPUTS", "OUTPUTS", "STATE", "BATCHED"}
+)
+
+
+@dataclass
+class Emitter:
+    """Prints regions and gathers what they need."""
+
+    program: Program
+    copied: Copied = field(default_factory=lambda: Copied(GIVEN))
+    functions: list[str] = field(default_factory=list)
+    scratch: int = 0
+    constants: dict[str, Buffer] = field(default_factory=dict)
+    buffers: dict[str, Buffer] = field(default_factory=dict)
+    homes: dict[str, Buffer] = field(default_factory=dict)
+
+    # Names ------------------------------------------------------------------------------------------------------------
+
+    def text(self, b: Buffer, cut: bool) -> str:
+        """The expression for a buffer inside a region's function; `cut`: this worker's images."""
+        if b.space == "constant":
+            if b.type.rank == 0:
+                return repr(b.data[0])
+            self.constants[b.name] = b
+            return f"CONSTANT_{b.name}"
+        if b.space == "state":
+            found, kept = f"s[{b.slot!r}]", self.program.state[b.slot].type.shape
+        else:
+            self.buffers.setdefault(b.name, b)
+            found, kept = f"{'p' if b.space == 'prepared' else 'a'}.{b.name}", self.home(b).type.shape
+        if b.partial:
+            return f"{found}[worker, ...]"  # with `...` a scalar stays a view
+        if b.local:
+            found += "[worker]" if self.program.batch % min(self.program.workers, self.program.batch) == 0 else "[worker, : hi - lo]"
+        elif cut:
+            found += "[lo:hi]"
+        if kept == b.type.shape:
+            return found
+        return found + (f".reshape(hi - lo, *{b.type.sizes[1:]!r})" if cut else f".reshape({b.type.sizes!r})")
+
+    def home(self, b: Buffer) -> Buffer:
+        """The buffer as it was planned, where `b` may be a view of it under another shape."""
+        if not self.homes:
+            kernels = [*self.program.prepare.kernels, *self.program.run.kernels]
+            self.homes = {x.name: x for k in kernels for x in k.outputs}
+            self.homes |= {x.partial.name: x.partial for r in self.program.run.regions for x in r.joins}
+            self.homes |= {x.name: x for v in (self.program.inputs, self.program.outputs) for x in v.values()}
+            self.homes |= {x.total.name: x.total for r in self.program.run.regions for x in r.joins}
+        return self.homes.get(b.name, b)
+
+    # Kernels ----------------------------------------------------------------------------------------------------------
+
+    def kernel(self, k: Kernel, cut: bool) -> list[str]:
+        """Comment and statements of one kernel."""
+        count = len(k.inputs)
+        ins = [self.text(b, cut and k.batched[i]) for i, b in enumerate(k.inputs)]
+        outs = [self.text(b, cut and k.batched[count + i]) for i, b in enumerate(k.outputs)]
+        head = [f"# {_what(k)}"]
+        if k.choice.fallback:
+            return head + self._fallback(k, ins, outs)
+        if k.node.op.view:
+            self.copied.add(shape.copy_results)
+            sizes = k.outputs[0].type.sizes
+            return [*head, f"copy_results(({ins[0]}.reshape(-1, *{sizes[1:]!r}),), {outs[0]})"]
+        parts = parts_of(k.node)
+        if parts.anchor is None:
+            return head + self._chains(k, parts, ins, outs)
+        return head + self._anchor(k, parts, ins, outs, cut)
+
+    def _fallback(self, k: Kernel, ins: list[str], outs: list[str]) -> list[str]:
+        node = k.node
+        name = f"{node.op.name}_reference"
+        self.copied.add(node.op.reference, rename=name)
+        self.copied.add(shape.copy_results)
+        self.copied.imports.add("from types import SimpleNamespace")
+        a = resolved(node)
+        fields = ", ".join(f"{f}={getattr(a, f)!r}" for f in (x.name for x in node.op.fields()))
+        found = f"{name}(np, SimpleNamespace({fields}), {', '.join(ins)})"
+        return [f"copy_results({found}, {', '.join(outs)})"]
+
+    def _chains(self, k: Kernel, parts: Parts, ins: list[str], outs: list[str]) -> list[str]:
+        """A pointwise kernel: one function for each shape among the outputs."""
+        lines: list[str] = []
+        roots = [e for e in parts.epilogue if e is not None]
+        count = len(k.inputs)
+        plain = [substitute(e, [Expr("const", (), 0.0), *variables(count)]) for e in roots]
+        shapes = list(dict.fromkeys(b.type.shape for b in k.outputs))
+        for n, s in enumerate(sorted(shapes, key=len)):
+            chosen = [i for i, b in enumerate(k.outputs) if b.type.shape == s]
+            batched = k.batched[count + chosen[0]]
+            name = f"{_identifier(k.name)}{n + 1 if len(shapes) > 1 else ''}"
+            unit = _positions(k.outputs[chosen[0]], batched)
+            targets = [k.outputs[i] for i in chosen]
+            same = tuple(_same(b, targets) for b in k.inputs)
+            chain = Chain(name, tuple(plain[i] for i in chosen), self._operands(k.inputs), self._results(targets, k), same, unit)
+            printed, called = self._print(chain)
+            args = [*(ins[i] for i in printed.takes if same[i] < 0), *(outs[i] for i in chosen), "scratch"]
+            lines.append(f"{called}({', '.join(args)})")
+            self.scratch = max(self.scratch, printed.scratch)
+        return lines
+
+    def _operands(self, buffers: tuple[Buffer, ...]) -> tuple[Operand, ...]:
+        """Parameters named after the buffers, each name once."""
+        seen: dict[str, int] = {}
+        found = []
+        for b in buffers:
+            name = _identifier(b.name)
+            seen[name] = seen.get(name, 0) + 1
+            found.append(Operand(name if seen[name] == 1 else f"{name}_{seen[name]}", b.type, b.strides is not None))
+        return tuple(found)
+
+    def _results(self, buffers: list[Buffer], k: Kernel) -> tuple[Operand, ...]:
+        names = ["out"] if len(buffers) == 1 else [f"out_{_identifier(b.name)}" for b in buffers]
+        return tuple(Operand(n, b.type, b.strides is not None) for n, b in zip(names, buffers, strict=True))
+
+    def _print(self, chain: Chain) -> tuple[Printed, str]:
+        """Print a chain once; kernels with the same text share it."""
+        printed = print_chain(chain)
+        self.functions.append(printed.text)
+        self.copied.imports.add("import numpy as np")
+        if "carve(" in printed.text:
+            self.copied.add(memory.carve)
+        for name in sorted(printed.kernels):
+            self.copied.add(getattr(pointwise, name))
+        return printed, chain.name
+
+    def _anchor(self, k: Kernel, parts: Parts, ins: list[str], outs: list[str], cut: bool) -> list[str]:
+        anchor = parts.anchor
+        assert anchor is not None
+        lowering = LOWERINGS[anchor.op.name]
+        used = -(-k.choice.scratch // 64) * 64
+        shared = not cut and is_shared(anchor, self.program.workers)
+        base = "a.scratch[worker]" if shared else "scratch"
+        ys, finish, extra = list(outs), "", 0
+        if any(e is not None for e in parts.epilogue):
+            ys, finish, extra = self._finish(k, parts, ins, outs, f"{base}[{_inner_scratch(anchor, self.program.workers)}:]")
+        inner = _inner_scratch(anchor, self.program.workers)
+        self.scratch = max(self.scratch, inner + extra, used if not finish else 0)
+        if parts.prologue is not None:
+            return self._summed(k, parts, ins, outs)
+        call = Call(
+            anchor,
+            resolved(anchor),
+            [ins[i] for i in parts.operands],
+            ys,
+            dict(lowering.choose(anchor, self.program.workers).parameters),  # type: ignore[union-attr]
+            base,
+            finish,
+            f", worker=worker, workers={self.program.workers}" if shared else "",
+            "lo" if cut else "",
+        )
+        for function in lowering.kernels(call):
+            self.copied.add(function)
+        lines = lowering.lines(call)
+        if shared:
+            lines = [f"net.crew.run(lambda worker: {lines[0]}, {self.program.workers})"]
+        return lines
+
+    def _finish(self, k: Kernel, parts: Parts, ins: list[str], outs: list[str], scratch: str) -> tuple[list[str], str, int]:
+        """Where the anchor writes, the text of its `finish`, and the bytes of scratch that takes."""
+        anchor = parts.anchor
+        assert anchor is not None
+        kept = [i for i, e in enumerate(parts.epilogue) if e is None]
+        made = [i for i, e in enumerate(parts.epilogue) if e is not None]
+        targets = [k.outputs[i] for i in made]
+        result = k.outputs[kept[0]] if kept else targets[0]
+        same = (_same(result, targets), *(_same(b, targets) for b in k.inputs))
+        unit = anchor.outputs[0].type.sizes[-2] if anchor.outputs[0].type.rank > 2 else 1
+        roots = tuple(e for e in parts.epilogue if e is not None)
+        operands = (Operand("result", result.type, result.strides is not None), *self._operands(k.inputs))
+        chain = Chain(f"finish_{_identifier(k.name)}", roots, operands, self._results(targets, k), same, unit, ranged=True)
+        printed, called = self._print(chain)
+        texts = [outs[kept[0]] if kept else outs[made[0]], *ins]
+        args = [*(texts[i] for i in printed.takes if same[i] < 0), *(outs[i] for i in made), scratch]
+        finish = f"lambda start, stop: {called}(start, stop, {', '.join(args)})"
+        return [texts[0]], finish, printed.scratch
+
+    def _summed(self, k: Kernel, parts: Parts, ins: list[str], outs: list[str]) -> list[str]:
+        """reduce_sum of an expression that is computed tile by tile."""
+        anchor = parts.anchor
+        assert anchor is not None and parts.prologue is not None
+        x = anchor.operands[0].type
+        term = Operand("term", x)
+        same = (-1,) * len(k.inputs)
+        unit = 1
+        for n in x.sizes[1:-1]:
+            unit *= n
+        chain = Chain(f"terms_of_{_identifier(k.name)}", (parts.prologue,), self._operands(k.inputs), (term,), same, unit, True, True)
+        printed, called = self._print(chain)
+        for function in LOWERINGS["reduce_sum"].kernels(Call(anchor, anchor.attrs, [], [], {})):
+            self.copied.add(function)
+        self.scratch = max(self.scratch, printed.scratch)
+        full = next(i for i in printed.takes if k.inputs[i].type.shape == x.shape)
+        wide, rows = row_shape(x.sizes)
+        if any(b.strides is not None for b in k.inputs):
+            wide, rows = 1, printed.rows
+        args = [*(ins[i] for i in printed.takes), "scratch"]
+        make = f"lambda start, stop: {called}(start, stop, {', '.join(args)})"
+        return [f"sum_rows({ins[full]}, {outs[0]}, wide={wide}, rows={rows}, make={make})"]
+
+    # Regions ----------------------------------------------------------------------------------------------------------
+
+    def region(self, name: str, region: Region) -> str:
+        """One region as a function."""
+        cut = region.workers > 1
+        body: list[str] = []
+        for k in region.kernels:
+            body += self.kernel(k, cut)
+        head = f"def {name}(net, a, worker, lo, hi):" if cut else f"def {name}(net, a):"
+        says = "Images lo:hi" if cut else "All images"
+        says = f"{says}: {_path(region.kernels[0])} to {_path(region.kernels[-1])}" if len(region.kernels) > 1 else f"{says}: {_path(region.kernels[0])}"
+        names = []
+        joined = "\n".join(body)
+        if re.search(r"\bs\[", joined):
+            names.append("s = net.state")
+        if re.search(r"\bp\.", joined):
+            names.append("p = net.prepared")
+        if re.search(r"(?<!\.)\bscratch\b(?!=a)", joined):
+            names.append("scratch = a.scratch[worker]" if cut else "scratch = a.scratch[0]")
+        lines = [head, f'    """{_plain(says)}."""', *(f"    {n}" for n in names), *(f"    {line}" for line in body)]
+        return "\n".join(lines)
+
+
+def _inner_scratch(anchor: Any, workers: int) -> int:
+    """Bytes that the anchor's own kernel takes, on a 64-byte boundary."""
+    choice = LOWERINGS[anchor.op.name].choose(anchor, workers)
+    return -(-choice.scratch // 64) * 64 if choice else 0
+
+
+def _same(b: Buffer, targets: list[Buffer]) -> int:
+    """The number of the target that lies where `b` lies, or −1."""
+    for n, t in enumerate(targets):
+        if (b.space, b.slot, b.offset, b.strides, b.type, b.partial) == (t.space, t.slot, t.offset, t.strides, t.type, t.partial):
+            return n
+    return -1
+
+
+def _positions(b: Buffer, batched: bool) -> int:
+    sizes = b.type.sizes[1:-1] if batched else b.type.sizes[:-1]
+    total = 1
+    for n in sizes:
+        total *= n
+    return total
+
+
+def _identifier(name: str) -> str:
+    """A parameter or function name that hides nothing the printed code uses."""
+    clean = re.sub(r"\W", "_", name, flags=re.ASCII)
+    if not clean or clean[0].isdigit():
+        clean = f"v{clean}"
+    return f"{clean}_" if keyword.iskeyword(clean) or RESERVED.fullmatch(clean) else clean
+
+
+def _plain(text: str) -> str:
+    """Text for a comment or docstring: one line, nothing that could end it."""
+    return re.sub(r'[^ -!#-\[\]-~→×−·]', "_", text)
+
+
+def _path(k: Kernel) -> str:
+    return k.node.path or k.name
+
+
+def _what(k: Kernel) -> str:
+    """`conv1: conv 28x28x1, 5x5x1x6 → 28x28x6`: shapes of one image."""
+    node = k.node
+    name = node.op.name
+    if name == "fused":
+        name = " + ".join(n.op.name for n in node.attrs.inner.nodes if n.op.inputs != 0)
+        name = re.sub(r"pointwise( \+ pointwise)+", "pointwise", name)
+    count = len(k.inputs)
+
+    def shape_of(b: Buffer, batched: bool) -> str:
+        return drawn(b.type.shape[1:] if batched and b.type.rank > 1 else b.type.shape)
+
+    shapes = ", ".join(dict.fromkeys(shape_of(b, k.batched[i]) for i, b in enumerate(k.inputs)))
+    result = ", ".join(dict.fromkeys(shape_of(b, k.batched[count + i]) for i, b in enumerate(k.outputs)))
+    return _plain(f"{_path(k)}: {name}, {shapes} → {result}")
+
+
+def emit(program: Program) -> str:
+    """The module's text."""
+    emitter = Emitter(program)
+    return module_text(program, emitter)

@@ -1,0 +1,105 @@
+"""The text of functions and all that they need from their modules: what an emitted file copies instead of importing."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+OURS = "cnndsl."
+
+
+@dataclass
+class Copied:
+    """Import lines, constants and definitions, each once, what is needed first. `given`: names that are there already."""
+
+    given: frozenset[str] = frozenset()
+
+    imports: set[str] = field(default_factory=set)
+    constants: dict[str, str] = field(default_factory=dict)
+    definitions: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def add(self, function: Callable[..., Any] | type, rename: str = "") -> None:
+        """Copy a module-level function or class, under another name if wanted, and what it uses."""
+        self._copy(function.__module__, function.__name__, rename)
+
+    def _copy(self, module: str, name: str, rename: str = "") -> None:
+        pending = [(module, name, rename, False)]
+        begun: set[tuple[str, str]] = set()  # functions may need each other
+        while pending:
+            module, name, rename, ready = pending.pop()
+            key = (module, rename or name)
+            if key in self.definitions or (not ready and key in begun):
+                continue
+            begun.add(key)
+            source, tops = parsed(module)
+            node = tops[name]
+            if ready:
+                text = ast.get_source_segment(source, node) or ""
+                decorators = [f"@{ast.get_source_segment(source, d)}\n" for d in getattr(node, "decorator_list", [])]
+                text = "".join(decorators) + text
+                self.definitions[key] = text.replace(f"def {name}(", f"def {rename}(", 1) if rename else text
+                continue
+            pending.append((module, name, rename, True))
+            for used in reversed(names_in(node)):
+                self._need(module, used, tops, source, pending)
+
+    def _need(self, module: str, used: str, tops: dict[str, ast.stmt], source: str, pending: list[Any]) -> None:
+        node = None if used in self.given else tops.get(used)
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            pending.append((module, used, "", False))
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+            if used not in self.constants:
+                for other in names_in(node):
+                    if other != used:
+                        self._need(module, other, tops, source, pending)
+                self.constants[used] = ast.get_source_segment(source, node) or ""
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(OURS):
+            pending.append((node.module, used, "", False))
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            alias = next(a for a in node.names if (a.asname or a.name).split(".")[0] == used)
+            what = alias.name + (f" as {alias.asname}" if alias.asname else "")
+            self.imports.add(f"from {node.module} import {what}" if isinstance(node, ast.ImportFrom) else f"import {what}")
+
+
+@functools.cache
+def parsed(module: str) -> tuple[str, dict[str, ast.stmt]]:
+    """A module's text, and its top-level statements by the names they bind."""
+    source = inspect.getsource(sys.modules[module])
+    tops: dict[str, ast.stmt] = {}
+    for node in ast.parse(source).body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            tops[node.name] = node
+        elif isinstance(node, ast.Assign):
+            tops.update({t.id: node for t in node.targets if isinstance(t, ast.Name)})
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            tops[node.target.id] = node
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            tops.update({(a.asname or a.name).split(".")[0]: node for a in node.names})
+    return source, tops
+
+
+@functools.cache
+def names_in(node: ast.AST) -> tuple[str, ...]:
+    """The names that a statement reads, each once, in the order of the text."""
+    found = {n.id: (n.lineno, n.col_offset) for n in ast.walk(node) if isinstance(n, ast.Name)}
+    return tuple(sorted(found, key=found.__getitem__))
+
+
+def import_lines(lines: Iterable[str]) -> list[str]:
+    """Import statements in order; several names of one module on one line."""
+    plain, named = [], {}
+    for line in sorted(set(lines)):
+        if line.startswith("from "):
+            module, name = line[5:].split(" import ")
+            named.setdefault(module, []).append(name)
+        else:
+            plain.append(line)
+    both = plain + [f"from {module} import {', '.join(sorted(names, key=str.lower))}" for module, names in sorted(named.items())]
+    outside = [line for line in both if line.split()[1].split(".")[0] == "numpy"]
+    inside = [line for line in both if line not in outside]
+    return [*inside, "", *outside] if inside else outside
