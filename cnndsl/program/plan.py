@@ -27,6 +27,7 @@ def plan(graph: Graph, target: Target, batch: int, workers: int = 1, training: b
 class _Planner:
     def __init__(self, graph: Graph, target: Target, batch: int, workers: int, training: bool) -> None:
         self.graph, self.target, self.batch, self.training = graph, target, batch, training
+        self.asked = workers  # a target may share one image's kernel among them
         self.workers = min(workers, batch)
         self.batched = batched_values(graph)
         self.names = Names()
@@ -54,7 +55,7 @@ class _Planner:
             graph=self.graph,
             target=self.target.name,
             batch=self.batch,
-            workers=max((w for _, w in after), default=1),
+            workers=self.asked,
             training=self.training,
             inputs={k: self.buffers[v] for k, v in self.graph.inputs.items()},
             outputs={k: self._output(k, v) for k, v in self.graph.outputs.items()},
