@@ -51,7 +51,7 @@ def measure(run: Any, model: Model, part: Part, labels: tuple[str, ...], are_log
     confusion = np.zeros((len(labels), len(labels)), np.int64)
     for start in range(0, len(part), CHUNK):
         pictures, truth = part.take(np.arange(start, min(start + CHUNK, len(part))))
-        scores = np.asarray(only(run(pipeline.apply(model.preprocess, pictures, input_shape(model)))))
+        scores = np.asarray(last(run(pipeline.apply(model.preprocess, pictures, input_shape(model)))))
         scores = scores.reshape(len(truth), -1)
         total += float(losses(scores, truth, are_logits).sum())
         found = scores.argmax(axis=1)
@@ -117,8 +117,8 @@ def input_shape(model: Model) -> tuple[int, ...]:
     return tuple(shape)
 
 
-def only(outputs: Any) -> Any:
-    """The one output of an executable, whether it comes alone, in a tuple or by name."""
+def last(outputs: Any) -> Any:
+    """Of what an executable returns, the value asked for: it comes last, whether or not the model's output comes too."""
     if isinstance(outputs, Mapping):
-        return next(iter(outputs.values()))
-    return outputs[0] if isinstance(outputs, (tuple, list)) else outputs
+        return list(outputs.values())[-1]
+    return outputs[-1] if isinstance(outputs, (tuple, list)) else outputs
