@@ -2,17 +2,23 @@
 
     expr(lambda e, x: e.select(x > 0, x, 0.01 * x), 1)
 
-An `Expr` is a frozen tree over about twenty primitives. Trees share subtrees; walks are memoised by identity so
-that shared work is counted and emitted once.
+An `Expr` is a frozen tree over about twenty primitives. Equal expressions are one object, so that comparing and
+hashing cost nothing however deep they are, and shared work is counted and emitted once. Filliâtre, Conchon,
+"Type-Safe Modular Hash-Consing", 2006.
 """
 
 from __future__ import annotations
 
+import threading
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Union
 
 Operand = Union["Expr", float, int, bool]
+
+_KNOWN: weakref.WeakValueDictionary[tuple[Any, ...], Expr] = weakref.WeakValueDictionary()
+_LOCK = threading.RLock()  # re-entrant: collecting garbage inside may drop an expression
 
 # name → number of arguments. `cast` carries the dtype in `value`; `uniform` reads a uint64 word as [0, 1).
 PRIMITIVES = {
@@ -25,13 +31,22 @@ PRIMITIVES = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Expr:
     """One primitive applied to expressions. `value`: the index of a `var`, the number of a `const`, a `cast`'s dtype."""
 
     fn: str
     args: tuple[Expr, ...] = ()
     value: Any = None
+
+    def __new__(cls, fn: str, args: tuple[Expr, ...] = (), value: Any = None) -> Expr:
+        # repr tells apart what == does not: 0.0 from −0.0, 1 from 1.0 from True; and makes NaN equal to itself.
+        key = (fn, args, type(value), repr(value))
+        with _LOCK:
+            found = _KNOWN.get(key)
+            if found is None:
+                found = _KNOWN[key] = object.__new__(cls)
+            return found
 
     def __add__(self, o: Operand) -> Expr:
         return call("add", self, o)
@@ -78,13 +93,17 @@ def wrap(x: Operand) -> Expr:
 
 
 def call(fn: str, *args: Operand, value: Any = None) -> Expr:
-    """`fn` applied, with the identities x+0, x*1, x*0-free simplifications that keep NaN and signed zero right."""
+    """`fn` applied; x · 1 is x, which keeps NaN and signed zero right, as x + 0 and x · 0 would not."""
     xs = tuple(wrap(a) for a in args)
-    if fn == "mul" and xs[1] == Expr("const", (), 1.0):
+    if fn == "mul" and _is_one(xs[1]):
         return xs[0]
-    if fn == "mul" and xs[0] == Expr("const", (), 1.0):
+    if fn == "mul" and _is_one(xs[0]):
         return xs[1]
     return Expr(fn, xs, value)
+
+
+def _is_one(x: Expr) -> bool:
+    return x.fn == "const" and x.value == 1 and not isinstance(x.value, bool)
 
 
 class Calculus:
