@@ -36,8 +36,10 @@ def apply_word(graph: Graph, op: Op, value: Value, args: Sequence[Any], keys: Ma
     return result
 
 
-def add_layer(graph: Graph, op: Op, inputs: Sequence[Value], attrs: Any, origin: Origin, head: str = "") -> Value:
-    """Add `op` with fresh weights named `<path>.<weight>`; its first output."""
+def add_layer(
+    graph: Graph, op: Op, inputs: Sequence[Value], attrs: Any, origin: Origin, head: str = "", *, reuse: bool = False
+) -> Value:
+    """Add `op` with weights named `<path>.<weight>`; its first output. reuse: weights of that name may be there."""
     from cnndsl.errors import CnnError
     from cnndsl.graph.graph import placed
 
@@ -52,5 +54,9 @@ def add_layer(graph: Graph, op: Op, inputs: Sequence[Value], attrs: Any, origin:
         state = State(
             f"{origin.path}.{spec.name}", TensorType(spec.shape), spec.kind, spec.init, spec.fan_in, spec.decay, head
         )
-        operands.append(graph.add_state(state, origin))
+        there = graph.state.get(state.name) if reuse else None
+        if there is not None and there.type != state.type:
+            message = f"the shared weight {state.name} has shape {there.type.shape}, here it would be {state.type.shape}"
+            raise error("E209", message, origin.span, frames=origin.frames)
+        operands.append(graph.add_state(state, origin) if there is None else graph.state_values[state.name])
     return graph.add(op, operands, attrs, origin)[0]

@@ -1,0 +1,1 @@
+"""The language: text to `Model`, with messages a reader can act on."""

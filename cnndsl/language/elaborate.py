@@ -1,493 +1,450 @@
-"""Elaboration: a model of the syntax tree becomes a graph. Blocks are expanded, shapes checked as they come up.
+"""Elaboration: a model's body, expanded step by step into a graph.
 
-Errors do not stop it: one is recorded, a poison value flows on in its place, and what only follows from it stays
-silent. So one run reports every independent mistake.
+Nothing here recurses on Python's stack: every method that may nest is a generator which yields the methods it needs,
+and `drive` keeps them on a list. After an error a poison value flows on, so that each cause is reported once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
-from cnndsl.errors import CnnError, Diagnostic, Frame, Label, Span, error
-from cnndsl.graph.graph import Graph, Origin, Value, placed
-from cnndsl.graph.op import REGISTRY, Op
-from cnndsl.graph.sizes import Affine, Size
-from cnndsl.graph.types import TensorType
-from cnndsl.language import syntax as s
-from cnndsl.language.calls import bind_block, bind_op
-from cnndsl.language.joins import join
-from cnndsl.language.scope import POISON, BlockValue, Env, Flow, Poison, Scope, Shared, Word
-from cnndsl.language.values import Evaluator, Failed, drawn, near
+from cnndsl.errors import CnnError, Diagnostic, Frame, Span, error
+from cnndsl.graph.graph import Graph, Origin, Value
+from cnndsl.graph.layers import add_layer
+from cnndsl.graph.op import Op
+from cnndsl.language import joins
+from cnndsl.language.arguments import block_arguments, check_word, op_arguments, op_record, words_of_parameter
+from cnndsl.language.evaluate import drawn_type, evaluate
+from cnndsl.language.inputs import declare_input
+from cnndsl.language.scope import POISON, Binding, BlockValue, Env, OpValue, Poisoned, Words, nearest, words
+from cnndsl.language.syntax import tree
+from cnndsl.language.values import kind, shown, whole
 
 MOST_STEPS = 100_000
-DEEPEST_BLOCKS = 100
-DEEPEST_BODIES = 400
-LARGEST_TENSOR = 2**31 - 1
-MOST_ERRORS = 20
+DEEPEST = 100
+MOST_ELEMENTS = 2**31 - 1
+MOST_REPORTS = 50
+
+Task = Generator[Any, Any, Any]
+
+
+class Enough(Exception):
+    """So many errors, or such a one, that going on tells nothing new."""
+
+
+def drive(task: Task) -> Any:
+    """Run `task` with all it yields; its result."""
+    stack, result, failure = [task], None, None
+    while stack:
+        try:
+            deeper = stack[-1].throw(failure) if failure is not None else stack[-1].send(result)
+        except StopIteration as stop:
+            stack.pop()
+            result, failure = stop.value, None
+        except (CnnError, Poisoned, Enough) as e:
+            stack.pop()
+            failure = e
+        else:
+            stack.append(deeper)
+            result = failure = None
+    if failure is not None:
+        raise failure
+    return result
 
 
 class Elaborator:
-    """Expands one model into `graph`. `errors` holds what was found; `warnings` what is only strange."""
+    """One elaboration of one model."""
 
     def __init__(self, name: str) -> None:
         self.graph = Graph(name)
-        self.errors: list[Diagnostic] = []
-        self.warnings: list[Diagnostic] = []
-        self.evaluator = Evaluator(self)
-        self.scope = Scope()
-        self.frames: tuple[Frame, ...] = ()
+        self.found: list[Diagnostic] = []
+        self.seen: set[tuple[str, int, int]] = set()
         self.steps = 0
-        self.blocks = 0
-        self.bodies = 0
-        self.head = ""
-        self.seen: set[tuple[Any, ...]] = set()
-        self.symbols: dict[str, Affine] = {}
 
-    # Bookkeeping -----------------------------------------------------------------------------------------------------
+    # Reports ---------------------------------------------------------------------------------------------------
 
-    def count(self, span: Span | None) -> None:
-        self.steps += 1
-        if self.steps > MOST_STEPS * 4:
-            raise Fatal(error("E905", "the model takes too many steps to expand", span, frames=self.frames))
-
-    def record(self, e: CnnError, span: Span | None = None) -> None:
-        """Keep an error, once for each place; give up after many."""
+    def report(self, e: CnnError, env: Env, span: Span | None = None) -> None:
+        """Keep an error once for each place; raises Enough after the fiftieth."""
         for d in e.diagnostics:
-            d = replace(d, span=d.span or span, frames=d.frames or self.frames)
-            key = (d.code, d.span.start if d.span else 0, d.span.source.name if d.span else "")
+            at = d.span or span
+            key = (d.code, at.start if at else -1, at.end if at else -1)
             if key not in self.seen:
                 self.seen.add(key)
-                (self.warnings if d.code.startswith("W") else self.errors).append(d)
-        if len(self.errors) >= MOST_ERRORS:
-            raise Fatal(None)
+                self.found.append(replace(d, span=at, frames=d.frames or env.frames))
+        if len(self.found) >= MOST_REPORTS:
+            raise Enough
 
-    def warn(self, code: str, message: str, span: Span, **details: Any) -> None:
-        self.record(CnnError(Diagnostic(code, message, span, **details)))
-
-    @contextmanager
-    def frame(self, what: str, at: Span) -> Any:
-        before = self.frames
-        self.frames = (Frame(what, at), *before)
+    def value_of(self, x: tree.Expr, env: Env, allowed: Words = ()) -> Any:
+        """The value of an expression; POISON where that is an error, which is then reported."""
         try:
-            yield
-        finally:
-            self.frames = before
-
-    def evaluate(self, e: s.Expr, env: Env, words: Sequence[str] = ()) -> Any:
-        """The value of an expression; records what is wrong and raises `Failed`."""
-        try:
-            return self.evaluator.value(e, env, words)
-        except CnnError as found:
-            self.record(found, e.span)
-            raise Failed from None
-
-    def flow_of(self, e: s.Expr, env: Env) -> Any:
-        """The value of the network that an expression names: `input`, or a named value."""
-        if isinstance(e, s.InputRef):
-            if env_flow(env) is None:
-                raise error("E311", "no value flows in here", e.span)
-            return env_flow(env)
-        if isinstance(e, s.Reference) and e.args is None:
-            found = env.find(e.name)
-            if isinstance(found, (Value, Poison)):
-                return found
-        return None
-
-    def fix(self, value: BlockValue, args: Sequence[s.Argument], env: Env) -> dict[str, Any]:
-        """Arguments given ahead of the call: `bottleneck(stride_in = first)`."""
-        if value.block is None:
-            return bind_op(self, REGISTRY[value.name], args, env, {})
-        return bind_block(self, value.block, args, env, dict(value.fixed), partial=True)
-
-    # Bodies ------------------------------------------------------------------------------------------------------------
-
-    def body(self, body: s.Body, env: Env, flow: Flow) -> Flow:
-        """Run the statements of a body in `env` (its own scope); the value that leaves it."""
-        self.bodies += 1
-        if self.bodies > DEEPEST_BODIES:
-            raise Fatal(error("E906", "bodies are nested too deep", body.span, frames=self.frames))
-        try:
-            for statement in body.statements:
-                try:
-                    flow = self.statement(statement, env, flow)
-                except Failed:
-                    flow = POISON
-                except CnnError as e:
-                    self.record(e, statement.span)
-                    flow = POISON
-            return flow
-        finally:
-            self.bodies -= 1
-
-    def statement(self, x: s.Statement, env: Env, flow: Flow) -> Flow:
-        self.count(x.span)
-        match x:
-            case s.Pipeline():
-                return self.pipeline(x, env, flow)
-            case s.If():
-                return self.choose(x, env, flow)
-            case s.For():
-                return self.loop(x, env, flow)
-            case s.Block():
-                self.declare(env, x.label, BlockValue(x.label.name, x, env))
-            case s.Defaults():
-                self.defaults(x, env)
-            case s.Share():
-                path = (*self.scope.prefix, x.label.name)
-                self.declare(env, x.label, Shared(x.label.name, x.pipeline, env, path, []))
-            case s.Input():
-                return self.input(x, env, flow)
-            case s.Output():
-                self.output(x, env)
-            case s.Head():
-                self.make_head(x, env, flow)
-        return flow
-
-    def declare(self, env: Env, label: s.Label, value: Any) -> None:
-        """Give a value its name in this body. Raises E204 where the name is taken."""
-        if label.name in env.names and label.name in env.places:
-            raise error("E204", f"`{label.name}` is named twice in this body", label.span,
-                        related=(Label(env.places[label.name], "first here"),))  # fmt: skip
-        op = REGISTRY.get(label.name)
-        if (op is not None and op.word) or isinstance(env.find(label.name), BlockValue):
-            raise error("E204", f"`{label.name}` is the name of {'an op' if op else 'a block'} already", label.span)
-        env.names[label.name] = value
-        env.places[label.name] = label.span
-
-    def choose(self, x: s.If, env: Env, flow: Flow) -> Flow:
-        for condition, body in x.cases:
-            if self.evaluator.truth(self.evaluate(condition, self.at(env, flow), ()), condition.span):
-                return self.body(body, self.inside(env, flow, same=True), flow)
-        return self.body(x.otherwise, self.inside(env, flow, same=True), flow) if x.otherwise is not None else flow
-
-    def loop(self, x: s.For, env: Env, flow: Flow) -> Flow:
-        for number, names in enumerate(self.items(x, env, flow), 1):
-            with self.frame(f"for, turn {number}", x.span):
-                inner = self.inside(env, flow)
-                inner.names.update(names)
-                flow = self.body(x.body, inner, flow)
-        return flow
-
-    def items(self, x: s.For | s.BranchFor, env: Env, flow: Flow) -> list[dict[str, Any]]:
-        """What the loop's names mean in each turn."""
-        values = self.evaluate(x.items, self.at(env, flow))
-        if not isinstance(values, tuple):
-            raise error("E302", f"`for` goes through a list, this is {drawn(values)}", x.items.span)
-        found = []
-        for value in values:
-            parts = value if len(x.names) > 1 else (value,)
-            if not isinstance(parts, tuple) or len(parts) != len(x.names):
-                raise error("E315", f"{drawn(value)} does not fit {len(x.names)} names", x.items.span)
-            found.append({label.name: part for label, part in zip(x.names, parts, strict=True)})
-        return found
-
-    def inside(self, env: Env, flow: Flow, same: bool = False) -> Env:
-        """The scope of an inner body; an `if` opens none, so its names are the outer ones."""
-        if same:
-            return env
-        return Env(env, flow=env_flow(env) if env_flow(env) is not None else flow)
-
-    def at(self, env: Env, flow: Flow) -> Env:
-        """`env` for evaluating an expression between steps: `input` means what came into the body."""
-        return env
-
-    def defaults(self, x: s.Defaults, env: Env) -> None:
-        for entry in x.entries:
-            op = REGISTRY.get(entry.op.name)
-            if op is None or not op.word:
-                raise error("E201", f"there is no op `{entry.op.name}`", entry.op.span, help=near(entry.op.name, words()))
-            env.defaults.setdefault(op.name, {}).update(bind_op(self, op, entry.args, env, {}))
-
-    # Inputs and outputs ---------------------------------------------------------------------------------------------------
-
-    def input(self, x: s.Input, env: Env, flow: Flow) -> Flow:
-        if env.parent is None or env.parent.parent is not None:
-            raise error("E202", "`input` stands in a model's own body only", x.span)
-        shape: list[Size] = []
-        for part in x.shape.parts:
-            size = self.size(part, x, env)
-            shape.append(size)
-        fixed = [n for n in shape if isinstance(n, int)]
-        total = 1
-        for n in fixed:
-            total *= n
-        if total > LARGEST_TENSOR:
-            raise error("E907", f"input {x.label.name} would have {total} numbers an image; at most 2^31 - 1 are allowed", x.shape.span)
-        self.symbols = self.conditions(x, env)
-        shape = [n.bind({}) if isinstance(n, int) is False and False else self.substituted(n) for n in shape]
-        value = self.graph.input(x.label.name, shape, span=x.label.span)
-        self.declare(env, x.label, value)
-        if len(self.graph.inputs) > 1:
-            env.flow = None
-            return None
-        env.flow = value
-        return value
-
-    def size(self, part: Any, x: s.Input, env: Env) -> Size:
-        if isinstance(part, int):
-            size: Any = part
-        elif isinstance(part, str):
-            if part == "_":
-                raise error("E302", "an input's sizes are numbers or symbols, not `_`", x.shape.span)
-            size = Affine.symbol(part)
-        else:
-            free = isinstance(part, s.Reference) and part.args is None and env.find(part.name) is None
-            if free and part.name[:1].isupper() and not part.name[1:].strip("0123456789"):
-                size = Affine.symbol(part.name)
-            else:
-                size = self.evaluate(part, env)
-        if isinstance(size, bool) or not isinstance(size, (int, Affine)) or (isinstance(size, int) and not 1 <= size <= LARGEST_TENSOR):
-            raise error("E303", f"a size is a whole number from 1 on, not {drawn(size)}", x.shape.span)
-        return size
-
-    def conditions(self, x: s.Input, env: Env) -> dict[str, Affine]:
-        """`where H % 32 == 0` puts H = 32 · h."""
-        found: dict[str, Affine] = {}
-        for c in x.where:
-            ok = isinstance(c, s.Binary) and c.sign == "==" and isinstance(c.right, s.Number) and c.right.value == 0
-            left = c.left if isinstance(c, s.Binary) else None
-            if not ok or not isinstance(left, s.Binary) or left.sign != "%" or not isinstance(left.left, s.Reference):
-                raise error("E402", "a condition has the form H % 32 == 0", c.span)
-            by = self.evaluate(left.right, env)
-            if not isinstance(by, int) or by < 1:
-                raise error("E303", f"{drawn(by)} divides nothing", left.right.span)
-            found[left.left.name] = Affine(((left.left.name.lower(), by),), 0)
-        return found
-
-    def substituted(self, n: Size) -> Size:
-        if isinstance(n, int):
-            return n
-        total: Size = n.const
-        for name, c in n.terms:
-            total = self.symbols.get(name, Affine.symbol(name)) * c + total
-        return total
-
-    def output(self, x: s.Output, env: Env) -> None:
-        if env.parent is None or env.parent.parent is not None:
-            raise error("E202", "`output` stands in a model's own body only", x.span)
-        value = env.find(x.label.name)
-        if isinstance(value, Poison):
-            return
-        if not isinstance(value, Value):
-            raise error("E201", f"no value is named `{x.label.name}`", x.label.span, help=near(x.label.name, self.graph.names))
-        self.graph.outputs[x.label.name] = value
-
-    def make_head(self, x: s.Head, env: Env, flow: Flow) -> None:
-        if env.parent is None or env.parent.parent is not None:
-            raise error("E202", "`head` stands in a model's own body only", x.span)
-        self.declare(env, x.label, POISON)
-        before, self.head = self.head, x.label.name
-        try:
-            with self.scope.inside(self.scope.segment(x.label.name)):
-                value = self.body(x.body, Env(env, flow=flow), flow)
-        finally:
-            self.head = before
-        if isinstance(value, Value):
-            self.graph.heads[x.label.name] = value
-
-    # Pipelines ---------------------------------------------------------------------------------------------------------------
-
-    def pipeline(self, x: s.Pipeline, env: Env, flow: Flow, first: bool = True) -> Flow:
-        """Steps in a chain. A label names what stands before it, back to the label before."""
-        at = 0
-        while at < len(x.steps):
-            to = next((i for i in range(at, len(x.steps)) if x.steps[i].label is not None), None)
-            if to is None:
-                for i in range(at, len(x.steps)):
-                    flow = self.step(x.steps[i], env, flow, None, begins=i == 0)
-                return flow
-            group, label = x.steps[at : to + 1], x.steps[to].label
-            assert label is not None
-            single = len(group) == 1 and group[0].repeat is None and isinstance(group[0].what, s.Call) and group[0].what.branches is None
-            if single:
-                flow = self.step(group[0], env, flow, label.name, begins=at == 0)
-            else:
-                with self.scope.inside(self.scope.segment(label.name)):
-                    for i, step in enumerate(group):
-                        flow = self.step(step, env, flow, None, begins=at + i == 0)
-            if flow is None:
-                raise error("E311", "there is no value to name here", label.span)
-            self.declare(env, label, flow)
-            if isinstance(flow, Value) and self.is_own_body(env):
-                self.graph.names[label.name] = flow
-            at = to + 1
-        return flow
-
-    def is_own_body(self, env: Env) -> bool:
-        return not self.head and env.parent is not None and env.parent.parent is None
-
-    def step(self, x: s.Step, env: Env, flow: Flow, name: str | None, begins: bool) -> Flow:
-        """One step, repeated as asked, its shape checked where it is noted."""
-        times = 1
-        if x.repeat is not None:
-            times = self.evaluate(x.repeat, env)
-            if isinstance(times, bool) or not isinstance(times, int) or times < 0:
-                self.record(error("E302", f"`*` needs a whole number from 0 on, not {drawn(times)}", x.repeat.span))
-                return POISON
-            if times > MOST_STEPS:
-                raise Fatal(error("E905", f"{times} repetitions are more than the {MOST_STEPS} steps a model may take", x.repeat.span,
-                                  frames=self.frames))  # fmt: skip
-        for number in range(1, times + 1):
-            which = f", repetition {number} of {times}" if times > 1 else ""
-            try:
-                flow = self.primary(x, env, flow, name, begins, which)
-            except Failed:
-                flow = POISON
-            except CnnError as e:
-                self.record(e, x.what.span)
-                flow = POISON
-        if x.shape is not None and isinstance(flow, Value):
-            self.check_shape(x.shape, flow, env)
-        return flow
-
-    def primary(self, x: s.Step, env: Env, flow: Flow, name: str | None, begins: bool, which: str) -> Flow:
-        what = x.what
-        if isinstance(what, s.Begin):
-            if not begins:
-                raise error("E311", "`input` can only begin a pipeline", what.span)
-            found = env_flow(env)
-            if found is None:
-                raise error("E311", "no value flows in here", what.span)
-            return found
-        if isinstance(what, s.Body):
-            return self.body(what, Env(env, flow=flow), flow)
-        found = env.find(what.name)
-        if isinstance(found, (Value, Poison)):
-            if what.args or what.branches is not None:
-                raise error("E202", f"`{what.name}` is a value, it takes no arguments", what.span)
-            if not begins:
-                raise error("E311", f"the value `{what.name}` can only begin a pipeline", what.span)
-            return found
-        if isinstance(found, Shared):
-            return self.shared(found, what, flow)
-        if isinstance(found, BlockValue):
-            return self.called(found, what, env, flow, name, which)
-        if found is not None:
-            raise error("E202", f"`{what.name}` is {drawn(found)}, not a step", what.span)
-        op = REGISTRY.get(what.name)
-        if op is None or not op.word:
-            steps = [n for n in env.known() if isinstance(env.find(n), (BlockValue, Value, Shared))]
-            raise error("E201", f"unknown op or block `{what.name}`", what.span, help=near(what.name, [*words(), *steps]))
-        return self.apply(op, what, what.args, {}, env, flow, name or None)
-
-    # Blocks -----------------------------------------------------------------------------------------------------------------
-
-    def called(self, value: BlockValue, call: s.Call, env: Env, flow: Flow, name: str | None, which: str) -> Flow:
-        if value.block is None:
-            return self.apply(REGISTRY[value.name], call, call.args, dict(value.fixed), env, flow, name)
-        if call.branches is not None:
-            raise error("E202", f"the block `{call.name}` takes no branches", call.span)
-        block = value.block
-        arguments = bind_block(self, block, call.args, env, dict(value.fixed))
-        if flow is None:
-            raise error("E311", f"no value flows into `{call.name}`", call.span)
-        if flow is POISON:
-            return POISON
-        self.blocks += 1
-        if self.blocks > DEEPEST_BLOCKS:
-            raise Fatal(error("E906", f"`{call.name}` calls itself without end, or blocks are nested more than {DEEPEST_BLOCKS} deep",
-                              call.span, frames=self.frames[:6]))  # fmt: skip
-        given = [f"{k} = {drawn(v)}" for k, v in arguments.items()]
-        what = f"{block.label.name}{f'({", ".join(given)})' if given else ''}{which}"
-        inner = Env(value.env, dict(arguments), flow=flow)
-        try:
-            with self.frame(what, call.span), self.scope.inside(self.scope.segment(name or call.name)):
-                return self.body(block.body, inner, flow)
-        finally:
-            self.blocks -= 1
-
-    def shared(self, value: Shared, call: s.Call, flow: Flow) -> Flow:
-        """The steps of a `share` on another value: the weights it made the first time serve again."""
-        if call.args or call.branches is not None:
-            raise error("E202", f"`{call.name}` is a share, it takes no arguments", call.span)
-        if flow is None or flow is POISON:
-            return flow
-        assert isinstance(flow, Value)
-        if value.channels and value.channels[0] != flow.type.channels:
-            raise error("E312", f"`{call.name}` was used on {value.channels[0]} channels, here come {flow.type.channels}", call.span)
-        value.channels.append(flow.type.channels)
-        scope, self.scope = self.scope, Scope()
-        self.scope.prefix = list(value.prefix)
-        try:
-            return self.pipeline(value.pipeline, Env(value.env, flow=flow), flow)
-        finally:
-            self.scope = scope
-
-    # Ops ----------------------------------------------------------------------------------------------------------------------
-
-    def apply(self, op: Op, call: s.Call, args: Sequence[s.Argument], fixed: Mapping[str, Any], env: Env, flow: Flow, name: str | None) -> Flow:
-        """An op on the value that flows, or on its branches."""
-        given = bind_op(self, op, args, env, dict(env.default(op.name)) | dict(fixed))
-        if flow is None and call.branches is None:
-            raise error("E311", f"no value flows into `{call.name}`", call.span)
-        if call.branches is not None:
-            return join(self, op, call, given, env, flow)
-        if flow is POISON:
-            return POISON
-        assert isinstance(flow, Value)
-        if op.inputs is None:
-            raise error("E311", f"`{op.name}` joins branches", call.span, help=f"write them: {op.name} {{ a: …; b: … }}")
-        if op.name == "batch_norm" and given.get("momentum", 1) < 0.5:
-            self.warn("W201", f"momentum = {given['momentum']} keeps little of the old statistic", call.span,
-                      help=f"here momentum is the share kept; PyTorch's {given['momentum']} is {1 - given['momentum']:g}")  # fmt: skip
-        origin = Origin(self.scope.path(self.scope.segment(name or call.name)), call.span, self.frames)
-        return self.add(op, [flow], given, origin)
-
-    def add(self, op: Op, values: list[Value], given: Mapping[str, Any], origin: Origin) -> Value:
-        from cnndsl.graph.layers import add_layer
-
-        try:
-            attrs = op.attrs(**{k: v.text if isinstance(v, Word) else v for k, v in given.items()})
+            return evaluate(x, env, allowed)
         except CnnError as e:
-            raise placed(e, op.name, origin) from None
-        value = add_layer(self.graph, op, values, attrs, origin, self.head)
-        total = 1
-        for n in value.type.shape[1:]:
-            total *= n if isinstance(n, int) else 1
-        if total > LARGEST_TENSOR:
-            raise error("E907", f"{op.name} would give {total} numbers an image; at most 2^31 - 1 are allowed", origin.span)
+            self.report(e, env, x.span)
+        except Poisoned:
+            pass
+        return POISON
+
+    def tick(self, span: Span, env: Env, count: int = 1) -> None:
+        """One more step of the elaboration. Raises Enough beyond the limit, having reported it."""
+        self.steps += count
+        if self.steps > MOST_STEPS:
+            self.report(error("E907", f"the model takes more than {MOST_STEPS:,} steps to expand", span), env)
+            raise Enough
+
+    # Bodies ----------------------------------------------------------------------------------------------------
+
+    def body(self, body: tree.Body, value: Any, env: Env) -> Task:
+        """The value after the statements of `body`."""
+        for statement in body.statements:
+            self.tick(statement.span, env)
+            try:
+                value = yield self.statement(statement, value, env)
+            except Poisoned:
+                value = POISON
+            except CnnError as e:
+                self.report(e, env, statement.span)
+                value = POISON if isinstance(statement, tree.Pipeline) else value
         return value
 
-    # Shapes ---------------------------------------------------------------------------------------------------------------------
+    def statement(self, x: tree.Statement, value: Any, env: Env) -> Task:
+        match x:
+            case tree.Pipeline():
+                return (yield self.pipeline(x, value, env))
+            case tree.If():
+                chosen = self.choose(x, env)
+                return value if chosen is None else (yield self.body(chosen, value, env))
+            case tree.For():
+                for child in self.turns(x, env):
+                    self.tick(x.span, env)
+                    value = yield self.body(x.body, value, child)
+                return value
+            case tree.Block():
+                env.declare(x.name, Binding("block", BlockValue(x, env), span=x.name.span))
+            case tree.Defaults():
+                env.defaults = self.defaults(x, env)
+            case tree.Share():
+                path = self.graph.scope.path(self.graph.scope.segment(x.name.text))
+                env.declare(x.name, Binding("share", (x.pipeline, env, path), span=x.name.span))
+            case tree.Head() | tree.Output() | tree.Input() if not env.top:
+                what = type(x).__name__.lower()
+                raise error("E208", f"{what} stands in a model's own body only", x.span)
+            case tree.Head():
+                yield self.head(x, value, env)
+            case tree.Input():
+                made = declare_input(self.graph, x, env)
+                return made if value is None and len(self.graph.inputs) == 1 else None
+            case tree.Output():
+                found = env.find(x.name.text)
+                if found is None or found.kind != "value":
+                    help = nearest(x.name.text, self.graph.names)
+                    raise error("E203", f"no value is named {x.name.text}", x.name.span, help=help)
+                if found.value is not POISON:
+                    self.graph.output(found.value, x.name.text)
+            case _:
+                raise error("E208", "a branch stands only in a join", x.span)
+        return value
 
-    def check_shape(self, note: s.ShapeNote, value: Value, env: Env) -> None:
-        actual = value.type.shape[1:]
-        wanted: list[Any] = []
-        for part in note.parts:
-            if isinstance(part, (int, str)):
-                wanted.append(part if isinstance(part, int) or part == "_" else self.substituted(Affine.symbol(part)))
+    def choose(self, x: tree.If, env: Env) -> tree.Body | None:
+        """The body whose condition holds."""
+        for case in x.cases:
+            found = evaluate(case.condition, env)
+            if not isinstance(found, bool):
+                raise error("E313", f"if takes a truth value, {shown(found)} is {kind(found)}", case.condition.span)
+            if found:
+                return case.body
+        return x.otherwise
+
+    def turns(self, x: tree.For, env: Env) -> Generator[Env, None, None]:
+        """A scope for each turn of a `for`, with its variables."""
+        items = evaluate(x.over, env)
+        if not isinstance(items, tuple):
+            raise error("E313", f"for goes over a list, {shown(items)} is {kind(items)}", x.over.span)
+        for item in items:
+            child = Env(env)
+            if len(x.names) == 1:
+                given: tuple[Any, ...] = (item,)
+            elif isinstance(item, tuple) and len(item) == len(x.names):
+                given = item
             else:
-                wanted.append(self.evaluate(part, env, ()))
-        fits = len(wanted) == len(actual) and all(w == "_" or w == n for w, n in zip(wanted, actual, strict=True))
-        if not fits:
-            self.record(error("E310", f"the value here is {shown(value.type)}, not {'x'.join(map(str, wanted))}", note.span,
-                              help=f"write : {shown(value.type)}, or mend the step"))  # fmt: skip
+                raise error("E304", f"{len(x.names)} names for {shown(item)}", x.over.span)
+            for name, part in zip(x.names, given, strict=True):
+                child.names[name.text] = Binding("loop", part, span=name.span)
+            yield child
+
+    def defaults(self, x: tree.Defaults, env: Env) -> dict[str, Mapping[str, Any]]:
+        """The defaults that hold from here on."""
+        found = dict(env.defaults)
+        for entry in x.entries:
+            op = words().get(entry.name.text)
+            if op is None:
+                help = nearest(entry.name.text, words())
+                raise error("E203", f"{entry.name.text} is not an op", entry.name.span, help=help)
+            for arg in entry.args:
+                if arg.key is None:
+                    raise error("E206", "defaults are given by name", arg.span)
+            found[op.name] = {**found.get(op.name, {}), **op_arguments(op, entry.args, env)}
+        return found
+
+    def head(self, x: tree.Head, value: Any, env: Env) -> Task:
+        scope = self.graph.scope
+        env.declare(x.name, Binding("value", POISON, span=x.name.span))
+        with scope.inside(scope.segment(x.name.text)):
+            out = yield self.body(x.body, value, Env(env, head=x.name.text, input=value))
+        if out is not POISON and out is not None:
+            self.graph.heads[x.name.text] = out
+        del env.names[x.name.text]  # only the head's name leaves it, for losses
+        env.names[x.name.text] = Binding("head", POISON, span=x.name.span)
+
+    # Pipelines -------------------------------------------------------------------------------------------------
+
+    def pipeline(self, x: tree.Pipeline, value: Any, env: Env) -> Task:
+        """Steps in groups, each up to a name: `a -> b as first -> c as second`."""
+        start = 0
+        for end, last in enumerate(x.steps):
+            if last.name is None and end < len(x.steps) - 1:
+                continue
+            group = x.steps[start : end + 1]
+            real = [s for i, s in enumerate(group) if not (start == i == 0 and self.begins(s, env))]
+            name = last.name.text if last.name else None
+            alone = len(real) == 1 and real[0].repeat is None
+            scope = self.graph.scope
+            with scope.inside(scope.segment(name)) if name and not alone else nullcontext():
+                for i, step in enumerate(group):
+                    head = start == i == 0
+                    value = yield self.step(step, value, env, head, name if alone and step is real[0] else None)
+            if last.name:
+                self.bind(last.name, value, env)
+            if last.name and last.check is not None:
+                value = self.checked(last.check, value, env)
+            start = end + 1
+        return value
+
+    def begins(self, step: tree.Step, env: Env) -> bool:
+        """Whether the first step of a pipeline is a value that it starts from."""
+        if isinstance(step.primary, tree.Begin):
+            return True
+        if isinstance(step.primary, tree.Invoke) and not step.primary.args and step.primary.branches is None:
+            found = env.find(step.primary.name.text)
+            return found is not None and found.kind == "value"
+        return False
+
+    def bind(self, name: tree.Name, value: Any, env: Env) -> None:
+        env.declare(name, Binding("value", value, span=name.span))
+        top: Env | None = env
+        if value is not POISON and value is not None and top is not None and top.top:
+            self.graph.names[name.text] = value
+
+    def step(self, x: tree.Step, value: Any, env: Env, first: bool, segment: str | None) -> Task:
+        """`primary * n : shape`."""
+        count = 1
+        if x.repeat is not None:
+            found = self.value_of(x.repeat, env)
+            if found is POISON:
+                return POISON
+            try:
+                count = whole(found, "a repetition")
+            except CnnError as e:
+                self.report(e, env, x.repeat.span)
+                return POISON
+            if count > MOST_STEPS:
+                self.report(error("E907", f"{count:,} repetitions: a model takes at most {MOST_STEPS:,} steps to expand", x.repeat.span), env)
+                raise Enough
+        for i in range(count):
+            self.tick(x.span, env)
+            turn = f", repetition {i + 1} of {count}" if count > 1 else ""
+            try:
+                value = yield self.primary(x, value, env, first, segment, turn)
+            except Poisoned:
+                value = POISON
+            except CnnError as e:
+                self.report(e, env, x.primary.span)
+                value = POISON
+        return self.checked(x.check, value, env) if x.check is not None and x.name is None else value
+
+    def primary(self, step: tree.Step, value: Any, env: Env, first: bool, segment: str | None, turn: str) -> Task:
+        x = step.primary
+        if first and self.begins(step, env):
+            if isinstance(x, tree.Begin):
+                if env.input is None:
+                    raise error("E205", "there is no input here, or more than one: name it", x.span)
+                return env.input
+            return env.find(x.name.text).value  # type: ignore[union-attr]
+        if isinstance(x, tree.Begin):
+            raise error("E205", "a value stands only at the beginning of a pipeline", x.span)
+        if value is None:
+            raise error("E205", "nothing flows here: begin with an input", x.span, help="for example: image -> conv(6, 5x5)")
+        if isinstance(x, tree.Body):
+            scope = self.graph.scope
+            frames = (Frame(turn[2:], x.span), *env.frames) if turn else env.frames
+            with scope.inside(segment) if segment else nullcontext():
+                return (yield self.body(x, value, Env(env, frames=frames)))
+        return (yield self.invoke(x, value, env, segment, turn))
+
+    def invoke(self, x: tree.Invoke, value: Any, env: Env, segment: str | None, turn: str) -> Task:
+        found = env.find(x.name.text)
+        if found is not None and found.kind == "share":
+            return (yield self.shared(x, found.value, value, env))
+        target: Any = found.value if found is not None else None
+        if found is not None and target is POISON:
+            raise Poisoned
+        if found is not None and found.kind in ("value", "head"):
+            raise error("E205", f"{x.name.text} is a value: it stands only at the beginning of a pipeline", x.name.span)
+        if target is None:
+            op = words().get(x.name.text)
+            if op is None:
+                steps = [n for n in env.visible() if (b := env.find(n)) and (b.kind in ("block", "share", "value"))]
+                help = nearest(x.name.text, [*steps, *words()])
+                raise error("E203", f"there is no op or block named {x.name.text}", x.name.span, help=help)
+            target = OpValue(op)
+        if isinstance(target, OpValue):
+            return (yield self.op(target, x, value, env, segment))
+        if isinstance(target, BlockValue):
+            return (yield self.call(target, x, value, env, segment, turn))
+        raise error("E205", f"{x.name.text} is {shown(target)}, which is {kind(target)} and no step", x.name.span)
+
+    # Steps -----------------------------------------------------------------------------------------------------
+
+    def op(self, target: OpValue, x: tree.Invoke, value: Any, env: Env, segment: str | None) -> Task:
+        op = target.op
+        if x.branches is not None and op.name not in joins.JOINS:
+            raise error("E208", f"{op.name} has no branches", x.branches.span, help=f"{', '.join(joins.JOINS)} have")
+        given = {**env.defaults.get(op.name, {}), **target.fixed, **op_arguments(op, x.args, env, target.fixed)}
+        attrs = op_record(op, given, x.span)
+        scope = self.graph.scope
+        path = scope.path(segment or scope.segment(op.name))
+        if op.name in joins.JOINS:
+            if x.branches is None:
+                raise error("E208", f"{op.name} needs branches", x.span, help=f"{op.name} {{ main: …; skip: identity }}")
+            found: list[joins.Part] = []
+            with scope.inside(segment) if segment else nullcontext():
+                yield self.branches(x.branches, value, env, found)
+            parts = joins.fitted(self.graph, op, attrs, found, x)
+            return self.add(op, parts, attrs, path, x.span, env) if len(parts) > 1 else parts[0]
+        if op.inputs != 1:
+            raise error("E208", f"{op.name} stands in a recipe, not among the steps", x.span)
+        if value is POISON:
+            return POISON
+        return self.add(op, [value], attrs, path, x.span, env)
+
+    def add(self, op: Op, inputs: list[Value], attrs: Any, path: str, span: Span, env: Env) -> Value:
+        """The node, and the limit on its sizes: E909."""
+        made = add_layer(self.graph, op, inputs, attrs, Origin(path, span, env.frames), env.head, reuse=env.shared)
+        for type_, sizes in [(made.type, made.type.shape[1:]), *((x.type, x.type.shape) for x in made.node.operands[len(inputs) :])]:
+            total = 1
+            for s in sizes:
+                total *= s if isinstance(s, int) else 1
+            if total > MOST_ELEMENTS:
+                raise error("E909", f"{op.name} makes {type_} with {total:,} numbers, at most {MOST_ELEMENTS:,} are allowed", span)
+        return made
+
+    def branches(self, body: tree.Body, value: Any, env: Env, found: list[joins.Part]) -> Task:
+        """The values of a join's branches, appended to `found`."""
+        scope = self.graph.scope
+        for x in body.statements:
+            self.tick(x.span, env)
+            match x:
+                case tree.Branch(pipeline=None):
+                    named = env.find(x.label.text)
+                    if named is None or named.kind != "value":
+                        known = [n for n in env.visible() if (b := env.find(n)) and b.kind == "value"]
+                        help = nearest(x.label.text, known) or f"a branch is written `{x.label.text}: step -> step`"
+                        raise error("E203", f"{x.label.text} is not a named value", x.span, help=help)
+                    found.append(joins.Part(x.label.text, named.value, x.label.span))
+                case tree.Branch():
+                    assert x.pipeline is not None
+                    with scope.inside(scope.segment(x.label.text)):
+                        try:
+                            made = yield self.pipeline(x.pipeline, value, Env(env))
+                        except CnnError as e:
+                            self.report(e, env, x.span)
+                            made = POISON
+                    found.append(joins.Part(x.label.text, made, x.pipeline.span))
+                case tree.If():
+                    chosen = self.choose(x, env)
+                    if chosen is not None:
+                        yield self.branches(chosen, value, env, found)
+                case tree.For():
+                    for child in self.turns(x, env):
+                        yield self.branches(x.body, value, child, found)
+
+    def call(self, target: BlockValue, x: tree.Invoke, value: Any, env: Env, segment: str | None, turn: str) -> Task:
+        """Expand a block."""
+        if x.branches is not None:
+            raise error("E208", f"{x.name.text} is a block and has no branches", x.branches.span)
+        if env.depth >= DEEPEST:
+            self.report(error("E906", f"blocks nest at most {DEEPEST} deep", x.span, help="end the recursion with an if"), env)
+            raise Enough
+        given = block_arguments(target, x.args, env)
+        told = ", ".join(f"{k} = {shown(v)}" for k, v in {**target.fixed, **given}.items())
+        what = f"{target.block.name.text}({told})" if told else target.block.name.text
+        frames = (Frame(what + turn, x.span), *env.frames)
+        inner = Env(target.env, frames=frames, depth=env.depth + 1, head=env.head, shared=env.shared, input=value)
+        inner.symbols = env.symbols
+        bind_parameters(target, {**target.fixed, **given}, inner, x.span)
+        scope = self.graph.scope
+        with scope.inside(segment or scope.segment(x.name.text)):
+            return (yield self.body(target.block.body, value, inner))
+
+    def shared(self, x: tree.Invoke, share: tuple[tree.Pipeline, Env, str], value: Any, env: Env) -> Task:
+        """Expand a shared step: the same names, hence the same weights, each time."""
+        if x.args or x.branches is not None:
+            raise error("E206", f"{x.name.text} is a shared step and takes no arguments", x.span)
+        pipeline, home, path = share
+        frames = (Frame(f"share {x.name.text}", x.span), *env.frames)
+        inner = Env(home, frames=frames, depth=env.depth + 1, head=env.head, shared=True, input=value)
+        if env.depth >= DEEPEST:
+            self.report(error("E906", f"blocks nest at most {DEEPEST} deep", x.span), env)
+            raise Enough
+        scope = self.graph.scope
+        prefix, scope.prefix = scope.prefix, path.split(".")[:-1]
+        try:
+            with scope.inside(path.split(".")[-1]):
+                return (yield self.pipeline(pipeline, value, inner))
+        finally:
+            scope.prefix = prefix
+
+    # Shapes ----------------------------------------------------------------------------------------------------
+
+    def checked(self, shape: tree.Shape, value: Any, env: Env) -> Any:
+        """`value`, if its shape is what is written; else a report, and POISON."""
+        wanted: list[Any] = []
+        for part in shape.parts:
+            if isinstance(part, tree.Any_):
+                wanted.append(None)
+            elif not shape.listed and isinstance(part, tree.Name) and part.text in env.symbols and env.find(part.text) is None:
+                wanted.append(env.symbols[part.text])
+            else:
+                wanted.append(self.value_of(part, env))
+        if value is POISON or value is None or any(w is POISON for w in wanted):
+            return POISON if value is not None else None
+        sizes = value.type.shape[1:]
+        if len(sizes) == len(wanted) and all(w is None or w == s for w, s in zip(wanted, sizes, strict=True)):
+            return value
+        said = "x".join("_" if w is None else str(w) for w in wanted)
+        self.report(error("E310", f"the shape here is {drawn_type(value)}, not {said}", shape.span), env)
+        return POISON
 
 
-class Fatal(Exception):
-    """Elaboration ends here; `cause` is recorded, where there is one."""
-
-    def __init__(self, cause: CnnError | None) -> None:
-        super().__init__()
-        self.cause = cause
-
-
-def env_flow(env: Env) -> Flow:
-    """What `input` means: the value that came into the innermost body that one came into."""
-    e: Env | None = env
-    while e is not None:
-        if e.flow is not None:
-            return e.flow
-        e = e.parent
-    return None
-
-
-def shown(t: TensorType) -> str:
-    return "x".join(map(str, t.shape[1:]))
-
-
-def words() -> list[str]:
-    return [name for name, op in REGISTRY.items() if op.word]
+def bind_parameters(target: BlockValue, given: Mapping[str, Any], inner: Env, span: Span | None) -> None:
+    """Every parameter of a block in `inner`: given, or its default. Raises E210, E201."""
+    missing = [p.name.text for p in target.block.params if p.name.text not in given and p.default is None]
+    what = target.block.name.text
+    if missing:
+        help = f"{what}({', '.join(p.name.text for p in target.block.params)})"
+        raise error("E210", f"{what} needs {' and '.join(missing)}", span, help=help)
+    for param in target.block.params:
+        name, allowed = param.name.text, words_of_parameter(param, inner)
+        if name in inner.names:
+            raise error("E204", f"{what} has two parameters named {name}", param.name.span)
+        if name in given:
+            value = given[name]
+            check_word(what, name, value, allowed, None)
+        elif isinstance(param.default, tree.Choices):
+            value = param.default.words[0].text
+        else:
+            assert param.default is not None
+            value = evaluate(param.default, inner, allowed)
+        inner.names[name] = Binding("parameter", value, allowed, param.name.span)

@@ -1,99 +1,144 @@
-"""What names mean, innermost first: named values, shares, parameters, loop variables, blocks, then ops."""
+"""Scopes: what a name means where it stands, and what an expansion carries along.
+
+A word means the innermost of: named value, share, parameter, loop variable, block; then op.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Union
+from typing import Any
 
-from cnndsl.errors import Span
-from cnndsl.graph.graph import Value
-from cnndsl.graph.naming import Scope
-from cnndsl.language import syntax as s
+from cnndsl.errors import CnnError, Frame, Span, error
+from cnndsl.graph.op import REGISTRY, Op
+from cnndsl.language.syntax import tree
 
 
 class Poison:
-    """The value after an error: it flows on and silences what would only follow from it."""
+    """What stands for a value after an error that was reported: everything made of it is silent."""
+
+    def __repr__(self) -> str:
+        return "POISON"
 
 
 POISON = Poison()
-Flow = Union[Value, Poison, None]
+
+
+class Poisoned(Exception):
+    """An expression needs something that an error, already reported, has taken away."""
 
 
 @dataclass(frozen=True)
-class Word:
-    """One of the words that a parameter lists: `option = B | A | C`."""
-
-    text: str
-    choices: tuple[str, ...] = field(default=(), compare=False)
+class OpenWords:
+    """The words of a parameter whose default is one bare word: any word, checked where it is used."""
 
 
-@dataclass(frozen=True, eq=False)
-class Interval:
-    low: Any
-    high: Any
+Words = tuple[str, ...] | OpenWords
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """kind: value (a tensor), share, parameter, loop or block. words: those a parameter may take."""
+
+    kind: str
+    value: Any
+    words: Words = ()
+    span: Span | None = None
+
+
 class Env:
-    """One body's names, and the bodies around it."""
+    """One scope. Children see their parents; what an expansion carries (frames, depth, head) is inherited."""
 
-    parent: Env | None = None
-    names: dict[str, Any] = field(default_factory=dict)
-    places: dict[str, Span] = field(default_factory=dict)
-    defaults: dict[str, dict[str, Any]] = field(default_factory=dict)
-    flow: Flow = None  # what `input` means here
+    __slots__ = ("defaults", "depth", "frames", "head", "input", "names", "parent", "shared", "symbols", "top")
 
-    def find(self, name: str) -> Any:
-        """What `name` means; None where nothing has that name."""
+    def __init__(self, parent: Env | None = None, **changes: Any) -> None:
+        self.parent = parent
+        self.names: dict[str, Binding] = {}
+        self.defaults: Mapping[str, Mapping[str, Any]] = parent.defaults if parent else {}
+        self.frames: tuple[Frame, ...] = parent.frames if parent else ()
+        self.depth: int = parent.depth if parent else 0
+        self.head: str = parent.head if parent else ""
+        self.shared: bool = parent.shared if parent else False
+        self.input: Any = parent.input if parent else None  # the value that came in
+        self.symbols: dict[str, Any] = parent.symbols if parent else {}
+        self.top = False  # a model's own body
+        for key, x in changes.items():
+            setattr(self, key, x)
+
+    def find(self, name: str) -> Binding | None:
         env: Env | None = self
         while env is not None:
-            if name in env.names:
-                return env.names[name]
+            found = env.names.get(name)
+            if found is not None:
+                return found
             env = env.parent
         return None
 
-    def known(self) -> list[str]:
-        """Every name that can be seen from here."""
-        found: dict[str, None] = {}
+    def visible(self) -> list[str]:
+        """Every name that means something here."""
+        names: list[str] = []
         env: Env | None = self
         while env is not None:
-            found.update(dict.fromkeys(env.names))
+            names += env.names
             env = env.parent
-        return list(found)
+        return names
 
-    def default(self, op: str) -> Mapping[str, Any]:
-        """The options that `defaults { … }` gave this op, inner ones winning."""
-        chain: list[Env] = []
-        env: Env | None = self
-        while env is not None:
-            chain.append(env)
-            env = env.parent
-        found: dict[str, Any] = {}
-        for e in reversed(chain):
-            found.update(e.defaults.get(op, {}))
-        return found
+    def declare(self, name: tree.Name, binding: Binding) -> None:
+        """Bind a name that `as`, `share`, `block` or `input` declares. Raises E204 where it is taken."""
+        other = self.names.get(name.text)
+        if other is not None and other.kind != "parameter":
+            raise error("E204", f"{name.text} is declared twice", name.span, help="names are unique in a body")
+        if name.text in words() and binding.kind != "input":
+            raise error("E204", f"{name.text} is the name of an op", name.span, help="choose another name")
+        found = self.find(name.text)
+        if found is not None and found.kind == "block":
+            raise error("E204", f"{name.text} is the name of a block", name.span, help="choose another name")
+        self.names[name.text] = binding
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class BlockValue:
-    """A block, or an op, as a value: some of its arguments may be fixed (`bottleneck(stride_in = first)`)."""
+    """A block, with some of its arguments fixed: (values bound by name)."""
 
-    name: str
-    block: s.Block | None  # None: an op
-    env: Env | None
-    fixed: tuple[tuple[str, Any], ...] = ()
+    block: tree.Block | tree.ModelItem
+    env: Env = field(repr=False, compare=False)
+    fixed: Mapping[str, Any] = field(default_factory=dict)
 
-
-@dataclass(frozen=True, eq=False)
-class Shared:
-    """`share name = steps`: expanded again at each use, with one set of weights."""
-
-    name: str
-    pipeline: s.Pipeline
-    env: Env
-    prefix: tuple[str, ...]
-    channels: list[Any]
+    def __str__(self) -> str:
+        return self.block.name.text
 
 
-__all__ = ["POISON", "BlockValue", "Env", "Flow", "Interval", "Poison", "Scope", "Shared", "Word"]
+@dataclass(frozen=True)
+class OpValue:
+    """An op as the argument of a block, with some of its options fixed."""
+
+    op: Op
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.op.name
+
+
+def words() -> dict[str, Op]:
+    """The ops that the language offers, by name."""
+    import cnndsl.ops  # noqa: F401  (fills the registry)
+
+    return {name: op for name, op in REGISTRY.items() if op.word}
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """`did you mean relu?`, or None where nothing is near."""
+    near = difflib.get_close_matches(word, list(dict.fromkeys(known)), 1, 0.6)
+    return f"did you mean {near[0]}?" if near else None
+
+
+def listed(known: Iterable[str]) -> str:
+    """`a, b and c`; long lists are cut."""
+    names = list(dict.fromkeys(known))
+    if len(names) > 12:
+        names = [*names[:12], f"{len(names) - 12} more"]
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
+
+
+__all__ = ["POISON", "Binding", "BlockValue", "CnnError", "Env", "OpValue", "OpenWords", "Poisoned", "Words", "listed", "nearest", "words"]

@@ -1,264 +1,198 @@
-"""Evaluating expressions: integers, floats, booleans, sizes, lists, words, blocks. Bounded in size and in steps."""
+"""Values of the language at compile time, and the arithmetic on them with its limits.
+
+A value is an int, float, bool, a word (str), a list (tuple; `3x3` is one too), an affine size, a block or an op with
+some of its arguments fixed. Functions here raise `CnnError` without a place; the evaluator puts the place in.
+"""
 
 from __future__ import annotations
 
-import difflib
 import math
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from cnndsl.errors import CnnError, Span, error
-from cnndsl.graph.graph import Value
-from cnndsl.graph.op import REGISTRY
+from cnndsl.errors import error
 from cnndsl.graph.sizes import Affine
-from cnndsl.language import syntax as s
-from cnndsl.language.scope import POISON, BlockValue, Env, Interval, Word
 
-if TYPE_CHECKING:
-    from cnndsl.language.elaborate import Elaborator
-
-LARGEST_INTEGER = 2**53
+LARGEST = 2**53
 LONGEST_LIST = 10_000
+DEEPEST_LIST = 8
 
 
-class Failed(Exception):
-    """An error was recorded; the step that asked for the value is given up."""
+def kind(x: Any) -> str:
+    """What a value is, in words."""
+    match x:
+        case bool():
+            return "a truth value"
+        case int():
+            return "a whole number"
+        case float():
+            return "a number"
+        case str():
+            return "a word"
+        case tuple():
+            return "a list"
+        case Affine():
+            return "a size"
+    return "a block"
 
 
-def near(name: str, names: Iterable[str]) -> str | None:
-    """The help with the nearest spelling, where one is near."""
-    found = difflib.get_close_matches(name, list(names), 1, 0.6)
-    return f"did you mean `{found[0]}`?" if found else None
-
-
-def drawn(x: Any) -> str:
-    """A value as the language writes it."""
+def shown(x: Any) -> str:
+    """A value as one writes it, cut where it is long."""
     if isinstance(x, bool):
-        return "true" if x else "false"
-    if isinstance(x, Word):
-        return x.text
+        return str(x).lower()
     if isinstance(x, tuple):
-        return "[" + ", ".join(map(drawn, x)) + "]"
-    if isinstance(x, BlockValue):
-        return x.name + (f"({', '.join(f'{k} = {drawn(v)}' for k, v in x.fixed)})" if x.fixed else "")
-    if isinstance(x, Interval):
-        return f"{drawn(x.low)}..{drawn(x.high)}"
-    if isinstance(x, Value):
-        return "a value of the network"
-    return str(x)
+        few = ", ".join(shown(p) for p in x[:6])
+        return f"[{few}, …]" if len(x) > 6 else f"[{few}]"
+    return f"{x:g}" if isinstance(x, float) else str(x)
 
 
-class Evaluator:
-    """Evaluates in an environment. Raises `CnnError` with the place; counts steps with the elaborator."""
-
-    def __init__(self, owner: Elaborator) -> None:
-        self.owner = owner
-
-    def value(self, e: s.Expr, env: Env, words: Sequence[str] = ()) -> Any:
-        """The value of `e`. `words`: names that stand for themselves where nothing else has the name."""
-        self.owner.count(e.span)
-        match e:
-            case s.Number():
-                return self.bounded(e.value, e.span)
-            case s.SizeLiteral():
-                return tuple(self.bounded(p, e.span) for p in e.parts)
-            case s.Reference():
-                return self.reference(e, env, words)
-            case s.ListOf():
-                if len(e.items) > LONGEST_LIST:
-                    raise error("E904", f"a list has at most {LONGEST_LIST} entries", e.span)
-                return tuple(self.value(x, env, words) for x in e.items)
-            case s.Attribute():
-                return self.attribute(e, env)
-            case s.Index():
-                return self.index(e, env)
-            case s.Unary():
-                return self.unary(e, env)
-            case s.Binary():
-                return self.binary(e, env)
-            case s.Between():
-                return Interval(self.value(e.low, env), self.value(e.high, env))
-            case s.InputRef() | s.OutputRef():
-                raise error("E202", "a value of the network cannot stand here", e.span,
-                            help="its sizes can: input.channels, input.height, input.width")  # fmt: skip
-            case _:
-                raise error("E202", "this cannot stand here", e.span)
-
-    def bounded(self, x: Any, span: Span) -> Any:
-        if isinstance(x, int) and abs(x) > LARGEST_INTEGER:
-            raise error("E903", "a whole number is larger than 2^53", span)
-        if isinstance(x, float) and not math.isfinite(x):
-            raise error("E903", "a number is too large", span)
-        return x
-
-    def reference(self, e: s.Reference, env: Env, words: Sequence[str]) -> Any:
-        found = env.find(e.name)
-        if found is None and e.args is not None and e.name in _FUNCTIONS:
-            return self.function(e, env)
-        if found is None and e.name in words and e.args is None:
-            return Word(e.name, tuple(words))
-        if found is None and e.name in REGISTRY and REGISTRY[e.name].word:
-            found = BlockValue(e.name, None, env)
-        if found is None:
-            names = [*env.known(), *words, *(_FUNCTIONS if e.args is not None else ())]
-            what = "word" if words else "name"
-            listed = f"one of: {', '.join(words)}" if words else None
-            raise error("E208" if words else "E201", f"unknown {what} `{e.name}`", e.span, help=near(e.name, names) or listed)
-        if e.args is None:
-            return found
-        if not isinstance(found, BlockValue):
-            raise error("E202", f"`{e.name}` takes no arguments: it is {drawn(found)}", e.span)
-        fixed = dict(found.fixed) | self.owner.fix(found, e.args, env)
-        return BlockValue(found.name, found.block, found.env, tuple(fixed.items()))
-
-    def attribute(self, e: s.Attribute, env: Env) -> int | Affine:
-        base = self.owner.flow_of(e.base, env)
-        if base is POISON:
-            raise Failed
-        if not isinstance(base, Value):
-            raise error("E202", "only a value of the network has sizes", e.span)
-        space = base.type.space if base.type.rank >= 2 else ()
-        known = {"channels": base.type.channels}
-        known |= dict(zip(("height", "width") if len(space) == 2 else ("depth", "height", "width"), space, strict=False))
-        if e.name not in known:
-            raise error("E201", f"a value has no `{e.name}`", e.span, help=near(e.name, known) or f"it has: {', '.join(known)}")
-        return known[e.name]
-
-    def index(self, e: s.Index, env: Env) -> Any:
-        base, at = self.value(e.base, env), self.value(e.at, env)
-        if not isinstance(base, tuple):
-            raise error("E302", f"only a list has entries, this is {drawn(base)}", e.base.span)
-        if not isinstance(at, int) or isinstance(at, bool) or not 0 <= at < len(base):
-            raise error("E303", f"there is no entry {drawn(at)}: the list has {len(base)}, counted from 0", e.at.span)
-        return base[at]
-
-    def unary(self, e: s.Unary, env: Env) -> Any:
-        x = self.value(e.operand, env)
-        if e.sign == "not":
-            return not self.truth(x, e.operand.span)
-        if isinstance(x, bool) or not isinstance(x, (int, float, Affine)):
-            raise error("E302", f"a number is needed here, this is {drawn(x)}", e.operand.span)
-        return -x if e.sign == "-" else x
-
-    def truth(self, x: Any, span: Span) -> bool:
-        if not isinstance(x, bool):
-            raise error("E314", f"a condition is true or false, this is {drawn(x)}", span)
-        return x
-
-    def binary(self, e: s.Binary, env: Env) -> Any:
-        if e.sign in ("and", "or"):
-            left = self.truth(self.value(e.left, env), e.left.span)
-            return left if left == (e.sign == "or") else self.truth(self.value(e.right, env), e.right.span)
-        if e.sign in ("==", "!="):
-            left, right = self.pair(e, env)
-            return (left == right) == (e.sign == "==")
-        left, right = self.value(e.left, env), self.value(e.right, env)
-        if e.sign == "*" and isinstance(left, tuple) and isinstance(right, int) and not isinstance(right, bool):
-            if right < 0 or len(left) * right > LONGEST_LIST:
-                raise error("E904", f"a list has at most {LONGEST_LIST} entries", e.span)
-            return left * right
-        for x, side in ((left, e.left), (right, e.right)):
-            if isinstance(x, bool) or not isinstance(x, (int, float, Affine)):
-                raise error("E302", f"a number is needed here, this is {drawn(x)}", side.span)
-        return self.bounded(self.arithmetic(e, left, right), e.span)
-
-    def pair(self, e: s.Binary, env: Env) -> tuple[Any, Any]:
-        """Both sides of `==`: a bare name on one side may be a word of the other's."""
-
-        def bare(x: s.Expr) -> bool:
-            return isinstance(x, s.Reference) and x.args is None and env.find(x.name) is None
-
-        if bare(e.left) and not bare(e.right):
-            right = self.value(e.right, env)
-            return self.value(e.left, env, right.choices if isinstance(right, Word) else ()), right
-        left = self.value(e.left, env)
-        return left, self.value(e.right, env, left.choices if isinstance(left, Word) else ())
-
-    def arithmetic(self, e: s.Binary, left: Any, right: Any) -> Any:
-        if e.sign in ("/", "//", "%") and right == 0:
-            raise error("E313", "division by zero", e.span)
-        try:
-            match e.sign:
-                case "+":
-                    return left + right
-                case "-":
-                    return left - right
-                case "*":
-                    return left * right
-                case "/":
-                    whole = isinstance(left, int) and isinstance(right, int) and left % right == 0
-                    return left // right if whole or isinstance(left, Affine) else left / right
-                case "//":
-                    return left // right
-                case "%":
-                    return left % right
-                case "<":
-                    return left < right
-                case "<=":
-                    return left <= right
-                case ">":
-                    return left > right
-                case _:
-                    return left >= right
-        except CnnError as found:
-            raise CnnError([_at(d, e.span) for d in found.diagnostics]) from None
-        except (OverflowError, TypeError):
-            raise error("E313", "this cannot be computed", e.span) from None
-
-    def function(self, e: s.Reference, env: Env) -> Any:
-        assert e.args is not None
-        values = [self.value(a.value, env) for a in e.args]
-        if any(a.key for a in e.args):
-            raise error("E207", f"{e.name} has no named arguments", e.span)
-        try:
-            return self.bounded(_FUNCTIONS[e.name](*values), e.span)
-        except (TypeError, ValueError, OverflowError):
-            raise error("E302", f"{e.name} cannot be applied to {', '.join(map(drawn, values)) or 'nothing'}", e.span) from None
+def bounded(x: Any) -> Any:
+    """`x`, where a number stays within the limits. Raises E905."""
+    if isinstance(x, int) and not isinstance(x, bool) and not -LARGEST <= x <= LARGEST:
+        raise error("E905", "whole numbers go from -2**53 to 2**53")
+    if isinstance(x, float) and not math.isfinite(x):
+        raise error("E905", "the number is too large")
+    return x
 
 
-def _at(d: Any, span: Span) -> Any:
-    from dataclasses import replace
-
-    return d if d.span is not None else replace(d, span=span)
-
-
-def _range(n: int) -> tuple[int, ...]:
-    if isinstance(n, bool) or not isinstance(n, int) or n > LONGEST_LIST:
-        raise ValueError
-    return tuple(range(n))
-
-
-def _length(x: Any) -> int:
+def _measure(x: Any) -> tuple[int, int]:
+    """(entries in all, depth). Bounded, because the lists inside were bounded when they were made."""
     if not isinstance(x, tuple):
-        raise TypeError
+        return 1, 0
+    inside = [_measure(p) for p in x]
+    return 1 + sum(n for n, _ in inside), 1 + max((d for _, d in inside), default=0)
+
+
+def checked_list(items: Sequence[Any]) -> tuple[Any, ...]:
+    """A list within the limits. Raises E908."""
+    if len(items) > LONGEST_LIST:
+        raise error("E908", f"a list has at most {LONGEST_LIST:,} entries")
+    found = tuple(items)
+    if any(isinstance(x, tuple) for x in found):
+        count, depth = _measure(found)
+        if count > 2 * LONGEST_LIST or depth > DEEPEST_LIST:
+            raise error("E908", f"a list has at most {LONGEST_LIST:,} entries in all, in {DEEPEST_LIST} levels")
+    return found
+
+
+def is_number(x: Any) -> bool:
+    return isinstance(x, (int, float)) and not isinstance(x, bool)
+
+
+def _numbers(symbol: str, a: Any, b: Any) -> None:
+    for x in (a, b):
+        if not is_number(x) and not isinstance(x, Affine):
+            raise error("E313", f"{symbol} takes numbers, {shown(x)} is {kind(x)}")
+
+
+def binary(symbol: str, a: Any, b: Any) -> Any:
+    """`a symbol b`. Raises E311, E313, E602, E905, E908."""
+    if symbol == "*" and isinstance(a, tuple) and isinstance(b, int) and not isinstance(b, bool):
+        if b < 0 or len(a) * b > LONGEST_LIST:
+            raise error("E908", f"a list has from 0 to {LONGEST_LIST:,} entries, not {len(a)} * {b}")
+        return checked_list(a * b)
+    if symbol == "+" and isinstance(a, tuple) and isinstance(b, tuple):
+        return checked_list(a + b)
+    _numbers(symbol, a, b)
+    if symbol in ("/", "//", "%"):
+        if not isinstance(b, Affine) and b == 0:
+            raise error("E311", f"{shown(a)} {symbol} 0: a division by zero")
+        if symbol == "/":
+            if isinstance(a, Affine) or isinstance(b, Affine):
+                raise error("E313", "/ is exact and makes fractions; for sizes use //")
+            return a // b if isinstance(a, int) and isinstance(b, int) and a % b == 0 else bounded(a / b)
+        return bounded(a // b if symbol == "//" else a % b)
+    operations: dict[str, Callable[[Any, Any], Any]] = {
+        "+": lambda p, q: p + q, "-": lambda p, q: p - q, "*": lambda p, q: p * q,
+    }  # fmt: skip
+    try:
+        return bounded(operations[symbol](a, b))
+    except OverflowError:
+        raise error("E905", "the number is too large") from None
+
+
+def compare(symbol: str, a: Any, b: Any) -> bool:
+    """`a symbol b`. Order is for numbers; equality for numbers, words, truth values and lists."""
+    if symbol in ("==", "!="):
+        if not (kind(a) == kind(b) or (_ordered(a) and _ordered(b))) or callable(a):
+            raise error("E313", f"{shown(a)} is {kind(a)} and {shown(b)} {kind(b)}: they cannot be compared")
+        return bool(a == b) == (symbol == "==")
+    _numbers(symbol, a, b)
+    operations: dict[str, Callable[[Any, Any], Any]] = {
+        "<": lambda p, q: p < q, "<=": lambda p, q: p <= q, ">": lambda p, q: p > q, ">=": lambda p, q: p >= q,
+    }  # fmt: skip
+    return bool(operations[symbol](a, b))
+
+
+def _ordered(x: Any) -> bool:
+    return is_number(x) or isinstance(x, Affine)
+
+
+def negate(x: Any) -> Any:
+    _numbers("-", x, 0)
+    return -x
+
+
+def whole(x: Any, what: str, least: int = 0) -> int:
+    """`x` as a whole number. Raises E314 for a fraction, E313 for another kind, E303 below `least`."""
+    if isinstance(x, float):
+        raise error("E314", f"{what} is a whole number, not {shown(x)}", help="// divides and rounds down")
+    if not isinstance(x, int) or isinstance(x, bool):
+        raise error("E313", f"{what} is a whole number, not {shown(x)}, which is {kind(x)}")
+    if x < least:
+        raise error("E303", f"{what} is at least {least}, not {x}")
+    return x
+
+
+def element(x: Any, at: Any) -> Any:
+    """`x[at]`, counted from 0; from the end with a negative number."""
+    if not isinstance(x, tuple):
+        raise error("E313", f"{shown(x)} is {kind(x)}, and only a list has entries")
+    i = whole(at, "an index", -LARGEST)
+    if not -len(x) <= i < len(x):
+        raise error("E315", f"the list has {len(x)} entries, there is none with index {i}")
+    return x[i]
+
+
+def _len(x: Any) -> int:
+    if not isinstance(x, tuple):
+        raise error("E313", f"len takes a list, {shown(x)} is {kind(x)}")
     return len(x)
 
 
-def _extreme(pick: Callable[..., Any]) -> Callable[..., Any]:
-    def rule(*xs: Any) -> Any:
-        xs = xs[0] if len(xs) == 1 and isinstance(xs[0], tuple) else xs
-        if not xs or any(isinstance(x, bool) or not isinstance(x, (int, float)) for x in xs):
-            raise TypeError
-        return pick(xs)
-
-    return rule
+def _range(x: Any) -> tuple[int, ...]:
+    n = whole(x, "range's argument")
+    if n > LONGEST_LIST:
+        raise error("E908", f"a list has at most {LONGEST_LIST:,} entries, not {n}")
+    return tuple(range(n))
 
 
-def _rounding(pick: Callable[[float], int]) -> Callable[[Any], int]:
-    def rule(x: Any) -> int:
-        if isinstance(x, bool) or not isinstance(x, (int, float)):
-            raise TypeError
-        return pick(x)
+def _extreme(pick: Callable[[Any], Any], name: str) -> Callable[..., Any]:
+    def apply(*xs: Any) -> Any:
+        items = xs[0] if len(xs) == 1 and isinstance(xs[0], tuple) else xs
+        if not items or not all(map(is_number, items)):
+            raise error("E313", f"{name} takes numbers, or one list of them")
+        return pick(items)
 
-    return rule
+    return apply
 
 
-_FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "len": _length,
-    "range": _range,
-    "min": _extreme(min),
-    "max": _extreme(max),
-    "round": _rounding(lambda x: math.floor(x + 0.5)),
-    "ceil": _rounding(math.ceil),
-    "floor": _rounding(math.floor),
+def _rounded(function: Callable[[float], int], name: str) -> Callable[[Any], int]:
+    def apply(x: Any) -> int:
+        if not is_number(x):
+            raise error("E313", f"{name} takes a number, {shown(x)} is {kind(x)}")
+        return bounded(function(x))
+
+    return apply
+
+
+FUNCTIONS: dict[str, tuple[Callable[..., Any], int, int]] = {
+    "len": (_len, 1, 1),
+    "range": (_range, 1, 1),
+    "min": (_extreme(min, "min"), 1, 100),
+    "max": (_extreme(max, "max"), 1, 100),
+    "round": (_rounded(lambda x: math.floor(x + 0.5), "round"), 1, 1),
+    "ceil": (_rounded(math.ceil, "ceil"), 1, 1),
+    "floor": (_rounded(math.floor, "floor"), 1, 1),
 }
+"""name → (function, fewest arguments, most)."""

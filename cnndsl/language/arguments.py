@@ -1,0 +1,135 @@
+"""Arguments of a call bound to the options of an op or to the parameters of a block, each checked at its place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING
+from typing import Any
+
+from cnndsl.errors import CnnError, error
+from cnndsl.graph.op import Op
+from cnndsl.language.evaluate import evaluate
+from cnndsl.language.scope import BlockValue, Env, OpenWords, OpValue, Words, listed, nearest
+from cnndsl.language.syntax import tree
+from cnndsl.language.values import is_number, kind, shown
+
+
+def spread_arguments(
+    what: str, names: Sequence[str], args: Sequence[tree.Argument], taken: Mapping[str, Any] | None = None
+) -> dict[str, tree.Argument]:
+    """name → argument. Positional ones fill the names that are not `taken`, in order. Raises E206, E207."""
+    found: dict[str, tree.Argument] = {}
+    free = [n for n in names if n not in (taken or {})]
+    for arg in args:
+        if arg.key is None:
+            if any(a.key is not None for a in found.values()):
+                raise error("E206", f"{what}: arguments without a name come first", arg.span)
+            if len(found) >= len(free):
+                help = f"it takes {listed(free)}" if free else "it takes none"
+                raise error("E206", f"{what} takes at most {len(free)} argument{'s' * (len(free) != 1)}", arg.span, help=help)
+            found[free[len(found)]] = arg
+        elif arg.key.text not in names:
+            help = nearest(arg.key.text, names) or (f"it has {listed(names)}" if names else "it takes no arguments")
+            raise error("E207", f"{what} has no option named {arg.key.text}", arg.key.span, help=help)
+        elif arg.key.text in found:
+            raise error("E207", f"{what}: {arg.key.text} is given twice", arg.key.span)
+        else:
+            found[arg.key.text] = arg
+    return found
+
+
+def op_arguments(op: Op, args: Sequence[tree.Argument], env: Env, taken: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """field → value."""
+    fields = {f.name: f for f in op.fields()}
+    found = {}
+    for name, arg in spread_arguments(op.name, list(fields), args, taken).items():
+        value = evaluate(arg.value, env, tuple(op.words.get(name, ())))
+        check_option(op, name, str(fields[name].type), value, arg)
+        found[name] = value
+    return found
+
+
+def check_option(op: Op, name: str, type_: str, value: Any, arg: tree.Argument) -> None:
+    """Refuse what is of another kind than the option: E313, E201."""
+    wanted = ""
+    if isinstance(value, (BlockValue, OpValue)):
+        words = op.words.get(name, ())
+        near = nearest(str(value), words) or (f"it is one of {listed(words)}" if words else None)
+        raise error("E313", f"{op.name}: {name} cannot be the block or op {value}", arg.value.span, help=near)
+    if type_ == "bool" and not isinstance(value, bool):
+        wanted = "true or false"
+    elif type_ in ("int", "float") and not is_number(value):
+        wanted = "a number"
+    elif type_.startswith("tuple") and not isinstance(value, tuple):
+        wanted = "a size such as 3x3, or a list" if name in ("kernel", "window") else "a list"
+    elif type_ == "str" and not isinstance(value, str):
+        wanted = "a word"
+    if wanted:
+        help = None
+        if wanted.startswith("a size") and isinstance(value, int) and not isinstance(value, bool) and value > 0:
+            help = f"{value}x{value} is a square {name}"
+        raise error("E313", f"{op.name}: {name} is {wanted}, not {shown(value)}", arg.value.span, help=help)
+    if isinstance(value, str) and value not in op.words.get(name, (value,)):
+        words = op.words[name]
+        raise error("E201", f"{op.name}: {name} cannot be {value}", arg.value.span, help=f"it is one of {listed(words)}")
+
+
+def op_record(op: Op, given: Mapping[str, Any], span: Any) -> Any:
+    """The op's attributes. Raises E210 for an option that is missing, and what the record itself refuses."""
+    missing = [f.name for f in op.fields() if f.default is MISSING and f.default_factory is MISSING and f.name not in given]
+    if missing:
+        raise error("E210", f"{op.name} needs {listed(missing)}", span, help=usage(op))
+    try:
+        return op.attrs(**given)
+    except TypeError:
+        raise error("E313", f"{op.name}: {', '.join(f'{k} = {shown(v)}' for k, v in given.items())} does not fit", span) from None
+    except CnnError as e:
+        d = e.diagnostics[0]
+        raise error(d.code, f"{op.name}: {d.message}", span, notes=d.notes, help=d.help) from None
+
+
+def usage(op: Op) -> str:
+    """`conv(filters, kernel, stride = 1, …)`."""
+    parts = []
+    for f in op.fields():
+        default = None if f.default is MISSING else f.default
+        parts.append(f.name if f.default is MISSING or default is None else f"{f.name} = {shown(default)}")
+    return f"{op.name}({', '.join(parts)})"
+
+
+def words_of_parameter(param: tree.Param, env: Env) -> Words:
+    """The words a parameter may take."""
+    if isinstance(param.default, tree.Choices):
+        return tuple(w.text for w in param.default.words)
+    if isinstance(param.default, tree.Name) and env.find(param.default.text) is None:
+        from cnndsl.language.scope import words
+
+        return () if param.default.text in words() else OpenWords()
+    return ()
+
+
+def block_arguments(block: BlockValue, args: Sequence[tree.Argument], env: Env) -> dict[str, Any]:
+    """parameter → value, for those that `args` give."""
+    params = {p.name.text: p for p in block.block.params}
+    what = block.block.name.text
+    found = {}
+    for name, arg in spread_arguments(what, list(params), args, block.fixed).items():
+        allowed = words_of_parameter(params[name], block.env)
+        value = evaluate(arg.value, env, allowed)
+        check_word(what, name, value, allowed, arg.value)
+        found[name] = value
+    return found
+
+
+def check_word(what: str, name: str, value: Any, allowed: Words, at: tree.Expr | None) -> None:
+    """A parameter that lists its words takes no other. Raises E201."""
+    if isinstance(allowed, tuple) and allowed and value not in allowed:
+        span = at.span if at is not None else None
+        help = nearest(value, allowed) if isinstance(value, str) else None
+        raise error("E201", f"{what}: {name} is one of {listed(allowed)}, not {shown(value) if not isinstance(value, str) else value}",
+                    span, help=help)  # fmt: skip
+
+
+def parameter_note(value: Any) -> str:
+    """What a parameter is, in a message."""
+    return f"{shown(value)}, which is {kind(value)}"

@@ -1,0 +1,138 @@
+"""Files: reading a stranger's text with care, `use`, and what a file defines."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cnndsl.errors import CnnError, Diagnostic, Source, Span, error
+from cnndsl.language.scope import Binding, BlockValue, Env, words
+from cnndsl.language.syntax import tree
+from cnndsl.language.syntax.parse import parse
+from cnndsl.language.syntax.scan import MOST_BYTES
+
+NEWEST = 1
+MOST_FILES = 50
+
+
+def read(path: Path, span: Span | None = None) -> Source:
+    """The text of a file. Raises E211 for what is no file, E108 for what is not UTF-8, E901 for too much of it."""
+    name = str(path)
+    try:
+        with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise error("E211", f"{name} is not a file", span)
+            data = file.read(MOST_BYTES + 1)
+    except FileNotFoundError:
+        raise error("E211", f"there is no file {name}", span) from None
+    except IsADirectoryError:
+        raise error("E211", f"{name} is a folder, not a file", span) from None
+    except (OSError, ValueError) as e:
+        raise error("E211", f"{name} cannot be read: {getattr(e, 'strerror', None) or e}", span) from None
+    if len(data) > MOST_BYTES:
+        raise error("E901", f"{name}: a source has at most {MOST_BYTES // 1024} KB", span)
+    return Source(name, decode(data, name))
+
+
+def decode(data: bytes, name: str) -> str:
+    """UTF-8 without a byte-order mark, newlines as \\n. Raises E108 at the line of the first wrong byte."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as e:
+        offset = e.start + (3 if data.startswith(b"\xef\xbb\xbf") else 0)
+        line = data.count(b"\n", 0, offset) + 1
+        good = data[:offset].decode("utf-8-sig", "replace")
+        source = Source(name, good + "�" + data[offset + 1 : offset + 200].decode("latin-1").split("\n")[0])
+        help = "save it as UTF-8 (it looks like Latin-1)" if e.end - e.start == 1 else "save it as UTF-8"
+        message = f"the byte 0x{data[offset]:02x} in line {line} is not UTF-8"
+        raise error("E108", message, Span(source, len(good), len(good) + 1), help=help) from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+@dataclass
+class Definitions:
+    """What a file defines: blocks (in `env`), models and instances in order, recipes."""
+
+    source: Source
+    env: Env = field(default_factory=Env)
+    models: dict[str, tuple[tree.ModelItem | tree.Instance, Env]] = field(default_factory=dict)
+    recipes: list[tree.Recipe] = field(default_factory=list)
+    found: list[Diagnostic] = field(default_factory=list)
+
+
+def define(source: Source, folder: Path | None) -> Definitions:
+    """The definitions of a text and of the files it uses (not their recipes). folder: where it stands, if anywhere."""
+    definitions = Definitions(source)
+    _define(definitions, parse(source), folder, {source.name}, True)
+    if not definitions.models and not definitions.found and not definitions.env.names:
+        raise error("E110", "there is no model in it", Span(source, 0, 1), help="model name { input image: 28x28x1 … }")
+    return definitions
+
+
+def _define(into: Definitions, file: tree.File, folder: Path | None, open_: set[str], own: bool) -> None:
+    env = Env(into.env)
+    for position, item in enumerate(file.items):
+        try:
+            match item:
+                case tree.Version():
+                    if position:
+                        raise error("E109", "the version stands in the first line", item.span)
+                    if item.number != NEWEST:
+                        help = f"this cnndsl knows version {NEWEST}; install a newer one"
+                        raise error("E109", f"the file is written in version {item.number} of the language", item.span, help=help)
+                case tree.Use():
+                    _use(into, item, folder, open_)
+                case tree.Defaults():
+                    from cnndsl.language.elaborate import Elaborator
+
+                    env = Env(into.env, defaults=Elaborator("").defaults(item, env))
+                case tree.Block():
+                    into.env.declare(item.name, Binding("block", BlockValue(item, env), span=item.name.span))
+                case tree.ModelItem() | tree.Instance():
+                    name = item.name.text
+                    if name in into.models or name in words():
+                        what = "is declared twice" if name in into.models else "is the name of an op"
+                        raise error("E204", f"{name} {what}", item.name.span, help="choose another name")
+                    into.models[name] = (item, env)
+                case tree.Recipe() if own:
+                    into.recipes.append(item)
+        except CnnError as e:
+            into.found += e.diagnostics
+
+
+def _use(into: Definitions, item: tree.Use, folder: Path | None, open_: set[str]) -> None:
+    """Bring in another file's blocks and models. Raises E211."""
+    said = item.file.text
+    if folder is None:
+        raise error("E211", "a text that is no file cannot use files", item.span)
+    path = Path(said)
+    if path.is_absolute() or ".." in path.parts or "\\" in said or ":" in said:
+        raise error("E211", f"{said} leaves the folder of this file", item.file.span, help="put the file beside this one")
+    try:
+        real, home = (folder / path).resolve(), folder.resolve()
+    except (OSError, ValueError, RuntimeError):
+        raise error("E211", f"{said} is no path", item.file.span) from None
+    if not real.is_relative_to(home):
+        raise error("E211", f"{said} leaves the folder of this file", item.file.span, help="put the file beside this one")
+    name = str(folder / path)
+    if name in open_:
+        return  # each file once; two files may use each other
+    if len(open_) >= MOST_FILES:
+        raise error("E211", f"a model is made of at most {MOST_FILES} files", item.span)
+    open_.add(name)
+    source = read(folder / path, item.file.span)
+    _define(into, parse(source), (folder / path).parent, open_, False)
+
+
+def templates_last(models: Mapping[str, tuple[tree.ModelItem | tree.Instance, Env]]) -> list[str]:
+    """The names of a file's models; those that need arguments last, marked."""
+    ready = [n for n, (m, _) in models.items() if not needs(m)]
+    return [*ready, *(f"{n}({', '.join(needs(m))})" for n, (m, _) in models.items() if needs(m))]
+
+
+def needs(item: tree.ModelItem | tree.Instance) -> list[str]:
+    """The parameters that must be given."""
+    return [p.name.text for p in item.params if p.default is None] if isinstance(item, tree.ModelItem) else []

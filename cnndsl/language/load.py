@@ -1,0 +1,262 @@
+"""load: from a path, `path.cnn:name` or the name of a bundled model, to a `Model`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from cnndsl.errors import CnnError, Diagnostic, Source, Span, error
+from cnndsl.graph.graph import Graph
+from cnndsl.language import recipes
+from cnndsl.language.arguments import block_arguments, check_word, words_of_parameter
+from cnndsl.language.bundled import bundled
+from cnndsl.language.elaborate import Elaborator, Enough, bind_parameters, drive
+from cnndsl.language.evaluate import evaluate
+from cnndsl.language.files import Definitions, define, needs, read, templates_last
+from cnndsl.language.losses import check_loss
+from cnndsl.language.model import Model
+from cnndsl.language.recipe import Eval, Preprocess, Task, TrainRecipe
+from cnndsl.language.scope import POISON, BlockValue, Env, Poisoned, listed, nearest
+from cnndsl.language.syntax import tree
+from cnndsl.language.syntax.parse import parse_value
+from cnndsl.language.values import checked_list
+
+LONGEST_CHAIN = 100
+_MODEL = re.compile(r"^[ \t]*model[ \t]+(\w+)", re.MULTILINE)
+
+
+def bundled_models() -> dict[str, Path]:
+    """The models that come with the package: name → file."""
+    found: dict[str, Path] = {}
+    for path in sorted(bundled("models").glob("*.cnn")):
+        for name in _MODEL.findall(path.read_text(encoding="utf-8")):
+            found.setdefault(name, path)
+    return found
+
+
+def load(spec: str | Path, /, train: Mapping[str, str] | None = None, **arguments: Any) -> Model:
+    """The model `spec`: a path, `path.cnn:name`, or the name of a bundled one.
+
+    arguments: of the model (`classes=26`), as Python values or as text of the language. train: entries of the unnamed
+    recipe to change, as text. Raises `CnnError` with every error of the file.
+    """
+    path, name = locate(str(spec))
+    model = build(define(read(path), path.parent), name, arguments, path.stem)
+    return _retrained(model, train)
+
+
+def load_text(text: str, name: str = "<text>", model: str | None = None, **arguments: Any) -> Model:
+    """The model in a text; `model` names it where there are several."""
+    return build(define(Source(name, text.replace("\r\n", "\n")), None), model, arguments, "")
+
+
+def check(spec: str | Path, /, **arguments: Any) -> list[Diagnostic]:
+    """Every error and warning of a file's models, ordered by place. Templates that need arguments are left out,
+    unless `spec` names one or nothing else is there."""
+    path, name = locate(str(spec))
+    try:
+        definitions = define(read(path), path.parent)
+    except CnnError as e:
+        return list(e.diagnostics)
+    names = [name] if name else [n for n, (m, _) in definitions.models.items() if not set(needs(m)) - set(arguments)]
+    found: list[Diagnostic] = list(definitions.found)
+    for each in names:
+        try:
+            found += build(definitions, each, arguments if name else _fitting(definitions, each, arguments), "").warnings
+        except CnnError as e:
+            found += e.diagnostics
+    return ordered(found)
+
+
+def _fitting(definitions: Definitions, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Of the arguments for a whole file, those that this model has."""
+    item = definitions.models[name][0]
+    for _ in range(LONGEST_CHAIN):
+        if isinstance(item, tree.ModelItem) or item.template.text not in definitions.models:
+            break
+        item = definitions.models[item.template.text][0]
+    known = {p.name.text for p in item.params} if isinstance(item, tree.ModelItem) else set()
+    return {k: v for k, v in arguments.items() if k in known}
+
+
+def locate(spec: str) -> tuple[Path, str | None]:
+    """The file and, where the spec says it, the model. Raises E202."""
+    if "\0" in spec:
+        raise error("E202", "a model's name has no NUL in it")
+    known = bundled_models()
+    if spec in known:
+        return known[spec], spec
+    file, colon, name = spec.rpartition(":")
+    if colon and file.endswith(".cnn"):
+        return Path(file), name
+    if spec.endswith(".cnn") or "/" in spec or Path(spec).exists():
+        return Path(spec), None
+    help = nearest(spec, known) or f"bundled are {listed(known)}"
+    raise error("E202", f"{spec} is neither a file nor a bundled model", help=help)
+
+
+def ordered(found: list[Diagnostic]) -> list[Diagnostic]:
+    """By place, each message once."""
+    kept: dict[tuple[str, str, int, str], Diagnostic] = {}
+    for d in found:
+        at = d.span
+        kept.setdefault((d.code, at.source.name if at else "", at.start if at else -1, d.message), d)
+    return sorted(kept.values(), key=lambda d: (d.span.source.name, d.span.start) if d.span else ("", -1))
+
+
+def build(definitions: Definitions, name: str | None, arguments: Mapping[str, Any], stem: str) -> Model:
+    """One model of a file, elaborated. Raises all that is wrong with it at once."""
+    name = _chosen(definitions, name, stem)
+    elaborator = Elaborator(name)
+    found = list(definitions.found)
+    given: dict[str, Any] = {}
+    try:
+        given = _elaborate(elaborator, definitions, name, arguments)
+    except (Enough, Poisoned):
+        pass
+    except CnnError as e:
+        found += e.diagnostics
+    found += elaborator.found
+    model = _with_recipes(Model(name, elaborator.graph, source=definitions.source, arguments=given), definitions, found, bool(found))
+    errors = [d for d in found if d.severity == "error"]
+    if errors:
+        raise CnnError(ordered(errors))
+    return replace(model, warnings=tuple(ordered([*warnings_of(model.graph), *found])))
+
+
+def _chosen(definitions: Definitions, name: str | None, stem: str) -> str:
+    """The model that is meant. Raises E202 with those that are there."""
+    models = definitions.models
+    span = Span(definitions.source, 0, 1)
+    if name is None:
+        ready = [n for n, (m, _) in models.items() if not needs(m)]
+        if len(models) == 1:
+            return next(iter(models))
+        if stem in ready or len(ready) == 1:
+            return stem if stem in ready else ready[0]
+        help = f"there are {listed(templates_last(models))}"
+        if not models:
+            raise CnnError(definitions.found or [Diagnostic("E110", "there is no model in it", span)])
+        raise error("E202", f"{definitions.source.name} holds several models: name one, as file.cnn:name", help=help)
+    if name not in models:
+        help = nearest(name, models) or f"there are {listed(templates_last(models))}"
+        raise error("E202", f"there is no model {name} in {definitions.source.name}", help=help)
+    return name
+
+
+def _elaborate(elaborator: Elaborator, definitions: Definitions, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Expand the model; its arguments. Errors in the body are in `elaborator.found`."""
+    item, env = definitions.models[name]
+    chain = []
+    while isinstance(item, tree.Instance):
+        chain.append((item, env))
+        template = item.template
+        if template.text not in definitions.models or len(chain) > LONGEST_CHAIN:
+            help = nearest(template.text, definitions.models)
+            what = "is an instance of itself" if len(chain) > LONGEST_CHAIN else "is no model"
+            raise error("E203", f"{template.text} {what}", template.span, help=help)
+        item, env = definitions.models[template.text]
+    target = BlockValue(item, env)
+    for instance, home in reversed(chain):
+        target = replace(target, fixed={**target.fixed, **block_arguments(replace(target, fixed={}), instance.args, home)})
+    given = {**target.fixed, **_from_outside(target, arguments)}
+    missing = [p.name.text for p in item.params if p.default is None and p.name.text not in given]
+    if missing:
+        ready = [n for n in definitions.models if n != item.name.text and isinstance(definitions.models[n][0], tree.Instance)]
+        help = f"give them: {item.name.text} {' '.join(f'{m}=…' for m in missing)}"
+        if ready:
+            help += f"; or take {listed(ready)}"
+        raise error("E210", f"{name} needs {listed(missing)}", item.name.span, help=help)
+    inner = Env(env)
+    bind_parameters(target, given, inner, item.name.span)
+    body = Env(inner)
+    body.top = True
+    value = drive(elaborator.body(item.body, None, body))
+    graph = elaborator.graph
+    if value is not POISON and value is not None:
+        if not graph.inputs or value.node.op.name == "input":
+            elaborator.report(error("E208", f"{name} has no steps", item.name.span), body)
+        graph.output(value)
+    elif value is None and not elaborator.found:
+        help = "input image: 28x28x1" if not graph.inputs else "begin with an input: image -> conv(6, 5x5)"
+        elaborator.report(error("E208", f"{name} has no {'steps' if graph.inputs else 'input'}", item.name.span, help=help), body)
+    return {p.name.text: inner.names[p.name.text].value for p in item.params}
+
+
+def _from_outside(target: BlockValue, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of Python or of the command line: text is a value of the language, lists are lists."""
+    params = {p.name.text: p for p in target.block.params}
+    found = {}
+    for name, x in arguments.items():
+        if name not in params:
+            help = nearest(name, params) or (f"it has {listed(params)}" if params else "it has none")
+            raise error("E207", f"{target.block.name.text} has no parameter {name}", help=help)
+        allowed = words_of_parameter(params[name], target.env)
+        if isinstance(x, str):
+            at = parse_value(Source(f"<{name}>", x))
+            value = evaluate(at, target.env, allowed)
+            check_word(target.block.name.text, name, value, allowed, at)
+        else:
+            value = _plain(name, x)
+            check_word(target.block.name.text, name, value, allowed, None)
+        found[name] = value
+    return found
+
+
+def _plain(name: str, x: Any, depth: int = 0) -> Any:
+    if isinstance(x, (list, tuple)) and depth < 8:
+        return checked_list([_plain(name, p, depth + 1) for p in x])
+    if isinstance(x, (bool, int, float, str)):
+        return x
+    raise error("E313", f"{name} cannot be a {type(x).__name__}", help="numbers, truth values, lists and text can be given")
+
+
+def _with_recipes(model: Model, definitions: Definitions, found: list[Diagnostic], broken: bool) -> Model:
+    """The model with the recipes of its file, each checked; losses only against a graph that is whole."""
+    trains: dict[str, TrainRecipe] = {}
+    evals: dict[str, Eval] = {}
+    tasks: dict[str, Task] = {}
+    preprocess: Preprocess | None = None
+    seen: set[tuple[str, str]] = set()
+    for item in sorted(definitions.recipes, key=lambda r: r.kind == "train" and r.name is not None):
+        name = item.name.text if item.name else ""
+        if (item.kind, name) in seen:
+            found.append(Diagnostic("E406", f"{item.kind} {name}".rstrip() + " is given twice", item.span))
+        seen.add((item.kind, name))
+        if item.kind == "train":
+            trains[name] = recipes.train_recipe(item, trains.get(""), found)
+            terms = trains[name].loss
+        elif item.kind == "preprocess":
+            preprocess = recipes.preprocess_record(item, found)
+            continue
+        else:
+            values, _ = recipes.entries(item, found)
+            terms = values.get("loss", ())
+            if item.kind == "eval":
+                evals[name] = Eval(name, values, item.span)
+            else:
+                tasks[name] = Task(name, values, item.span)
+        if not broken:
+            found += check_loss(terms, model.graph)
+    return replace(model, trains=trains, evals=evals, tasks=tasks, preprocess=preprocess)
+
+
+def warnings_of(graph: Graph) -> list[Diagnostic]:
+    """W401: a batch norm that keeps less than half of the old statistic is PyTorch's momentum, most likely."""
+    found = []
+    for node in graph.nodes:
+        if node.op.name == "batch_norm" and node.attrs.momentum < 0.5:
+            m = node.attrs.momentum
+            help = f"PyTorch's momentum {m:g} is written momentum = {1 - m:g} here"
+            message = f"batch_norm(momentum = {m:g}) keeps {m:.0%} of the old statistic"
+            found.append(Diagnostic("W401", message, node.origin.span, frames=node.origin.frames, help=help))
+    return found
+
+
+def _retrained(model: Model, train: Mapping[str, str] | None) -> Model:
+    if not train:
+        return model
+    return replace(model, trains={**model.trains, "": (model.train or TrainRecipe()).override(train)})

@@ -1,0 +1,165 @@
+"""Recipes as records: what `train`, `eval`, `task` and `preprocess` of a file say, after checking."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cnndsl.errors import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A word with options: `affine(rotate = 12)`. Values: numbers, bools, words, tuples, Interval, Call, Pipeline."""
+
+    name: str
+    args: tuple[Any, ...] = ()
+    keys: Mapping[str, Any] = field(default_factory=dict)
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """`a -> b -> c`."""
+
+    steps: tuple[Call, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """`low..high`, both ends included."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class LossTerm:
+    """`weight * call`."""
+
+    weight: float
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class Sgd:
+    """v ← momentum·v − rate·(g + weight_decay·θ); θ ← θ + v.
+
+    rate_in = `update` is PyTorch's form: v ← momentum·v + (g + weight_decay·θ); θ ← θ − rate·v. decay_on = `weights`
+    leaves biases and norms without decay.
+    """
+
+    rate: float
+    momentum: float = 0.0
+    nesterov: bool = False
+    weight_decay: float = 0.0
+    rate_in: str = "velocity"
+    decay_on: str = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """The rate stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The rate times `factor` every `every` epochs, or at the epochs `at`."""
+
+    every: int | None = None
+    at: tuple[int, ...] = ()
+    factor: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Cosine:
+    """The rate falls to 0 along half a cosine, by the step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plateau:
+    """The rate times `factor` when the loss has not fallen for `patience` epochs."""
+
+    factor: float = 0.1
+    patience: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Exponential:
+    """The rate times `factor` every epoch."""
+
+    factor: float
+
+
+@dataclass(frozen=True, slots=True)
+class Warmup:
+    """The rate rises from 0 over `epochs`, by the step; then `then` holds."""
+
+    epochs: float
+    then: Any
+
+
+@dataclass(frozen=True)
+class TrainRecipe:
+    """How a model is trained. What cannot be carried out (average, clip, freeze, precision) is kept as it was given."""
+
+    name: str = ""
+    loss: tuple[LossTerm, ...] = ()
+    optimizer: Any = None
+    schedule: Any = field(default_factory=Constant)
+    data: str | None = None
+    batch: int = 32
+    epochs: int | None = None
+    steps: int | None = None
+    seed: int = 0
+    augment: tuple[Call, ...] = ()
+    validate: float | None = None
+    average: Call | None = None
+    clip: Call | None = None
+    freeze: tuple[Any, ...] = ()
+    precision: Any = None
+    span: Span | None = field(default=None, compare=False, repr=False)
+    spans: Mapping[str, Span] = field(default_factory=dict, compare=False, repr=False)
+
+    def override(self, entries: Mapping[str, str]) -> TrainRecipe:
+        """The recipe with entries changed, given as text in the words of the language: {"epochs": "2"}.
+
+        Raises E401 to E404 for what a file could not say either.
+        """
+        from cnndsl.language.recipes import overridden
+
+        return overridden(self, entries)
+
+
+@dataclass(frozen=True)
+class Eval:
+    """How a model is evaluated: `views`, `reduce`, `metrics`."""
+
+    name: str
+    entries: Mapping[str, Any]
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Task:
+    """An optimisation without training data: `input`, `loss`, `optimizer`, `jitter`, `steps`, …"""
+
+    name: str
+    entries: Mapping[str, Any]
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """What happens to a picture before the model sees it, and the names of the classes."""
+
+    images: tuple[Call, ...] = ()
+    labels: tuple[str, ...] = ()
+
+
+def parse_loss(text: str) -> tuple[LossTerm, ...]:
+    """A loss as a recipe writes it: `cross_entropy(logits) + 0.3 * cross_entropy(aux1)`."""
+    from cnndsl.language.recipes import loss_of
+
+    return loss_of(text)
