@@ -16,12 +16,12 @@ from cnndsl.graph.graph import Graph
 from cnndsl.targets.reference.interpreter import walk
 
 sys.path.insert(0, str(Path(__file__).parent))
-import networks  # noqa: E402
+import onnx_networks
 
 onnx = pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")
 
-NETWORKS = [networks.lenet5, networks.resnet20, networks.resnet18, networks.googlenet, networks.oddities]
+NETWORKS = [onnx_networks.lenet5, onnx_networks.resnet20, onnx_networks.resnet18, onnx_networks.googlenet, onnx_networks.oddities]
 
 
 def reference(g: Graph, weights: dict[str, Any], images: Any) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def session(path: Path) -> Any:
 def test_network(build: Callable[[], Graph], tmp_path: Path) -> None:
     """Batches of 1 and 3 from one file; heads and a named value too. Compared before the softmax, where there is one."""
     g = build()
-    weights = networks.random_weights(g)
+    weights = onnx_networks.random_weights(g)
     export_onnx(g, weights, tmp_path / "net.onnx", heads=True, outputs=tuple(g.names))
     run = session(tmp_path / "net.onnx")
     shape = g.inputs["image"].shape[1:]
@@ -56,8 +56,8 @@ def test_network(build: Callable[[], Graph], tmp_path: Path) -> None:
 
 
 def test_batch_is_fixed_on_request_and_heads_stay_out(tmp_path: Path) -> None:
-    g = networks.googlenet()
-    weights = networks.random_weights(g)
+    g = onnx_networks.googlenet()
+    weights = onnx_networks.random_weights(g)
     export_onnx(g, weights, tmp_path / "net.onnx", batch=2)
     run = session(tmp_path / "net.onnx")
     assert run.get_inputs()[0].shape == [2, 224, 224, 3]
@@ -67,8 +67,8 @@ def test_batch_is_fixed_on_request_and_heads_stay_out(tmp_path: Path) -> None:
 
 
 def test_the_same_bytes_twice(tmp_path: Path) -> None:
-    g = networks.lenet5()
-    weights = networks.random_weights(g)
+    g = onnx_networks.lenet5()
+    weights = onnx_networks.random_weights(g)
     for name in "ab":
         export_onnx(g, weights, tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
@@ -87,7 +87,7 @@ def test_shared_weights_are_written_once(tmp_path: Path) -> None:
     x = g.input("image", (6, 6, 4)).conv(4, (3, 3), pad=1, name="first")
     node = x.node
     g.output(g.add(node.op, (x, *node.operands[1:]), node.attrs)[0])
-    weights = networks.random_weights(g)
+    weights = onnx_networks.random_weights(g)
     export_onnx(g, weights, tmp_path / "twice.onnx")
     assert len(onnx.load(tmp_path / "twice.onnx").graph.initializer) == 2
     images = np.random.default_rng(0).normal(size=(2, 6, 6, 4)).astype(np.float32)
@@ -103,8 +103,8 @@ def refused(*args: Any, **keys: Any) -> str:
 
 
 def test_what_is_refused(tmp_path: Path) -> None:
-    g = networks.lenet5()
-    weights = networks.random_weights(g)
+    g = onnx_networks.lenet5()
+    weights = onnx_networks.random_weights(g)
     path = tmp_path / "x.onnx"
     assert "E643" in (text := refused(g, weights, path, outputs=("logit",)))
     assert "did you mean logits?" in text
@@ -120,6 +120,6 @@ def test_what_is_refused(tmp_path: Path) -> None:
 
 def test_without_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
-    text = refused(networks.lenet5(), networks.random_weights(networks.lenet5()), tmp_path / "x.onnx")
+    text = refused(onnx_networks.lenet5(), onnx_networks.random_weights(onnx_networks.lenet5()), tmp_path / "x.onnx")
     assert "E641" in text
     assert 'pip install "cnndsl[onnx]"' in text

@@ -12,7 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 import fake_cupy
-import programs
+import cupy_programs
 
 from cnndsl.graph.graph import Graph
 from cnndsl.runtime.load import load_source
@@ -27,7 +27,7 @@ def on_cpu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., A
     fake = fake_cupy.module(tmp_path_factory.mktemp("kernels"))
 
     def load(what: Graph | str, batch: int = 1, training: bool = False) -> Any:
-        text = what if isinstance(what, str) else TARGET.emit(programs.program(what, batch, training))
+        text = what if isinstance(what, str) else TARGET.emit(cupy_programs.program(what, batch, training))
         with pytest.MonkeyPatch.context() as patch:
             patch.setitem(sys.modules, "cupy", fake)
             return load_source(text, "test")

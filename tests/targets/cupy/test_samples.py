@@ -9,7 +9,7 @@ from typing import Any
 import fake_cupy
 import numpy as np
 import nvrtc
-import programs
+import cupy_programs
 import pytest
 
 import cnndsl.ops
@@ -17,8 +17,8 @@ from cnndsl.graph.graph import Graph
 from cnndsl.ops.random_bits import RANDOM_BITS
 from cnndsl.targets.cupy import TARGET
 
-GRAPH, GIVEN, WANTED = programs.all_samples()
-SOURCE = TARGET.emit(programs.program(GRAPH))
+GRAPH, GIVEN, WANTED = cupy_programs.all_samples()
+SOURCE = TARGET.emit(cupy_programs.program(GRAPH))
 CUDA = SOURCE.split('CUDA = r"""')[1].split('"""')[0]
 FALLBACKS = {"pad", "pad_grad", "concat", "take_part"}
 """Ops that run through their reference here so far."""
@@ -62,7 +62,7 @@ def test_random_bits(s: Any, on_cpu: Callable[..., Any]) -> None:
 
 
 def test_the_same_text_twice() -> None:
-    assert TARGET.emit(programs.program(programs.all_samples()[0])) == SOURCE
+    assert TARGET.emit(cupy_programs.program(cupy_programs.all_samples()[0])) == SOURCE
 
 
 def test_threads_work_alone() -> None:
@@ -72,7 +72,7 @@ def test_threads_work_alone() -> None:
 
 
 def test_which_ops_run_through_their_reference() -> None:
-    kernels = programs.program(GRAPH).run.kernels
+    kernels = cupy_programs.program(GRAPH).run.kernels
     assert {k.node.op.name for k in kernels if k.choice.fallback} == FALLBACKS
     assert {op.name for op in cnndsl.ops.OPS if not op.samples} <= {"fused"}
 

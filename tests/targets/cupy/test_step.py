@@ -1,0 +1,126 @@
+"""Whole programs through the emitted module: LeNet-5's training step and inference, a residual block with dropout."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from typing import Any
+
+import fake_cupy
+import cupy_networks
+import numpy as np
+import cupy_programs
+import pytest
+
+from cnndsl.errors import CnnError
+from cnndsl.graph.graph import Graph
+from cnndsl.targets.cupy import TARGET, device
+from cnndsl.targets.reference.interpreter import evaluate
+
+BATCH = 6
+
+
+def inputs_of(g: Graph, seed: int) -> dict[str, Any]:
+    """Pictures, labels, rate and seed for a step graph."""
+    rng = np.random.default_rng(seed)
+    found: dict[str, Any] = {}
+    for name, value in g.inputs.items():
+        shape = value.type.sizes
+        if name == "label":
+            found[name] = rng.integers(0, 10, shape).astype(np.int32)
+        elif name == "rate":
+            found[name] = np.asarray(0.05, np.float32)
+        elif name == "seed":
+            found[name] = np.asarray(9, np.uint64)
+        else:
+            found[name] = rng.normal(size=shape).astype(np.float32)
+    return found
+
+
+@pytest.mark.parametrize("build", [cupy_networks.lenet5, cupy_networks.residual])
+def test_training_steps(build: Callable[[], Graph], on_cpu: Callable[..., Any]) -> None:
+    """Three steps: loss and every array of the state against the reference in float64, threads in both orders."""
+    g = cupy_networks.step_graph(build(), BATCH)
+    module = on_cpu(g, BATCH, training=True)
+    weights = cupy_networks.random_weights(g)
+    state: dict[str, Any] = {n: np.zeros(s.type.sizes, s.type.dtype) for n, s in g.state.items()} | weights
+    nets = [module.Network().load(weights), module.Network().load(weights)]
+    for k in range(3):
+        given = inputs_of(g, k)
+        outputs, updates = evaluate(g, given, state, dtype="float64")
+        state |= updates
+        for backwards, net in enumerate(nets):
+            fake_cupy.RawModule.backwards = backwards
+            loss = net.step(*given.values())
+            assert abs(loss - outputs["loss"]) <= 1e-5 * abs(outputs["loss"])
+    changed = {n for n in state if not np.array_equal(state[n], weights.get(n, 0))}
+    assert changed == set(g.updates)
+    total = np.sqrt(sum(np.sum(np.square(np.asarray(x, np.float64))) for x in state.values()))
+    for name, want in state.items():
+        got = nets[0].state[name]
+        assert got.dtype == g.state[name].type.dtype
+        assert np.array_equal(got, nets[1].state[name])
+        assert np.max(np.abs(got - want)) <= 1e-4 * max(np.max(np.abs(want)), 1e-3 * total), name
+
+
+def test_inference_in_chunks(on_cpu: Callable[..., Any]) -> None:
+    g = cupy_networks.specialised(cupy_networks.lenet5(), 4)
+    weights = cupy_networks.random_weights(g)
+    net = on_cpu(g, 4).Network().load(weights)
+    images = np.random.default_rng(0).normal(size=(11, 28, 28, 1)).astype(np.float32)
+    got = net.run(images)
+    wants = [evaluate(cupy_networks.specialised(cupy_networks.lenet5(), 11), {"image": images}, weights, dtype="float64")[0]["output"]]
+    assert got.shape == (11, 10)
+    assert np.max(np.abs(got - wants[0])) <= 1e-4
+    out = np.empty((11, 10), np.float32)
+    assert net.run(images, out=out) is out
+    assert np.array_equal(out, got)
+    assert np.array_equal(net.run(images[0])[0], got[0])
+    with pytest.raises(ValueError, match="has shape"):
+        net.run(images[:, :27])
+    with pytest.raises(ValueError, match="weights are missing: conv.weight"):
+        net.load({})
+
+
+def test_text_is_a_module_of_its_own() -> None:
+    """It parses, imports nothing of ours, and holds the planned sizes; names that would break out of strings do not."""
+    g = Graph('bad"""\nname')
+    x = g.input("in'put", (4, 4, 2))
+    g.output(x.conv(3, (3, 3), name='a"""\n*/ b').relu(), "out\"put")
+    text = TARGET.emit(cupy_programs.program(cupy_networks.specialised(g, 2), 2))
+    tree = ast.parse(text)
+    modules = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+    modules |= {str(n.module) for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+    assert modules <= {"numpy", "cupy", "json", "os", "sys", "threading", "typing", "collections.abc", "__future__", "types"}
+    assert "ARENA_BYTES" in text
+
+
+def test_running_needs_cupy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(CnnError) as caught:
+        TARGET.check_device()
+    assert caught.value.code == "E641"
+    assert "cnndsl[cuda12]" in str(caught.value)
+
+
+@pytest.mark.gpu
+def test_lenet5_step_on_a_gpu() -> None:
+    """The same on a real GPU; the same bits from two networks."""
+    from cnndsl.runtime.load import load_source
+
+    TARGET.check_device()
+    g = cupy_networks.step_graph(cupy_networks.lenet5(), 32)
+    module = load_source(TARGET.emit(cupy_programs.program(g, 32, True)), "lenet5")
+    weights = cupy_networks.random_weights(g)
+    state: dict[str, Any] = {n: np.zeros(s.type.sizes, s.type.dtype) for n, s in g.state.items()} | weights
+    nets = [module.Network().load(weights), module.Network().load(weights)]
+    for k in range(3):
+        given = inputs_of(g, k)
+        outputs, updates = evaluate(g, given, state, dtype="float64")
+        state |= updates
+        for net in nets:
+            loss = net.step(*given.values())
+            assert abs(loss - outputs["loss"]) <= 1e-4 * abs(outputs["loss"])
+    for name, want in state.items():
+        assert np.array_equal(nets[0].state[name], nets[1].state[name])
+        assert np.max(np.abs(nets[0].state[name] - want)) <= 1e-3 * max(np.max(np.abs(want)), 1e-2), name
