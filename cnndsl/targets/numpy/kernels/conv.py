@@ -23,12 +23,21 @@ Array = NDArray[Any]
 
 
 def blocks(count: int, height: int, images: int, rows: int, worker: int, workers: int) -> Iterator[tuple[int, int, int, int]]:
-    """Pieces (first image, last, first row, last) of `count` images of `height` rows: this worker's share of them."""
-    share = -(-height // workers) if workers > 1 else height
-    low, high = min(worker * share, height), min((worker + 1) * share, height)
-    for n in range(0, count, images):
+    """Pieces (first image, last, first row, last) of `count` images of `height` rows: this worker's share of them.
+
+    Workers share the images where there are enough, else the rows of each. A piece of several images is of whole
+    images, so that its outputs lie together in memory.
+    """
+    if count >= workers:
+        share = -(-count // workers)
+        first, last, low, high = min(worker * share, count), min((worker + 1) * share, count), 0, height
+    else:
+        share = -(-height // workers)
+        first, last, low, high = 0, count, min(worker * share, height), min((worker + 1) * share, height)
+    images = images if low == 0 and high == height and rows >= height else 1
+    for n in range(first, last, images):
         for i in range(low, high, rows):
-            yield n, min(n + images, count), i, min(i + rows, high)
+            yield n, min(n + images, last), i, min(i + rows, high)
 
 
 def gather(x: Array, padded: Array, columns: Array, n: tuple[int, int], i: tuple[int, int], geometry: Any) -> Array:
