@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cnndsl.language.model import Model
 
 import cnndsl
 from cnndsl.data import datasets, pipeline
 from cnndsl.data.draws import permutation
+from cnndsl.language.model import Model
 from cnndsl.training.loop import train
 from cnndsl.training.schedules import Position, rate_at
 

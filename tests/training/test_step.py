@@ -94,14 +94,14 @@ def test_running_statistics(model: Model, walk: Callable[..., Any]) -> None:
     graph = build_step(model, model.train.loss, model.train.optimizer, 6, outputs=("early",))
     state, inputs = state_of(graph, model), batch_of(model)
     _, updates = walk(graph, state, inputs)
-    image, w = inputs["image"], state["conv.weight"]
+    image, w = inputs["image"], state["early.conv.weight"]
     y = np.zeros((6, 3, 3, 4))
     for i in range(3):
         for j in range(3):
             y += np.einsum("nhwc,co->nhwo", image[:, i : i + 5 : 2, j : j + 5 : 2], w[i, j])
     flat = y.reshape(-1, 4)
-    np.testing.assert_allclose(updates["batch_norm.mean"], 0.01 * flat.mean(0), rtol=1e-9)
-    np.testing.assert_allclose(updates["batch_norm.variance"], 0.99 + 0.01 * flat.var(0, ddof=1), rtol=1e-9)
+    np.testing.assert_allclose(updates["early.batch_norm.mean"], 0.01 * flat.mean(0), rtol=1e-9)
+    np.testing.assert_allclose(updates["early.batch_norm.variance"], 0.99 + 0.01 * flat.var(0, ddof=1), rtol=1e-9)
 
 
 def test_a_loss_that_is_not_finite_changes_nothing(model: Model, walk: Callable[..., Any]) -> None:
@@ -121,8 +121,8 @@ def test_the_first_value_that_is_not_finite_is_named(model: Model) -> None:
     assert first_not_finite(graph, state, inputs) == ""
     broken = {**inputs, "image": np.where(inputs["image"] > 2, np.inf, inputs["image"])}
     assert first_not_finite(graph, state, broken) == "the input image"
-    spoilt = {**state, "conv2.weight": state["conv2.weight"] * np.nan}
-    assert first_not_finite(graph, spoilt, inputs).startswith("the weight conv2.weight, read by conv2")
+    spoilt = {**state, "conv.weight": state["conv.weight"] * np.nan}
+    assert first_not_finite(graph, spoilt, inputs).startswith("the weight conv.weight, read by conv")
     large = {**state, "logits.weight": np.full_like(state["logits.weight"], 1e308)}
     found = first_not_finite(graph, large, inputs)
     assert found.startswith("logits (dense) at <text>:8")

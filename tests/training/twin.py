@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from cnndsl.language.recipe import Sgd
 
 from cnndsl.graph.graph import INPUT, STATE, Graph
+from cnndsl.language.recipe import Sgd
 from cnndsl.passes.context import Context, Log, Options
 from cnndsl.passes.specialise import specialise
 
