@@ -21,7 +21,13 @@ import onnx_networks
 onnx = pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")
 
-NETWORKS = [onnx_networks.lenet5, onnx_networks.resnet20, onnx_networks.resnet18, onnx_networks.googlenet, onnx_networks.oddities]
+NETWORKS = [
+    onnx_networks.lenet5,
+    onnx_networks.resnet20,
+    onnx_networks.resnet18,
+    onnx_networks.googlenet,
+    onnx_networks.oddities,
+]
 
 
 def reference(g: Graph, weights: dict[str, Any], images: Any) -> dict[str, Any]:

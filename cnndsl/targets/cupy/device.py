@@ -16,7 +16,7 @@ def check_device() -> None:
     from cnndsl.targets.cupy import frame
 
     try:
-        count = frame.cp.cuda.runtime.getDeviceCount()
+        count = frame.devices()
     except Exception as e:  # the driver's own message: there is no class for it without a driver
         raise error("E641", f"the cupy target needs an NVIDIA GPU to run: {e}") from None
     if not count:

@@ -115,11 +115,13 @@ def emit(program: Program) -> str:
     e = Emitter(program)
     copies = [f"{e.shaped(x.target)}[...] = {e.text(x.source)}.reshape({x.target.type.sizes!r})" for x in program.copies]
     run = e.procedure("run_program", "One run: from the inputs to the outputs.", program.run.regions, copies)
-    prepare = e.procedure("prepare_weights", "Fill `net.prepared`: what depends on the weights alone.", program.prepare.regions, [])
-    for part in (numpy_frame.load, numpy_frame.run, numpy_frame.main):
+    prepare = e.procedure(
+        "prepare_weights", "Fill `net.prepared`: what depends on the weights alone.", program.prepare.regions, []
+    )
+    for part in (numpy_frame.read_tensors, numpy_frame.load, numpy_frame.run, numpy_frame.main):
         e.copied.add(part)
     e.copied.imports |= {"import os", "import sys", "import threading", "import numpy as np", "from typing import Any"}
-    e.copied.imports.add("from collections.abc import Iterator, Mapping")
+    e.copied.imports |= {"from collections.abc import Iterator", "from collections.abc import Mapping"}
     fresh = {key: text for key, text in e.copied.constants.items() if key != "DEFAULT"}
     own = Path(__file__).with_name("frame.py").read_text(encoding="utf-8").split(MARK)[1].split("\n", 1)[1].strip()
     imports = "\n".join(import_lines(e.copied.imports)) + "\nimport cupy as cp"
@@ -143,12 +145,13 @@ def emit(program: Program) -> str:
 
 def introduction(program: Program) -> str:
     name = re.sub(r"\W", "_", program.name, flags=re.ASCII) or "net"
+    what_for = "a training step" if program.training else "inference"
     call = "step(…)    # the state is updated in place" if program.training else "run(…)"
     return "\n".join(
         [
-            f'"""{name}: {"a training step" if program.training else "inference"} on {program.batch} images at a time, in CuPy.',
+            f'"""{name}: {what_for} on {program.batch} images at a time, in CuPy.',
             "",
-            f"    net = {name}.load(\"weights.safetensors\")",
+            f'    net = {name}.load("weights.safetensors")',
             f"    net.{call}",
             "",
             "This file needs NumPy, CuPy and an NVIDIA GPU. Made by cnndsl.",
@@ -164,7 +167,9 @@ def facts(program: Program, e: Emitter) -> str:
     batched = sorted({k for part in (graph.inputs, graph.outputs) for k, v in part.items() if v in found})
 
     def table(title: str, rows: dict[str, tuple[object, ...]]) -> str:
-        return "\n".join([f"{title} = {{", *(f"    {k!r}: {v!r}," for k, v in rows.items()), "}"]) if rows else f"{title} = {{}}"
+        return (
+            "\n".join([f"{title} = {{", *(f"    {k!r}: {v!r}," for k, v in rows.items()), "}"]) if rows else f"{title} = {{}}"
+        )
 
     def per_image(values: Mapping[str, Value]) -> dict[str, tuple[object, ...]]:
         return {k: (v.type.sizes[1:] if k in batched else v.type.sizes, v.type.dtype) for k, v in values.items()}

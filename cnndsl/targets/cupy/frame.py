@@ -29,6 +29,11 @@ BATCHED: frozenset[str] = frozenset()
 BUFFERS: dict[str, tuple[str, int, tuple[int, ...], str]] = {}
 
 
+def devices() -> int:
+    """How many GPUs there are. CuPy's own error where there is no driver."""
+    return int(cp.cuda.runtime.getDeviceCount())
+
+
 def read_tensors(path: str) -> dict[str, Any]:
     """As in the NumPy target."""
     raise NotImplementedError(path)
@@ -112,7 +117,9 @@ class Network:
         self.threads = threads
         self.state = State()
         self.prepared = carve("prepared", PREPARED_BYTES)
-        self.constants = {name: cp.asarray(data, dtype=dtype).reshape(shape) for name, (data, dtype, shape) in CONSTANTS.items()}
+        self.constants = {
+            name: cp.asarray(data, dtype=dtype).reshape(shape) for name, (data, dtype, shape) in CONSTANTS.items()
+        }
         self.spare: list[Arena] = []
         self.lock = threading.Lock()
 

@@ -79,21 +79,29 @@ def launch(parameters: Sequence[Parameter], body: Sequence[str], count: int, suf
     return Launch("\n".join(lines), grid, (THREADS, 1, 1), 0, tuple(p.arg for p in parameters), suffix)
 
 
-def unravel(index: str, names: Sequence[str], sizes: Sequence[int], index_type: str = "int") -> list[str]:
+def unravel(index: str, names: Sequence[str], sizes: Sequence[int]) -> list[str]:
     """Statements that declare `names` as the coordinates of the row-major `index` in an array of `sizes`."""
     lines, step = [], 1
     for name, size in reversed(list(zip(names, sizes, strict=True))):
-        text = index if step == 1 else f"{index} / {step}"
-        lines.append(f"const int {name} = (int)({text} % {size});")
+        lines.append(f"const int {name} = {index if step == 1 else f'{index} / {step}'} % {size};")
         step *= size
+    if lines:
+        lines[-1] = lines[-1].rsplit(" % ", 1)[0] + ";"  # the first axis takes what is left
     return lines[::-1]
 
 
+def linear(name: str, factor: int, shift: int = 0) -> str:
+    """`name * factor + shift` without what changes nothing."""
+    text = name if factor == 1 else f"{name} * {factor}"
+    return text if shift == 0 else f"{text} {'+' if shift > 0 else '-'} {abs(shift)}"
+
+
 def offset(names: Sequence[str], sizes: Sequence[int]) -> str:
-    """The row-major index of the coordinates `names`: `(n * 28 + h) * 28 + w`."""
+    """The row-major index of the coordinates `names`: `(n * 28 + h) * 28 + w`; a coordinate `0` is left out."""
     text = names[0]
     for name, size in zip(names[1:], sizes[1:], strict=True):
-        text = f"({text}) * {size} + {name}" if "+" in text else f"{text} * {size} + {name}"
+        text = linear(f"({text})" if "+" in text else text, size)
+        text = text if name == "0" else f"{text} + {name}"
     return text
 
 

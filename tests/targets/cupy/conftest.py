@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-import fake_cupy
 import cupy_programs
+import fake_cupy
 
 from cnndsl.graph.graph import Graph
 from cnndsl.runtime.load import load_source

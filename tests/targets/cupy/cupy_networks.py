@@ -8,11 +8,11 @@ import numpy as np
 
 import cnndsl.ops  # noqa: F401  (registers the words)
 from cnndsl.graph.graph import Graph
+from cnndsl.language.recipe import Call, LossTerm, Sgd
 from cnndsl.passes.context import Context, Options
 from cnndsl.passes.pipelines import INFERENCE, TRAINING
 from cnndsl.passes.runner import run_passes
 from cnndsl.targets.cupy import TARGET
-from cnndsl.language.recipe import Call, LossTerm, Sgd
 from cnndsl.training.step import build_step
 
 
@@ -28,7 +28,12 @@ def residual() -> Graph:
     """A residual block with projection, an inception-like join, batch norm, both pools, dropout."""
     g = Graph("residual")
     x = g.input("image", (9, 8, 3)).conv(8, (3, 3), pad="same", bias=False).batch_norm().relu()
-    y = x.conv(12, (3, 3), stride=2, pad="same", groups=2).batch_norm().leaky_relu(0.1).conv(12, (3, 3), pad=1, pad_mode="reflect")
+    y = (
+        x.conv(12, (3, 3), stride=2, pad="same", groups=2)
+        .batch_norm()
+        .leaky_relu(0.1)
+        .conv(12, (3, 3), pad=1, pad_mode="reflect")
+    )
     x = x.conv(12, (1, 1), stride=2).add(y).relu()
     x = x.max_pool((3, 3), stride=1, pad="same").concat(x.avg_pool((3, 3), stride=1, pad=1)).dropout(0.3)
     g.output(x.global_avg_pool().dense(10, name="logits").softmax())

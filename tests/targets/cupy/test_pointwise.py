@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from cnndsl.graph.expr import E, Expr, evaluate, variables
-from cnndsl.graph.graph import Graph, State
+from cnndsl.graph.graph import INPUT, Graph, State
 from cnndsl.graph.types import TensorType
+from cnndsl.ops.fused import FusedAttrs
 from cnndsl.ops.pointwise import POINTWISE, PointwiseAttrs
 
 X, Y = variables(2)
@@ -89,3 +90,24 @@ def test_update_in_place(on_cpu: Callable[..., Any]) -> None:
     assert net.state["step"] == 3
     net.state["w"] = np.zeros((3, 2))
     assert not net.state["w"].any()
+
+
+def test_a_fused_chain_is_one_kernel(on_cpu: Callable[..., Any]) -> None:
+    """relu(x · s + b) and, from inside the chain, x · s: one launch, two outputs; a constant among the operands."""
+    inner = Graph("inner")
+    types = (TensorType((4, 3, 5)), TensorType((5,)), TensorType(()))
+    x, s, b = (inner.source(INPUT, name, t) for name, t in zip("xsb", types, strict=True))
+    scaled = inner.pointwise(lambda e, p, q: p * q, x, s)
+    inner.output(inner.relu(inner.pointwise(lambda e, p, q: p + q, scaled, b)), "relu")
+    inner.output(scaled, "scaled")
+    g = Graph("outer")
+    operands = [g.input(name, t.sizes, batched=False) for name, t in zip("xs", types, strict=False)]
+    for k, y in enumerate(g.add("fused", [*operands, g.constant(0.5)], FusedAttrs(inner))):
+        g.output(y, f"y{k}")
+    module = on_cpu(g)
+    assert module.CUDA.count("__global__") == 1
+    assert not module.CONSTANTS
+    arrays = [np.random.default_rng(k).normal(size=t.sizes).astype(np.float32) for k, t in enumerate(types[:2])]
+    relu, product = module.Network().load({}).run(*arrays)
+    assert np.allclose(product, arrays[0] * arrays[1])
+    assert np.allclose(relu, np.maximum(arrays[0] * arrays[1] + 0.5, 0), atol=1e-6)

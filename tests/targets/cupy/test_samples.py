@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import cupy_programs
 import fake_cupy
 import numpy as np
 import nvrtc
-import cupy_programs
 import pytest
 
 import cnndsl.ops

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-import fake_cupy
 import cupy_networks
-import numpy as np
 import cupy_programs
+import fake_cupy
+import numpy as np
 import pytest
 
 from cnndsl.errors import CnnError
 from cnndsl.graph.graph import Graph
+from cnndsl.runtime.compile import compile
+from cnndsl.runtime.safetensors import write_weights
 from cnndsl.targets.cupy import TARGET, device
 from cnndsl.targets.reference.interpreter import evaluate
 
@@ -63,22 +67,29 @@ def test_training_steps(build: Callable[[], Graph], on_cpu: Callable[..., Any]) 
         assert np.max(np.abs(got - want)) <= 1e-4 * max(np.max(np.abs(want)), 1e-3 * total), name
 
 
-def test_inference_in_chunks(on_cpu: Callable[..., Any]) -> None:
+def test_inference_in_chunks(on_cpu: Callable[..., Any], tmp_path: Path) -> None:
+    """Eleven images in batches of four; weights from a mapping or a file; the caller's own output; what is refused."""
     g = cupy_networks.specialised(cupy_networks.lenet5(), 4)
     weights = cupy_networks.random_weights(g)
     net = on_cpu(g, 4).Network().load(weights)
     images = np.random.default_rng(0).normal(size=(11, 28, 28, 1)).astype(np.float32)
     got = net.run(images)
-    wants = [evaluate(cupy_networks.specialised(cupy_networks.lenet5(), 11), {"image": images}, weights, dtype="float64")[0]["output"]]
+    wants = [
+        evaluate(cupy_networks.specialised(cupy_networks.lenet5(), 11), {"image": images}, weights, dtype="float64")[0][
+            "output"
+        ]
+    ]
     assert got.shape == (11, 10)
     assert np.max(np.abs(got - wants[0])) <= 1e-4
     out = np.empty((11, 10), np.float32)
     assert net.run(images, out=out) is out
     assert np.array_equal(out, got)
     assert np.array_equal(net.run(images[0])[0], got[0])
+    write_weights(tmp_path / "w.safetensors", weights)
+    assert np.array_equal(net.load(tmp_path / "w.safetensors").run(images), got)
     with pytest.raises(ValueError, match="has shape"):
         net.run(images[:, :27])
-    with pytest.raises(ValueError, match="weights are missing: conv.weight"):
+    with pytest.raises(ValueError, match="weights are missing: conv"):
         net.load({})
 
 
@@ -86,13 +97,27 @@ def test_text_is_a_module_of_its_own() -> None:
     """It parses, imports nothing of ours, and holds the planned sizes; names that would break out of strings do not."""
     g = Graph('bad"""\nname')
     x = g.input("in'put", (4, 4, 2))
-    g.output(x.conv(3, (3, 3), name='a"""\n*/ b').relu(), "out\"put")
+    g.output(x.conv(3, (3, 3), name='a"""\n*/ b').relu(), 'out"put')
     text = TARGET.emit(cupy_programs.program(cupy_networks.specialised(g, 2), 2))
     tree = ast.parse(text)
     modules = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
     modules |= {str(n.module) for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
-    assert modules <= {"numpy", "cupy", "json", "os", "sys", "threading", "typing", "collections.abc", "__future__", "types"}
-    assert "ARENA_BYTES" in text
+    assert modules <= {
+        "numpy",
+        "numpy.typing",
+        "cupy",
+        "json",
+        "os",
+        "sys",
+        "threading",
+        "typing",
+        "collections.abc",
+        "__future__",
+        "types",
+    }
+    assert all(re.fullmatch(r"k[0-9]+_[A-Za-z0-9_]+", name) for name in re.findall(r"launch\('([^']*)'", text))
+    assert all(line.isascii() for line in text.split('CUDA = r"""')[1].split('"""')[0].splitlines())
+    assert "a.given[0]" in text
 
 
 def test_running_needs_cupy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,6 +126,8 @@ def test_running_needs_cupy(monkeypatch: pytest.MonkeyPatch) -> None:
         TARGET.check_device()
     assert caught.value.code == "E641"
     assert "cnndsl[cuda12]" in str(caught.value)
+    with pytest.raises(CnnError, match="needs CuPy"):
+        compile(cupy_networks.lenet5(), target="cupy")
 
 
 @pytest.mark.gpu

@@ -16,6 +16,7 @@ from cnndsl.targets.cupy.launch import (
     all_float32,
     chunks,
     launch,
+    linear,
     offset,
     parts,
     product,
@@ -66,7 +67,7 @@ class Geometry:
         lines = []
         for k in self.axes:
             n, step, d, b = self.x[1 + k], self.a.stride[k], self.a.dilation[k], self.a.pad[k][0]
-            place = f"o{k} * {step} + m{k} * {d} - {b}"
+            place = f"{linear(f'o{k}', step)} + {linear(f'm{k}', d, -b)}"
             if mode == "zero":
                 lines += [f"const int h{k} = {place};", f"if (h{k} < 0 || h{k} >= {n}) {leave};"]
                 continue
@@ -127,7 +128,7 @@ def input_grad(node: Node) -> list[Launch] | None:
     found = []
     for k in g.axes:
         found += [
-            f"const int t{k} = h{k} + {a.pad[k][0]} - m{k} * {a.dilation[k]};",
+            f"const int t{k} = {linear(f'h{k}', 1, a.pad[k][0])} - {linear(f'm{k}', a.dilation[k])};",
             f"const int o{k} = t{k} / {a.stride[k]};",
             f"if (t{k} < 0 || t{k} % {a.stride[k]} || o{k} >= {g.y[1 + k]}) continue;",
         ]
@@ -161,8 +162,8 @@ def weight_grad(node: Node) -> list[Launch] | None:
     channel = "c" if a.groups == 1 else f"f / {g.y[-1] // a.groups} * {g.w[-2]} + c"
     back = [f"const int m{k} = {f'{a.kernel[k] - 1} - k{k}' if a.flip else f'k{k}'};" for k in g.axes]
     body = [
-        f"const int which = (int)(i % {weights});",
-        f"const int first = (int)(i / {weights}) * {length};",
+        f"const int which = i % {weights};",
+        f"const int first = i / {weights} * {length};",
         *unravel("which", [*g.names("k"), "c", "f"], g.w),
         *back,
         "float total = 0.0f;",

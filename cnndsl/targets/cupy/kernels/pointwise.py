@@ -47,7 +47,9 @@ def pointwise(node: Node, constants: dict[int, Any]) -> list[Launch]:
     launches = []
     for n, shape in enumerate(shapes):
         chosen = [k for k, y in enumerate(node.outputs) if y.type.sizes == shape]
-        launches.append(chain(node, [roots[k] for k in chosen], chosen, shape, constants, f"{n + 1}" if len(shapes) > 1 else ""))
+        launches.append(
+            chain(node, [roots[k] for k in chosen], chosen, shape, constants, f"{n + 1}" if len(shapes) > 1 else "")
+        )
     return launches
 
 
@@ -58,7 +60,8 @@ def chain(
     order = ordered(list(roots))
     text: dict[Expr, str] = {}
     parameters: list[Parameter] = []
-    loads, lines = [], []
+    loads: list[str] = []
+    lines: list[str] = []
     for e in order:
         if e.fn == "var" and e.value not in constants:
             t = types[e.value]
@@ -77,7 +80,7 @@ def chain(
         dtype = node.outputs[k].type.dtype
         value = text.get(e) or literal(constants[e.value] if e.fn == "var" else e.value, dtype)
         parameters.append(Parameter(f"y{k}", ("y", k), dtype, True))
-        stores.append(f"y{k}[i] = ({C_TYPES[dtype]})({value});")
+        stores.append(f"y{k}[i] = {value if e in text and kind(e, types) == dtype else f'({C_TYPES[dtype]})({value})'};")
     return launch(parameters, [*loads, *lines, *stores], product(shape), suffix)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cnndsl.graph.graph import Node
-from cnndsl.targets.cupy.launch import Launch, all_float32, launch, offset, product, reads, resolved, unravel, writes
+from cnndsl.targets.cupy.launch import Launch, all_float32, launch, linear, offset, product, reads, resolved, unravel, writes
 
 
 def names(letter: str, a: Any) -> list[str]:
@@ -26,7 +26,10 @@ def loop(a: Any, tap: str, letter: str, count: str, inside: Sequence[str]) -> li
 def seen(a: Any, x: Sequence[int], tap: str, place: str) -> list[str]:
     """`place`0, …: where window o sees the input through tap `tap`; `inside` tells whether that is no padding."""
     axes = range(len(a.window))
-    lines = [f"const int {place}{k} = o{k} * {a.stride[k]} + {tap}{k} * {dilation(a)[k]} - {a.pad[k][0]};" for k in axes]
+    lines = [
+        f"const int {place}{k} = {linear(f'o{k}', a.stride[k])} + {linear(f'{tap}{k}', dilation(a)[k], -a.pad[k][0])};"
+        for k in axes
+    ]
     within = " && ".join(f"{place}{k} >= 0 && {place}{k} < {x[1 + k]}" for k in axes)
     return [*lines, f"const bool inside_{place} = {within};"]
 
@@ -37,7 +40,7 @@ def share(a: Any, x: Sequence[int]) -> list[str]:
     for k, (size, step, (b, e)) in enumerate(zip(a.window, a.stride, a.pad, strict=True)):
         low, high = (-b, x[1 + k] + e) if a.count_padding else (0, x[1 + k])
         lines += [
-            f"const int from{k} = o{k} * {step} - {b};",
+            f"const int from{k} = {linear(f'o{k}', step, -b)};",
             f"const int count{k} = smallest<int>(from{k} + {size}, {high}) - largest<int>(from{k}, {low});",
         ]
         factors.append(f"count{k}")
@@ -66,7 +69,7 @@ def windows(a: Any, y: Sequence[int]) -> list[str]:
     lines = []
     for k in range(len(a.window)):
         lines += [
-            f"const int t{k} = h{k} + {a.pad[k][0]} - m{k} * {dilation(a)[k]};",
+            f"const int t{k} = {linear(f'h{k}', 1, a.pad[k][0])} - {linear(f'm{k}', dilation(a)[k])};",
             f"const int o{k} = t{k} / {a.stride[k]};",
             f"if (t{k} < 0 || t{k} % {a.stride[k]} || o{k} >= {y[1 + k]}) continue;",
         ]

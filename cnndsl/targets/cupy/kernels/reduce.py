@@ -23,13 +23,15 @@ from cnndsl.targets.cupy.launch import (
 )
 
 
-def sum_rows(term: str, taken: Sequence[Parameter], rows: int, columns: int, output: int, finish: str, suffix: str = "") -> list[Launch]:
+def sum_rows(
+    term: str, taken: Sequence[Parameter], rows: int, columns: int, output: int, finish: str, suffix: str = ""
+) -> list[Launch]:
     """y[c] = Σ over rows of `term`, an expression of `at` (the element), `row` and `c`; `finish` is one of `total`."""
     count = chunks(rows, columns)
     length = -(-rows // count)
     body = [
-        f"const int c = (int)(i % {columns});",
-        f"const int first = (int)(i / {columns}) * {length};",
+        f"const int c = i % {columns};",
+        f"const int first = i / {columns} * {length};",
         "float total = 0.0f;",
         f"for (int row = first; row < first + {length} && row < {rows}; ++row) {{",
         f"    const int at = row * {columns} + c;",
