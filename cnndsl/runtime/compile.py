@@ -83,6 +83,7 @@ def compile(
 
         executable: Any = ReferenceExecutable(graph, options)
     else:
+        check_device(target)
         program, source, log = lower(graph, target=target, options=options, dump=dump)
         executable = Executable(load_source(source, program.name), program, source, log, graph.state, threads)
     return executable if weights is None else executable.load(weights)  # type: ignore[no-any-return]
@@ -108,8 +109,18 @@ def compile_step_graph(
         from cnndsl.runtime.reference import ReferenceStep
 
         return ReferenceStep(graph).load(weights)
+    check_device(target)
     program, source, log = lower(graph, target=target, options=options, dump=dump)
     return StepExecutable(load_source(source, program.name), program, source, log, threads).load(weights)
+
+
+def check_device(target: str) -> None:
+    """Raise E641 where the target needs a device that is not here. Printing a program needs none."""
+    from cnndsl.targets import target_named
+
+    check = getattr(target_named(target), "check_device", None)
+    if check is not None:
+        check()
 
 
 def checked_batch(batch: Any) -> int:
