@@ -9,6 +9,7 @@ depends on hash order, so the same program gives the same bytes.
 
 from __future__ import annotations
 
+import builtins
 import keyword
 import re
 from dataclasses import dataclass, field
@@ -17,14 +18,17 @@ from typing import Any
 from cnndsl.graph.expr import Expr, substitute, variables
 from cnndsl.graph.types import drawn
 from cnndsl.program.program import Buffer, Kernel, Program, Region
+from cnndsl.targets.numpy import frame
 from cnndsl.targets.numpy.chains import Chain, Operand, Printed, print_chain
 from cnndsl.targets.numpy.fusion import Parts, parts_of
-from cnndsl.targets.numpy.kernels import memory, pointwise, shape
+from cnndsl.targets.numpy.kernels import conv, dense, loss, memory, pointwise, pool, random, reduce, shape
 from cnndsl.targets.numpy.lower import LOWERINGS, Call, is_shared, resolved, row_shape
 from cnndsl.targets.numpy.module import module_text
 from cnndsl.targets.numpy.sources import Copied
 
-RESERVED = re.compile(r"(x|y|t|row|number|bound)\d*(_tile)?|np|at|i|j|start|stop|scratch|zero|carve|keep|select|erf|len|min|range|slice")
+LOCALS = re.compile(r"(x|y|t|row|number|bound|part|prepare)\d*(_tile)?|a|at|hi|i|j|lo|net|np|p|s|scratch|start|stop|worker|zero")
+KERNELS = (conv, dense, loss, memory, pointwise, pool, random, reduce, shape)
+TAKEN = frozenset(dir(builtins)).union(dir(frame), *map(dir, KERNELS))
 GIVEN = frozenset(
     {"Arena", "Prepared", "prepare_weights", "run_program", "NAME", "BATCH", "WORKERS", "TRAINING", "ARENA_BYTES"}
     | {"PREPARED_BYTES", "OPTIONAL", "INPUTS", "OUTPUTS", "STATE", "BATCHED"}
@@ -53,7 +57,7 @@ class Emitter:
             self.constants[b.name] = b
             return f"CONSTANT_{b.name}"
         if b.space == "state":
-            found, kept = f"s[{b.slot!r}]", self.program.state[b.slot].type.shape
+            found, kept = f"s[{quoted(b.slot)}]", self.program.state[b.slot].type.shape
         else:
             self.buffers.setdefault(b.name, b)
             found, kept = f"{'p' if b.space == 'prepared' else 'a'}.{b.name}", self.home(b).type.shape
@@ -65,7 +69,7 @@ class Emitter:
             found += "[lo:hi]"
         if kept == b.type.shape:
             return found
-        return found + (f".reshape(hi - lo, *{b.type.sizes[1:]!r})" if cut else f".reshape({b.type.sizes!r})")
+        return found + f".reshape({', '.join(map(str, (-1, *b.type.sizes[1:]) if cut else b.type.sizes))})"
 
     def home(self, b: Buffer) -> Buffer:
         """The buffer as it was planned, where `b` may be a view of it under another shape."""
@@ -162,7 +166,7 @@ class Emitter:
         base = "a.scratch[worker]" if shared else "scratch"
         ys, finish, extra = list(outs), "", 0
         if any(e is not None for e in parts.epilogue):
-            ys, finish, extra = self._finish(k, parts, ins, outs, f"{base}[{_inner_scratch(anchor, self.program.workers)}:]")
+            ys, finish, extra = self._finish(k, parts, ins, outs, _after(base, _inner_scratch(anchor, self.program.workers)))
         inner = _inner_scratch(anchor, self.program.workers)
         self.scratch = max(self.scratch, inner + extra, used if not finish else 0)
         if parts.prologue is not None:
@@ -246,14 +250,49 @@ class Emitter:
             names.append("p = net.prepared")
         if re.search(r"(?<!\.)\bscratch\b(?!=a)", joined):
             names.append("scratch = a.scratch[worker]" if cut else "scratch = a.scratch[0]")
-        lines = [head, f'    """{_plain(says)}."""', *(f"    {n}" for n in names), *(f"    {line}" for line in body)]
+        lines = [head, f'    """{_plain(says)}."""', *(f"    {n}" for n in names)]
+        lines += [f"    {part}" for line in body for part in wrapped(line)]
         return "\n".join(lines)
+
+
+def quoted(name: str) -> str:
+    """A string literal in double quotes where that needs no escape."""
+    return f'"{name}"' if re.fullmatch(r"[\w./-]*", name, flags=re.ASCII) else repr(name)
+
+
+def wrapped(line: str, width: int = 108) -> list[str]:
+    """A call that is too long for one line with its arguments on lines of their own."""
+    if len(line) <= width or line.startswith("#") or not line.endswith(")"):
+        return [line]
+    head, inside = line[: line.index("(") + 1], line[line.index("(") + 1 : -1]
+    parts, depth, start = [], 0, 0
+    for at, c in enumerate(inside):
+        depth += (c in "([{") - (c in ")]}")
+        if depth < 0:
+            return [line]
+        in_parameters = "lambda" in inside[start:at] and ":" not in inside[start:at].split("lambda")[1]
+        if c == "," and depth == 0 and not in_parameters:
+            parts.append(inside[start:at].strip())
+            start = at + 1
+    parts.append(inside[start:].strip())
+    lines, now = [], ""
+    for part in parts:
+        if now and (len(now) + len(part) > width - 8 or "lambda" in part):
+            lines.append(f"    {now}")
+            now = ""
+        now = f"{now} {part}," if now else f"{part},"
+    return [head, *lines, f"    {now}", ")"]
 
 
 def _inner_scratch(anchor: Any, workers: int) -> int:
     """Bytes that the anchor's own kernel takes, on a 64-byte boundary."""
     choice = LOWERINGS[anchor.op.name].choose(anchor, workers)
     return -(-choice.scratch // 64) * 64 if choice else 0
+
+
+def _after(scratch: str, used: int) -> str:
+    """The scratch behind the first `used` bytes."""
+    return f"{scratch}[{used}:]" if used else scratch
 
 
 def _same(b: Buffer, targets: list[Buffer]) -> int:
@@ -277,7 +316,7 @@ def _identifier(name: str) -> str:
     clean = re.sub(r"\W", "_", name, flags=re.ASCII)
     if not clean or clean[0].isdigit():
         clean = f"v{clean}"
-    return f"{clean}_" if keyword.iskeyword(clean) or RESERVED.fullmatch(clean) else clean
+    return f"{clean}_" if keyword.iskeyword(clean) or clean in TAKEN or LOCALS.fullmatch(clean) else clean
 
 
 def _plain(text: str) -> str:

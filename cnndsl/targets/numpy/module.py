@@ -131,12 +131,14 @@ def _batched(program: Program) -> list[str]:
 
 def facts(program: Program, emitter: Emitter) -> str:
     """The constants that describe the model."""
+    from cnndsl.targets.numpy.emit import quoted
+
     batched = _batched(program)
 
     def table(title: str, values: dict[str, tuple[tuple[int, ...], str]]) -> str:
         if not values:
             return f"{title} = {{}}"
-        return "\n".join([f"{title} = {{", *(f"    {k!r}: ({s!r}, {d!r})," for k, (s, d) in values.items()), "}"])
+        return "\n".join([f"{title} = {{", *(f"    {quoted(k)}: ({s!r}, {quoted(d)})," for k, (s, d) in values.items()), "}"])
 
     def per_image(values: dict[str, Buffer]) -> dict[str, tuple[tuple[int, ...], str]]:
         return {k: (t.sizes[1:] if k in batched else t.sizes, t.dtype) for k, t in values.items()}  # type: ignore[attr-defined]
