@@ -26,7 +26,7 @@ class FusedAttrs:
 
 def infer(a: FusedAttrs, *xs: TensorType) -> tuple[TensorType, ...]:
     wanted = [v.type for v in a.inner.inputs.values()]
-    expect(list(xs) == wanted, "the operands the inner graph was made for", "E601", wanted=wanted, given=list(xs))
+    expect(list(xs) == wanted, "the operands the inner graph was made for", "E601", inner=wanted, operands=list(xs))
     return tuple(v.type for v in a.inner.outputs.values())
 
 
