@@ -53,10 +53,10 @@ def frozen(x: Any) -> Any:
 
 
 def spaced(shape: tuple[int, ...], seed: int) -> Any:
-    """Distinct numbers in ±[0.2, 1.7], at least 0.2 from zero and 1.5 / size from each other: no kink, no tie."""
+    """Distinct numbers in ±[0.2, 1.7], at least 0.2 from zero: no kink, and no tie, nor with another seed's."""
     rng = np.random.default_rng(seed)
     size = int(np.prod(shape, dtype=int))
-    numbers = 0.2 + 1.5 * (np.arange(size) + 0.5) / max(size, 1)
+    numbers = 0.2 + 1.5 * (np.arange(size) + 0.618 * seed % 1) / max(size, 1)
     return rng.permutation(numbers * rng.choice([-1.0, 1.0], size)).reshape(shape)
 
 
