@@ -18,6 +18,7 @@ class Twin:
     def __init__(self, graph: Graph, weights: dict[str, np.ndarray], batch: int, dtype: str, optimizer: Sgd) -> None:
         import torch
 
+        torch.set_num_threads(1)  # two libraries' threads on the same processors only wait for each other
         self.torch = torch
         self.graph = specialise(graph, Context(None, Options(batch=batch), Log()))
         self.state = {name: torch.tensor(array, dtype=getattr(torch, dtype)) for name, array in weights.items()}
@@ -76,7 +77,7 @@ class Twin:
         return y.permute(0, 2, 3, 1)
 
     def pad(self, a: Any, x: Any) -> Any:
-        assert all(p == (0, 0) for p in a.space)
+        assert all(p == (0, 0) for p in a.amount)
         return self.torch.nn.functional.pad(x, tuple(a.channels))
 
     def relu(self, a: Any, x: Any) -> Any:
