@@ -67,6 +67,8 @@ CODES: dict[str, str] = {
     "E502": "a weight file is broken",
     "E503": "an element type cannot be written",
     "E504": "weights do not fit the model",
+    "E505": "a model file cannot be read",
+    "E506": "a model is not known",
     "E598": "a file cannot be read or written",
     "E601": "a graph is not well formed",
     "E602": "a size is not known yet",

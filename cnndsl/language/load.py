@@ -83,9 +83,9 @@ def _fitting(definitions: Definitions, name: str, arguments: Mapping[str, Any]) 
 
 
 def locate(spec: str) -> tuple[Path, str | None]:
-    """The file and, where the spec says it, the model. Raises E202."""
+    """The file and, where the spec says it, the model. Raises E506."""
     if "\0" in spec:
-        raise error("E202", "a model's name has no NUL in it")
+        raise error("E506", "a model's name has no NUL in it")
     known = bundled_models()
     if spec in known:
         return known[spec], spec
@@ -95,7 +95,7 @@ def locate(spec: str) -> tuple[Path, str | None]:
     if spec.endswith(".cnn") or "/" in spec or Path(spec).exists():
         return Path(spec), None
     help = nearest(spec, known) or f"bundled are {listed(known)}"
-    raise error("E202", f"{spec} is neither a file nor a bundled model", help=help)
+    raise error("E506", f"{spec} is neither a file nor a bundled model", help=help)
 
 
 def ordered(found: list[Diagnostic]) -> list[Diagnostic]:
@@ -142,7 +142,8 @@ def _chosen(definitions: Definitions, name: str | None, stem: str) -> str:
             raise CnnError(definitions.found or [Diagnostic("E110", "there is no model in it", span)])
         raise error("E202", f"{definitions.source.name} holds several models: name one, as file.cnn:name", help=help)
     if name not in models:
-        help = nearest(name, models) or f"there are {listed(templates_last(models))}"
+        near = nearest(name, models)
+        help = f"there are {listed(templates_last(models))}" + (f"; {near}" if near else "")
         raise error("E202", f"there is no model {name} in {definitions.source.name}", help=help)
     return name
 
