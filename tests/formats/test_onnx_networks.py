@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +20,7 @@ import onnx_networks
 onnx = pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")
 
-NETWORKS = [
-    onnx_networks.lenet5,
-    onnx_networks.resnet20,
-    onnx_networks.resnet18,
-    onnx_networks.googlenet,
-    onnx_networks.oddities,
-]
+NETWORKS = ["lenet5", "resnet20", "resnet18", "googlenet", "oddities"]
 
 
 def reference(g: Graph, weights: dict[str, Any], images: Any) -> dict[str, Any]:
@@ -39,10 +32,10 @@ def session(path: Path) -> Any:
     return runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
 
-@pytest.mark.parametrize("build", NETWORKS)
-def test_network(build: Callable[[], Graph], tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", NETWORKS)
+def test_network(name: str, tmp_path: Path) -> None:
     """Batches of 1 and 3 from one file; heads and a named value too. Compared before the softmax, where there is one."""
-    g = build()
+    g = onnx_networks.oddities() if name == "oddities" else onnx_networks.bundled(name)
     weights = onnx_networks.random_weights(g)
     export_onnx(g, weights, tmp_path / "net.onnx", heads=True, outputs=tuple(g.names))
     run = session(tmp_path / "net.onnx")
@@ -54,15 +47,15 @@ def test_network(build: Callable[[], Graph], tmp_path: Path) -> None:
     want = reference(g, weights, images)
     for n in (1, 3):
         found = dict(zip(names, run.run(None, {"image": images[:n]}), strict=True))
-        for name, y in found.items():
-            assert y.shape == (n, *want[name].shape[1:])
-            if name != "output" or not g.names:
-                assert np.max(np.abs(y - want[name][:n])) <= 1e-4 * np.max(np.abs(want[name][:n])), name
+        for key, y in found.items():
+            assert y.shape == (n, *want[key].shape[1:])
+            if key != "output" or not g.names:
+                assert np.max(np.abs(y - want[key][:n])) <= 1e-4 * np.max(np.abs(want[key][:n])), key
         assert np.array_equal(found["output"].argmax(-1), want["output"][:n].argmax(-1)) or not g.names
 
 
 def test_batch_is_fixed_on_request_and_heads_stay_out(tmp_path: Path) -> None:
-    g = onnx_networks.googlenet()
+    g = onnx_networks.bundled("googlenet")
     weights = onnx_networks.random_weights(g)
     export_onnx(g, weights, tmp_path / "net.onnx", batch=2)
     run = session(tmp_path / "net.onnx")
@@ -73,7 +66,7 @@ def test_batch_is_fixed_on_request_and_heads_stay_out(tmp_path: Path) -> None:
 
 
 def test_the_same_bytes_twice(tmp_path: Path) -> None:
-    g = onnx_networks.lenet5()
+    g = onnx_networks.bundled("lenet5")
     weights = onnx_networks.random_weights(g)
     for name in "ab":
         export_onnx(g, weights, tmp_path / name)
@@ -109,7 +102,7 @@ def refused(*args: Any, **keys: Any) -> str:
 
 
 def test_what_is_refused(tmp_path: Path) -> None:
-    g = onnx_networks.lenet5()
+    g = onnx_networks.bundled("lenet5")
     weights = onnx_networks.random_weights(g)
     path = tmp_path / "x.onnx"
     assert "E643" in (text := refused(g, weights, path, outputs=("logit",)))
@@ -126,6 +119,8 @@ def test_what_is_refused(tmp_path: Path) -> None:
 
 def test_without_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
-    text = refused(onnx_networks.lenet5(), onnx_networks.random_weights(onnx_networks.lenet5()), tmp_path / "x.onnx")
+    text = refused(
+        onnx_networks.bundled("lenet5"), onnx_networks.random_weights(onnx_networks.bundled("lenet5")), tmp_path / "x.onnx"
+    )
     assert "E641" in text
     assert 'pip install "cnndsl[onnx]"' in text

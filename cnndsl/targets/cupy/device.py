@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 
-from cnndsl.errors import error
+from cnndsl.errors import CnnError, error
 
 INSTALL = 'pip install "cnndsl[cuda12]" (or cuda13, as your driver has it)'
 
@@ -21,3 +21,14 @@ def check_device() -> None:
         raise error("E641", f"the cupy target needs an NVIDIA GPU to run: {e}") from None
     if not count:
         raise error("E641", "the cupy target needs an NVIDIA GPU to run, and finds none")
+
+
+def describe() -> str:
+    """The GPU that would be used, for `cnndsl doctor`; or why there is none."""
+    try:
+        check_device()
+    except CnnError as e:
+        return f"none used: {e.diagnostics[0].message}"
+    from cnndsl.targets.cupy import frame
+
+    return frame.device_name()

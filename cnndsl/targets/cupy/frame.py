@@ -34,6 +34,11 @@ def devices() -> int:
     return int(cp.cuda.runtime.getDeviceCount())
 
 
+def device_name() -> str:
+    """The current GPU, as the driver calls it."""
+    return str(cp.cuda.runtime.getDeviceProperties(cp.cuda.Device().id)["name"].decode())
+
+
 def read_tensors(path: str) -> dict[str, Any]:
     """As in the NumPy target."""
     raise NotImplementedError(path)

@@ -126,6 +126,7 @@ def test_running_needs_cupy(monkeypatch: pytest.MonkeyPatch) -> None:
         TARGET.check_device()
     assert caught.value.code == "E641"
     assert "cnndsl[cuda12]" in str(caught.value)
+    assert device.describe() == "none used: the cupy target needs CuPy to run"
     with pytest.raises(CnnError, match="needs CuPy"):
         compile(cupy_networks.lenet5(), target="cupy")
 
