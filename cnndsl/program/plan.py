@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import replace
 
+from cnndsl.errors import error
 from cnndsl.graph.batch import batched_values
 from cnndsl.graph.graph import CONSTANT, INPUT, STATE, Graph, Node, Value
 from cnndsl.graph.target import Choice, Target
@@ -73,10 +74,11 @@ class _Planner:
     def _prepared(self) -> set[Node]:
         """Nodes that depend on state and constants alone, where no run changes that state."""
         found: set[Node] = set()
+        results = {self.roots[v].node for v in self.graph.results}  # made anew by each run, in the caller's arrays
         for node in self.graph.nodes:
             fixed = node.op is CONSTANT or (node.op is STATE and node.attrs.name not in self.graph.updates)
             fed = node.op not in SOURCES and bool(node.operands) and all(x.node in found for x in node.operands)
-            if not self.training and (fixed or fed):
+            if not self.training and (fixed or (fed and node not in results)):
                 found.add(node)
         return found
 
@@ -152,8 +154,11 @@ class _Planner:
         self._updates_in_place(regions, moments)
         lives: list[Life] = []
         joins: list[tuple[Join, ...]] = []
+        final, stays = self._final_reads(regions)
+        homes: dict[Value, Value] = {}  # the value whose bytes a value takes over: itself, or a dying operand's
+        outer: dict[Value, Life] = {}
         for r, (steps, workers) in enumerate(regions):
-            local: list[Life] = []
+            inner: dict[Value, Life] = {}
             made: list[Join] = []
             start, stop = moments[steps[0].node], moments[steps[-1].node]
             for i, step in enumerate(steps):
@@ -165,20 +170,30 @@ class _Planner:
                         continue
                     self.buffers[y] = Buffer(self._value_name(step.node, k), y.type, "arena")
                     inside = workers > 1 and y in self.batched and readers[y] <= {r} and last.get(y, 0) < end
-                    if inside:
+                    below = self._dying(y, final, last, end)
+                    home = homes[y] = y if below is None else homes[below]
+                    if home in inner and inside:
+                        inner[home] = self._longer(inner[home], stays.get((r, y), i))
+                    elif home in outer and (home is not y):
+                        outer[home] = self._longer(outer[home], max(last.get(y, 0), moments[step.node]))
+                    elif inside:
+                        homes[y] = y
                         share = -(-self.batch // workers) * (y.type.nbytes // self.batch)
-                        stays = max((j for j, s in enumerate(steps) if y in self.reads[s.node]), default=i)
-                        local.append(Life(y, share, i, stays))
+                        inner[y] = Life(y, share, i, stays.get((r, y), i))
                     else:
-                        lives.append(Life(y, y.type.nbytes, moments[step.node], max(last.get(y, 0), moments[step.node])))
-            offsets, share = place(local)
-            for y, offset in offsets.items():
-                assert isinstance(y, Value)
-                self.buffers[y] = replace(self.buffers[y], offset=offset, local=aligned(share))
+                        homes[y] = y
+                        now = moments[step.node]
+                        outer[y] = Life(y, y.type.nbytes, now, max(last.get(y, 0), now))
+            offsets, share = place(inner.values())
+            for step in steps:
+                for y in step.node.outputs:
+                    if homes.get(y) in inner:
+                        self.buffers[y] = replace(self.buffers[y], offset=offsets[homes[y]], local=aligned(share))
+            local = bool(inner)
             if local:
                 lives.append(Life(("local", r), aligned(share) * workers, start, stop))
             joins.append(tuple(made))
-        offsets, total = place(lives)
+        offsets, total = place([*lives, *outer.values()])
         for r, (steps, _) in enumerate(regions):
             base = offsets.get(("local", r), 0)
             joins[r] = tuple(Join(replace(j.partial, offset=offsets[j.partial.name]), j.total) for j in joins[r])
@@ -186,13 +201,56 @@ class _Planner:
                 for y in step.node.outputs:
                     b = self.buffers[y]
                     if b.space == "arena":
-                        self.buffers[y] = replace(b, offset=base + b.offset if b.local else offsets[y])
+                        self.buffers[y] = replace(b, offset=base + b.offset if b.local else offsets[homes[y]])
         joins = [tuple(Join(j.partial, self._total(j)) for j in made) for made in joins]
-        for name, value in self.graph.updates.items():
-            home = self.buffers[self.graph.state_values[name]]
-            if self.buffers[self.roots[value]] is not home:
-                self.copies.append(Copy(self._view(value), home))
+        self._copy_updates()
         return total, joins
+
+    def _copy_updates(self) -> None:
+        """Copies for the updates that could not be written in place; one that reads a state before one that writes it."""
+        waiting = {}
+        for name, value in self.graph.updates.items():
+            target = self.buffers[self.graph.state_values[name]]
+            if self.buffers[self.roots[value]] is not target:
+                waiting[name] = Copy(self._view(value), target)
+        while waiting:
+            read = {c.source.slot for c in waiting.values() if c.source.space == "state"}
+            ready = [name for name in waiting if name not in read]
+            if not ready:
+                raise error("E601", f"the updates of {', '.join(waiting)} exchange their states")
+            self.copies += [waiting.pop(name) for name in ready]
+
+    def _final_reads(self, regions: list[tuple[list[Step], int]]) -> tuple[dict[Value, Node], dict[tuple[int, Value], int]]:
+        """The last node in the whole run that reads a value, and the last position in each region where it is read."""
+        final: dict[Value, Node] = {}
+        stays: dict[tuple[int, Value], int] = {}
+        for r, (steps, _) in enumerate(regions):
+            for i, step in enumerate(steps):
+                for x in self.reads[step.node]:
+                    final[x] = step.node
+                    stays[r, x] = i
+        return final, stays
+
+    def _dying(self, y: Value, final: dict[Value, Node], last: dict[Value, int], end: int) -> Value | None:
+        """An operand that `y` may be written over: `y` is pointwise, and the last to read it, as an array of its own shape.
+
+        Cut between workers this stays sound: both carry the batch, so a worker touches its own images of them alone.
+        """
+        node = y.node
+        if len(node.outputs) > 1 or not is_pointwise(node):
+            return None
+        shown = [(self.roots[x], x.type) for x in node.operands]
+        for root, type_ in shown:
+            buffer = self.buffers.get(root)
+            fits = type_ == y.type == root.type and all(t == y.type for r, t in shown if r is root)
+            mine = buffer is not None and buffer.space == "arena" and final.get(root) is node and last.get(root, 0) < end
+            if fits and mine and (root in self.batched) == (y in self.batched):
+                return root
+        return None
+
+    @staticmethod
+    def _longer(life: Life, last: int) -> Life:
+        return replace(life, last=max(life.last, last))
 
     def _moments(self, regions: list[tuple[list[Step], int]]) -> tuple[dict[Node, int], dict[Node, int]]:
         """The moment and the region of each node: moments count kernels, but a region of several workers is one."""
@@ -213,6 +271,7 @@ class _Planner:
         The kernel that makes it may itself read the old value if it is pointwise: it reads each number before it
         writes it. In a region of several workers, other kernels of that region must not read it at all.
         """
+        kept = {self.roots[v] for v in self.graph.results}  # read when a run ends
         many = {s.node for steps, workers in regions if workers > 1 for s in steps}
         users: dict[Value, list[Node]] = defaultdict(list)
         for node in self.kernel_names:
@@ -220,7 +279,7 @@ class _Planner:
                 users[x].append(node)
         for name, value in self.graph.updates.items():
             root, state = self.roots[value], self.graph.state_values[name]
-            if root in self.buffers or root.type != state.type or root.node in many:
+            if root in self.buffers or state in kept or root.type != state.type or root.node in many:
                 continue
             maker = moments[root.node]
             others = [n for n in users[state] if n is not root.node]
