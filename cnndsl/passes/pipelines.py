@@ -1,9 +1,12 @@
 """The pipelines: which passes run, in which order. A pass is named as the command line names it."""
 
+from cnndsl.passes.common_subexpressions import common_subexpressions
 from cnndsl.passes.dead_code import dead_code
+from cnndsl.passes.fold_batch_norm import fold_batch_norm
+from cnndsl.passes.fold_constants import fold_constants
 from cnndsl.passes.fuse import fuse
 from cnndsl.passes.inference import inference
 from cnndsl.passes.specialise import specialise
 
-INFERENCE = (specialise, inference, dead_code, fuse)
-TRAINING = (dead_code, fuse)
+INFERENCE = (specialise, inference, fold_constants, common_subexpressions, dead_code, fold_batch_norm, dead_code, fuse)
+TRAINING = (fold_constants, common_subexpressions, dead_code, fuse)

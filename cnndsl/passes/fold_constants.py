@@ -1,0 +1,44 @@
+"""fold_constants: what depends on constants alone becomes a constant, by the op's own meaning.
+
+Only results of at most 4 KB: a constant is text in the emitted file. State is not constant: weights change.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cnndsl.graph.graph import CONSTANT, CONSTANT_BYTES, SOURCES, Graph, Node, Value, copy_node, rewrite
+from cnndsl.passes.context import Context
+
+
+def fold_constants(graph: Graph, ctx: Context) -> Graph:
+    """`graph` must be specialised."""
+
+    def visit(out: Graph, node: Node, operands: tuple[Value, ...]) -> tuple[Value, ...] | None:
+        if node.op in SOURCES or not operands or any(x.node.op is not CONSTANT for x in operands):
+            return None
+        if node.op.view:
+            return copy_node(out, node, operands)
+        size = max(y.type.nbytes for y in node.outputs)
+        if size > CONSTANT_BYTES:
+            ctx.log.refused("folded", node, f"its result has {size} bytes, a constant at most {CONSTANT_BYTES}")
+            return None
+        found = _evaluated(node, operands)
+        if any(not np.all(np.isfinite(a)) for a in found if a.dtype.kind == "f"):
+            ctx.log.refused("folded", node, "its result is not finite")
+            return None
+        ctx.log.fired(f"folded {node.op.name}", node)
+        return tuple(
+            out.constant(tuple(a.reshape(-1).tolist()), y.type.dtype, y.type.sizes) for a, y in zip(found, node.outputs, strict=True)
+        )
+
+    return rewrite(graph, visit)
+
+
+def _evaluated(node: Node, operands: tuple[Value, ...]) -> list[np.ndarray]:  # type: ignore[type-arg]
+    types = [x.type for x in operands]
+    attrs = node.op.resolve(node.attrs, *types) if node.op.resolve else node.attrs
+    arrays = [np.asarray(x.node.attrs.data, x.type.dtype).reshape(x.type.sizes) for x in operands]
+    with np.errstate(all="ignore"):
+        found = node.op.reference(np, attrs, *arrays)
+    return [np.asarray(a, y.type.dtype) for a, y in zip(found, node.outputs, strict=True)]
