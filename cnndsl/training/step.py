@@ -153,7 +153,7 @@ def build_step(
     ctx = Context(None, options, Log())
     graph = training(specialise(graph, ctx), ctx)
 
-    total = _loss(graph, loss)
+    total = add_loss(graph, loss)
     wanted = {name: named(graph, name) for name in outputs}
     rate = scalar(graph, "rate", "float32")
     states = {n: s for n, s in graph.state.items() if s.kind == "parameter"}
@@ -169,7 +169,7 @@ def _names_head(graph: Graph, term: LossTerm) -> bool:
     return any(isinstance(x, str) and x in graph.heads for x in term.call.args)
 
 
-def _loss(graph: Graph, terms: Sequence[LossTerm]) -> Value:
+def add_loss(graph: Graph, terms: Sequence[LossTerm]) -> Value:
     """Σ weight · loss, a scalar."""
     total: Value | None = None
     for term in terms:
