@@ -1,0 +1,278 @@
+"""Reading the text form of a graph (`cnndsl.graph.text`). Plain recursive descent; nothing of the text is executed."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from typing import Any
+
+from cnndsl.errors import CnnError, Source, Span, error
+from cnndsl.graph.expr import PRIMITIVES, Expr
+from cnndsl.graph.graph import CONSTANT, INPUT, STATE, Graph, Origin, SourceAttrs, State, Value
+from cnndsl.graph.op import REGISTRY
+from cnndsl.graph.sizes import Affine, Size
+from cnndsl.graph.types import DTYPES, TensorType
+
+TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*"|->|[A-Za-z_]\w*|-?(?:\d+\.?\d*(?:[eE][+-]?\d+)?|inf\b|nan\b)|\S')
+DEEPEST = 8
+LONGEST_NUMBER = 40
+SOURCE_OPS = {"input": INPUT, "state": STATE, "constant": CONSTANT}
+
+
+def parse_graph(text: str, name: str = "<graph>") -> Graph:
+    """The graph that `text` describes. Raises E103 with the place, E208 for an unknown op, E3xx from the shape rules."""
+    reader = _Reader(Source(name, text))
+    graph = reader.graph(0)
+    if reader.at < len(reader.tokens):
+        raise reader.wrong("the end of the text")
+    return graph
+
+
+class _Reader:
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.tokens = [(m.group(), m.start()) for m in TOKEN.finditer(source.text)]
+        self.at = 0
+
+    def span(self) -> Span:
+        text, start = self.tokens[self.at] if self.at < len(self.tokens) else ("", len(self.source.text))
+        return Span(self.source, start, start + max(len(text), 1))
+
+    def wrong(self, wanted: str, code: str = "E103") -> CnnError:
+        return error(code, f"expected {wanted}", self.span())
+
+    def peek(self, ahead: int = 0) -> str:
+        return self.tokens[self.at + ahead][0] if self.at + ahead < len(self.tokens) else ""
+
+    def take(self, wanted: str = "") -> str:
+        found = self.peek()
+        if not found or (wanted and found != wanted):
+            raise self.wrong(wanted or "more text")
+        self.at += 1
+        return found
+
+    def took(self, text: str) -> bool:
+        if self.peek() == text:
+            self.at += 1
+            return True
+        return False
+
+    # Parts -------------------------------------------------------------------------------------------------------
+
+    def string(self) -> str:
+        if not self.peek().startswith('"'):
+            raise self.wrong("a text in quotes")
+        try:
+            return str(json.loads(self.peek()))
+        except ValueError:
+            raise self.wrong("a text in quotes") from None
+        finally:
+            self.at += 1
+
+    def whole(self) -> int:
+        found = self.peek()
+        if not found.lstrip("-").isascii() or not found.lstrip("-").isdigit() or len(found) > LONGEST_NUMBER:
+            raise self.wrong("a whole number")
+        self.at += 1
+        return int(found)
+
+    def value(self, depth: int) -> Any:
+        found = self.peek()
+        if depth > DEEPEST:
+            raise self.wrong(f"at most {DEEPEST} levels of nesting", "E902")
+        if found in ("none", "true", "false"):
+            self.at += 1
+            return {"none": None, "true": True, "false": False}[found]
+        if found.startswith('"'):
+            return self.string()
+        if found == "(":
+            return self.tuple(depth)
+        if found == "[":
+            return self.expr()
+        if found == "graph":
+            return self.graph(depth + 1)
+        return self.number()
+
+    def tuple(self, depth: int) -> tuple[Any, ...]:
+        self.take("(")
+        items: list[Any] = []
+        while not self.took(")"):
+            if items:
+                self.take(",")
+            items.append(self.value(depth + 1))
+        return tuple(items)
+
+    def number(self) -> int | float:
+        found = self.peek()
+        if found.lstrip("-").isdigit():
+            return self.whole()
+        try:
+            if len(found) > LONGEST_NUMBER:
+                raise ValueError
+            number = float(found)
+        except ValueError:
+            raise self.wrong("a value") from None
+        self.at += 1
+        return number
+
+    def expr(self) -> Expr:
+        self.take("[")
+        steps: list[Expr] = []
+        while True:
+            last = self.step(steps)
+            steps.append(last)
+            if not self.took(";"):
+                break
+        self.take("]")
+        return last
+
+    def step(self, steps: list[Expr]) -> Expr:
+        if self.peek(1) not in ("(", ":"):
+            return self.argument(steps)
+        fn = self.peek()
+        if fn not in PRIMITIVES or fn in ("var", "const"):
+            raise self.wrong("a scalar primitive", "E208")
+        self.at += 1
+        dtype = self.dtype() if self.took(":") else None
+        self.take("(")
+        args: list[Expr] = []
+        while not self.took(")"):
+            if args:
+                self.take(",")
+            args.append(self.argument(steps))
+        if len(args) != PRIMITIVES[fn] or (fn == "cast") != (dtype is not None):
+            raise self.wrong(f"{PRIMITIVES[fn]} argument(s) of {fn}")
+        return Expr(fn, tuple(args), dtype)
+
+    def argument(self, steps: list[Expr]) -> Expr:
+        if self.took("$"):
+            number = self.whole()
+            if not 0 <= number < len(steps):
+                raise self.wrong("a step that stands before")
+            return steps[number]
+        found = self.peek()
+        if re.fullmatch(r"x\d{1,6}", found):
+            self.at += 1
+            return Expr("var", (), int(found[1:]))
+        return Expr("const", (), self.value(DEEPEST))
+
+    def dtype(self) -> str:
+        if self.peek() not in DTYPES:
+            raise self.wrong("an element type")
+        return self.take()
+
+    def type(self) -> TensorType:
+        dtype = self.dtype()
+        self.take("[")
+        shape: list[Size] = []
+        while not self.took("]"):
+            if shape:
+                self.take(",")
+            shape.append(self.size())
+        return TensorType(tuple(shape), dtype)
+
+    def size(self) -> Size:
+        total: Size = 0
+        while self.peek() not in (",", "]"):
+            self.took("+")
+            factor = self.whole() if self.peek()[:1] in "-0123456789" and self.peek() else 1
+            if self.peek().isidentifier():
+                total = total + Affine.symbol(self.take()) * factor
+            else:
+                total = total + factor
+        return total
+
+    def fields(self, cls: Any, depth: int, given: dict[str, Any]) -> Any:
+        known = {f.name for f in dataclasses.fields(cls)}
+        while self.peek(1) == "=":
+            if self.peek() not in known or self.peek() in given:
+                raise self.wrong(f"one of {', '.join(sorted(known - set(given))) or 'no fields'}")
+            name = self.take()
+            self.take("=")
+            given[name] = self.value(depth)
+        try:
+            return cls(**given)
+        except TypeError:
+            raise self.wrong(f"the fields {', '.join(sorted(known - set(given)))}") from None
+
+    # The graph ---------------------------------------------------------------------------------------------------
+
+    def graph(self, depth: int) -> Graph:
+        if depth > DEEPEST:
+            raise self.wrong(f"at most {DEEPEST} graphs inside each other", "E902")
+        self.take("graph")
+        graph = Graph(self.string())
+        self.take("{")
+        tables = {"output": graph.outputs, "update": graph.updates, "name": graph.names, "head": graph.heads}
+        values: list[tuple[Value, ...]] = []
+        while not self.took("}"):
+            if self.took("state"):
+                key = self.string()
+                self.take(":")
+                graph.state[key] = self.fields(State, depth, {"name": key, "type": self.type()})
+            elif self.peek() in tables:
+                table = tables[self.take()]
+                key = self.string()
+                self.take("=")
+                table[key] = self.ref(values)
+            else:
+                values.append(self.node(graph, values, depth))
+        return graph
+
+    def ref(self, values: list[tuple[Value, ...]]) -> Value:
+        self.take("%")
+        span, text = self.span(), self.take()
+        node, _, index = text.partition(".")
+        try:
+            if len(text) > LONGEST_NUMBER:
+                raise ValueError
+            return values[int(node)][int(index or 0)]
+        except (ValueError, IndexError):
+            raise error("E103", f"%{text[:20]} is not a value that stands before", span) from None
+
+    def node(self, graph: Graph, values: list[tuple[Value, ...]], depth: int) -> tuple[Value, ...]:
+        self.take("%")
+        if self.whole() != len(values):
+            self.at -= 1
+            raise self.wrong(f"node {len(values)}")
+        self.take("=")
+        span, word = self.span(), self.take()
+        if word in SOURCE_OPS:
+            return self.source_node(graph, SOURCE_OPS[word], span)
+        if word not in REGISTRY:
+            raise error("E208", f"there is no op {word}", span)
+        op = REGISTRY[word]
+        self.take("(")
+        operands: list[Value] = []
+        while not self.took(")"):
+            if operands:
+                self.take(",")
+            operands.append(self.ref(values))
+        attrs = self.fields(op.attrs, depth, {})
+        types, path = self.tail()
+        made = graph.add(op, operands, attrs, Origin(path, span))
+        if [y.type for y in made] != types:
+            raise error("E103", f"{word} gives {', '.join(str(y.type) for y in made)} here", span)
+        return made
+
+    def source_node(self, graph: Graph, op: Any, span: Span) -> tuple[Value, ...]:
+        data = self.tuple(0) if op is CONSTANT else ()
+        name = "" if op is CONSTANT else self.string()
+        batched = self.took("batched")
+        types, path = self.tail()
+        if len(types) != 1:
+            raise error("E103", "one type is expected here", span)
+        made = graph.add(op, (), SourceAttrs(name, data, types[0], batched), Origin(path, span))
+        if op is INPUT:
+            graph.inputs[name] = made[0]
+        elif op is STATE:
+            graph.state_values[name] = made[0]
+        return made
+
+    def tail(self) -> tuple[list[TensorType], str]:
+        self.take("->")
+        types = [self.type()]
+        while self.took(","):
+            types.append(self.type())
+        return types, self.string() if self.took("@") else ""
