@@ -225,8 +225,7 @@ class _Run:
         if at.data != self.data:
             raise error("E711", f"{run_dir} was trained on other data: {at.data}; these are {self.data}")
         checkpoint.fitting(state, self.step.state)
-        for name, array in self.step.state.items():
-            array[...] = state[name]
+        self.step.executable.load(state)
         return replace(at, recipe=self.entries)
 
     def _describe(self, run_dir: Path) -> None:
