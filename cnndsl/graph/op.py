@@ -16,7 +16,7 @@ from cnndsl.graph.expr import Expr
 from cnndsl.graph.types import TensorType
 
 if TYPE_CHECKING:
-    from cnndsl.graph.graph import Graph, Value
+    from cnndsl.graph.graph import Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,4 +170,7 @@ def truth(x: Any, what: str) -> None:
     expect(isinstance(x, bool), f"{what} to be true or false", "E302", given=x)
 
 
-__all__ = ["CnnError", "NoAttrs", "Op", "REGISTRY", "Reject", "Sample", "WeightSpec", "Work", "expect", "number", "register", "sample", "truth"]
+__all__ = [
+    "CnnError", "NoAttrs", "Op", "REGISTRY", "Reject", "Sample", "WeightSpec", "Work",
+    "expect", "number", "register", "sample", "truth",
+]  # fmt: skip

@@ -9,13 +9,13 @@ both sides, odd kernels only.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Union
+from typing import Any
 
 from cnndsl.errors import error
 from cnndsl.graph.op import expect
 from cnndsl.graph.sizes import Size, ceil_div
 
-Pad = Union[str, tuple[tuple[int, int], ...]]
+Pad = str | tuple[tuple[int, int], ...]
 
 
 def whole(x: Any, what: str, minimum: int = 1) -> int:
@@ -48,7 +48,12 @@ def clean_pad(pad: Any) -> Any:
     if not isinstance(pad, (tuple, list)):
         return whole(pad, "pad", 0)
     parts = tuple(per_axis(p, "pad", 0) for p in pad)
-    expect(all(isinstance(p, int) or len(p) == 2 for p in parts), "pad with one number or [begin, end] for each axis", "E304", pad=pad)
+    expect(
+        all(isinstance(p, int) or len(p) == 2 for p in parts),
+        "pad with one number or [begin, end] for each axis",
+        "E304",
+        pad=pad,
+    )
     return parts
 
 

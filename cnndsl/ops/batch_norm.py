@@ -31,6 +31,7 @@ def weights(a: BatchNormAttrs, x: TensorType) -> tuple[WeightSpec, ...]:
     expect(x.is_float and x.rank >= 2, "a float tensor with a channel axis", x=x)
     c = x.channels
     expect(isinstance(c, int), "a known number of channels", "E602", channels=c)
+    assert isinstance(c, int)
     return (
         WeightSpec("gamma", (c,), "ones", decay=False),
         WeightSpec("beta", (c,), decay=False),

@@ -111,7 +111,7 @@ def reference(xp: Any, a: Any, x: Any, w: Any, b: Any = None) -> tuple[Any]:
         xg = x[..., g * w.shape[-2] : (g + 1) * w.shape[-2]]
         wg = w[..., g * (filters // groups) : (g + 1) * (filters // groups)]
         total = 0
-        taps = [()]
+        taps: Any = [()]
         for k in a.kernel:
             taps = [(*t, m) for t in taps for m in range(k)]
         for tap in taps:
@@ -164,7 +164,7 @@ def input_grad_reference(xp: Any, a: Any, gy: Any, w: Any) -> tuple[Any]:
     rank, channels, filters = len(a.kernel), w.shape[-2], w.shape[-1] // a.groups
     if a.flip:
         w = w[(slice(None, None, -1),) * rank]
-    taps = [()]
+    taps: Any = [()]
     for k in a.kernel:
         taps = [(*t, m) for t in taps for m in range(k)]
     gx = xp.zeros((gy.shape[0], *(n + b + e for n, (b, e) in zip(a.sizes, a.pad)), a.sizes[-1]), gy.dtype)
@@ -187,7 +187,7 @@ def weight_grad_reference(xp: Any, a: Any, x: Any, gy: Any) -> tuple[Any]:
     rank, channels, filters = len(a.kernel), a.sizes[-1] // a.groups, gy.shape[-1] // a.groups
     x = xp.pad(x, ((0, 0), *a.pad, (0, 0)))
     gw = xp.zeros((*a.kernel, channels, gy.shape[-1]), gy.dtype)
-    taps = [()]
+    taps: Any = [()]
     for k in a.kernel:
         taps = [(*t, m) for t in taps for m in range(k)]
     for tap in taps:
@@ -233,8 +233,14 @@ CONV = Op(
     ),
     rejects=(
         Reject(("float32[2,7,7,3]", "float32[3,3,4,4]"), "a weight of shape", {"filters": 4, "kernel": (3, 3), "bias": False}),
-        Reject(("float32[2,2,2,3]", "float32[3,3,3,4]"), "fits its padded input", {"filters": 4, "kernel": (3, 3), "bias": False}),
-        Reject(("float32[2,7,7,3]", "float32[3,3,1,4]"), "groups that divide", {"filters": 4, "kernel": (3, 3), "groups": 2, "bias": False}),
+        Reject(
+            ("float32[2,2,2,3]", "float32[3,3,3,4]"), "fits its padded input", {"filters": 4, "kernel": (3, 3), "bias": False}
+        ),
+        Reject(
+            ("float32[2,7,7,3]", "float32[3,3,1,4]"),
+            "groups that divide",
+            {"filters": 4, "kernel": (3, 3), "groups": 2, "bias": False},
+        ),
         Reject(("int32[2,7,7,3]", "float32[3,3,3,4]"), "a float tensor", {"filters": 4, "kernel": (3, 3), "bias": False}),
     ),
 )
@@ -252,7 +258,7 @@ _GRAD_SAMPLES: tuple[dict[str, Any], ...] = (
 def _grad_samples(which: str) -> tuple[Any, ...]:
     found = []
     for keys in _GRAD_SAMPLES:
-        a = {"flip": False, "sizes": (7, 6, 4)} | keys
+        a: dict[str, Any] = {"flip": False, "sizes": (7, 6, 4)} | keys
         space = window.out_sizes((7, 6), a["kernel"], a["stride"], a["dilation"], a["pad"])
         gy, other = (2, *space, 6), ((*a["kernel"], 4 // a["groups"], 6) if which == "input" else (2, 7, 6, 4))
         found.append(sample(gy, other, **a) if which == "input" else sample(other, gy, **a))

@@ -27,7 +27,11 @@ def broadcast(*shapes: tuple[Size, ...]) -> tuple[Size, ...]:
         size: Size = 1
         for shape in shapes:
             if len(shape) >= -axis and shape[axis] != 1:
-                expect(size == 1 or size == shape[axis], "sizes that agree", sizes=" and ".join(f"{s}" for s in (size, shape[axis])))
+                expect(
+                    size == 1 or size == shape[axis],
+                    "sizes that agree",
+                    sizes=" and ".join(f"{s}" for s in (size, shape[axis])),
+                )
                 size = shape[axis]
         out.append(size)
     return tuple(out)

@@ -103,10 +103,10 @@ def max_reference(xp: Any, a: Any, x: Any) -> tuple[Any]:
         sizes.append(out)
         pads.append((b, max(e, (out - 1) * s + d * (k - 1) + 1 - n - b)))
     x = xp.pad(x, ((0, 0), *pads, (0, 0)), constant_values=-xp.inf)
-    taps = [()]
+    taps: Any = [()]
     for k in a.window:
         taps = [(*t, m) for t in taps for m in range(k)]
-    y = None
+    y: Any = None
     for tap in taps:
         cut = [slice(m * d, m * d + (o - 1) * s + 1, s) for m, d, o, s in zip(tap, a.dilation, sizes, a.stride)]
         part = x[(slice(None), *cut)]
@@ -128,7 +128,7 @@ def avg_reference(xp: Any, a: Any, x: Any) -> tuple[Any]:
     ones = xp.ones([n + (sum(p) - sum(c)) for n, p, c in zip(x.shape[1:-1], pads, counted)], x.dtype)
     ones = xp.pad(ones, counted)[..., None]
     x = xp.pad(x, ((0, 0), *pads, (0, 0)))
-    taps = [()]
+    taps: Any = [()]
     for k in a.window:
         taps = [(*t, m) for t in taps for m in range(k)]
     total, count = 0, 0
@@ -150,7 +150,7 @@ def max_grad_reference(xp: Any, a: Any, x: Any, y: Any, gy: Any) -> tuple[Any]:
     wide = xp.pad(x, ((0, 0), *pads, (0, 0)), constant_values=-xp.inf)
     gx = xp.zeros_like(wide)
     free = xp.ones(y.shape, bool)
-    taps = [()]
+    taps: Any = [()]
     for k in a.window:
         taps = [(*t, m) for t in taps for m in range(k)]
     for tap in taps:
@@ -185,7 +185,7 @@ def avg_grad_reference(xp: Any, a: Any, gy: Any) -> tuple[Any]:
         counted.append((0, extra - e) if a.count_padding else (b, extra))
     ones = xp.ones([n + (sum(p) - sum(c)) for n, p, c in zip(a.sizes, pads, counted)], gy.dtype)
     ones = xp.pad(ones, counted)[..., None]
-    taps = [()]
+    taps: Any = [()]
     for k in a.window:
         taps = [(*t, m) for t in taps for m in range(k)]
     cuts = [tuple(slice(m, m + (o - 1) * s + 1, s) for m, o, s in zip(tap, sizes, a.stride)) for tap in taps]
@@ -217,7 +217,7 @@ def work(a: Any, x: TensorType, *rest: TensorType) -> Work:
     return Work(operations=taps * x.with_shape(x.shape[0], *geometry(a, x)[1], x.channels).elements)
 
 
-_WINDOW = {"words": {"pad": PADS, "round": ROUNDS}, "resolve": resolve, "work": work, "word": True}
+_WINDOW: dict[str, Any] = {"words": {"pad": PADS, "round": ROUNDS}, "resolve": resolve, "work": work, "word": True}
 _SHAPES = (
     sample((2, 6, 6, 3), window=(2, 2)),
     sample((2, 7, 8, 2), window=(3, 3), stride=2, pad=1),
@@ -243,7 +243,7 @@ AVG_POOL = Op(
     samples=(*_SHAPES, sample((2, 7, 8, 2), window=(3, 3), stride=2, pad=1, count_padding=True, round="ceil")),
     rejects=_REJECTS, window=lambda a: (a.window, a.strides), **_WINDOW,
 )  # fmt: skip
-_RESOLVED = {"window": (3, 3), "stride": (2, 2), "pad": ((1, 1), (1, 1)), "round": "floor"}
+_RESOLVED: dict[str, Any] = {"window": (3, 3), "stride": (2, 2), "pad": ((1, 1), (1, 1)), "round": "floor"}
 
 
 def _pooled_sample() -> tuple[Any, ...]:

@@ -1,0 +1,53 @@
+"""Sizes with symbols: arithmetic agrees with the integers, and what is undecided says so."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cnndsl.errors import CnnError
+from cnndsl.graph.sizes import Affine, bind, ceil_div
+
+H, W = Affine.symbol("H"), Affine.symbol("W")
+SMALL = st.integers(-20, 20)
+
+
+@given(a=SMALL, b=SMALL, c=SMALL, h=st.integers(1, 50), w=st.integers(1, 50))
+def test_arithmetic_is_that_of_integers(a: int, b: int, c: int, h: int, w: int) -> None:
+    form = a * H + b * W + c - W + 3 - (2 - H)
+    assert bind(form, {"H": h, "W": w}) == a * h + b * w + c - w + 3 - (2 - h)
+
+
+@given(k=st.integers(1, 9), m=st.integers(1, 9), c=SMALL, h=st.integers(1, 50))
+def test_division_that_is_decided(k: int, m: int, c: int, h: int) -> None:
+    form = k * m * H + c
+    assert bind(form // k, {"H": h}) == (k * m * h + c) // k
+    assert bind(ceil_div(form, k), {"H": h}) == -((k * m * h + c) // -k)
+    assert form % k == (k * m * h + c) % k
+
+
+def test_an_integer_where_no_symbol_is_left() -> None:
+    assert H - H == 0
+    assert isinstance(H - H + 3, int)
+    assert (2 * H).bind({"H": 4}) == 8
+
+
+def test_comparisons_hold_for_all_positive_sizes() -> None:
+    assert H >= 1
+    assert 2 * H + 1 > 2
+    assert H + 3 >= H
+    assert not H + 3 < H
+    for undecided in (lambda: H >= 2, lambda: H >= W, lambda: H // 2, lambda: H % 2, lambda: H * W):
+        with pytest.raises(CnnError) as caught:
+            undecided()
+        assert caught.value.code == "E602"
+
+
+def test_equality_and_text() -> None:
+    assert 2 * H + 1 == 1 + H + H
+    assert hash(2 * H + 1) == hash(1 + H + H)
+    assert H != W
+    assert H != 3
+    assert len({H, Affine.symbol("H"), W}) == 2
+    assert str(2 * H + W - 3) == "2H+W-3"
