@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from cnndsl.graph.graph import Node
+from cnndsl.graph.graph import Graph, Node
 from cnndsl.graph.target import Target
 
 
@@ -37,9 +37,10 @@ class Entry:
 
 @dataclass
 class Log:
-    """What fired and what was refused, in order."""
+    """What fired and what was refused, in order; `graphs`: each pass with the graph before and after it."""
 
     entries: list[Entry] = field(default_factory=list)
+    graphs: list[tuple[str, Graph, Graph]] = field(default_factory=list)
     step: str = ""
 
     def fired(self, what: str, node: Node) -> None:

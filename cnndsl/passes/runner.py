@@ -18,13 +18,16 @@ def run_passes(graph: Graph, pipeline: Sequence[Pass], ctx: Context, dump: Path 
     """The graph after all passes of `pipeline` but those in `ctx.options.without`. Raises E601 if one breaks it."""
     from cnndsl.graph.verify import verify
 
+    specialised = ctx.options.training  # a training step is built on integer sizes
     for number, step in enumerate(pipeline, 1):
         name = step.__name__
         if name in ctx.options.without:
             continue
         ctx.log.step = name
-        graph = step(graph, ctx)
-        verify(graph)
+        before, graph = graph, step(graph, ctx)
+        specialised = specialised or name == "specialise"
+        verify(graph, specialised=specialised)
+        ctx.log.graphs.append((name, before, graph))
         if dump is not None:
             from cnndsl.graph.text import to_text
 
