@@ -31,7 +31,7 @@ TEXT = """
 model tiny(classes = 4) {
     input image: 8x8x1
     conv(4, 3x3, stride = 2) -> batch_norm(momentum = 0.9) -> relu
-    flatten
+    flatten -> dropout(0.2)
     dense(classes) as logits
     softmax
 }
