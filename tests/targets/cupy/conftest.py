@@ -20,11 +20,16 @@ from cnndsl.targets.cupy import TARGET
 
 
 @pytest.fixture(scope="session")
-def on_cpu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any]]:
-    """A function from a graph (specialised), or from source text, to its emitted module, running on the CPU."""
+def fake(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The stand-in for the module `cupy`."""
     if shutil.which("g++") is None:
         pytest.skip("there is no C++ compiler")
-    fake = fake_cupy.module(tmp_path_factory.mktemp("kernels"))
+    return fake_cupy.module(tmp_path_factory.mktemp("kernels"))
+
+
+@pytest.fixture(scope="session")
+def on_cpu(fake: Any) -> Iterator[Callable[..., Any]]:
+    """A function from a graph (specialised), or from source text, to its emitted module, running on the CPU."""
 
     def load(what: Graph | str, batch: int = 1, training: bool = False) -> Any:
         text = what if isinstance(what, str) else TARGET.emit(cupy_programs.program(what, batch, training))

@@ -96,3 +96,23 @@ def test_nvrtc_says_what_is_wrong() -> None:
         pytest.skip("the package nvidia-cuda-nvrtc is not installed")
     with pytest.raises(AssertionError, match="undefined"):
         nvrtc.cubin(library, CUDA.replace("float total = 0.0f;", "", 1), "sm_80")
+
+
+PLANTED = {
+    "a bias left out": ("y[i] = total + b[f];", "y[i] = total;"),
+    "a number not written": ("gx[i] = total;", "if (i) gx[i] = total;"),
+    "a part left out": ("for (int p = 0; p <", "for (int p = 1; p <"),
+}
+
+
+@pytest.mark.parametrize("what", PLANTED)
+def test_planted_mistakes_are_seen(what: str, on_cpu: Callable[..., Any]) -> None:
+    """These tests can fail: wrong kernels give numbers beyond the tolerance, unwritten numbers are NaN."""
+    right, wrong = PLANTED[what]
+    assert right in CUDA
+    module = on_cpu(SOURCE.replace(right, wrong))
+    outs = {name: fake_cupy.poisoned(shape, dtype) for name, (shape, dtype) in module.OUTPUTS.items()}
+    net = module.Network().load({})
+    net.run_batch(net.arena(), *GIVEN.values(), *outs.values())
+    bad = [name for name, want in WANTED.items() if not np.max(np.abs(outs[name] - want)) <= 5e-6 * np.max(np.abs(want))]
+    assert 2 <= len(bad) < len(WANTED) // 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ import cupy_networks
 import cupy_programs
 import fake_cupy
 import numpy as np
+import nvrtc
 import pytest
 
+import cnndsl
 from cnndsl.errors import CnnError
 from cnndsl.graph.graph import Graph
 from cnndsl.runtime.compile import compile
@@ -129,6 +132,38 @@ def test_running_needs_cupy(monkeypatch: pytest.MonkeyPatch) -> None:
     assert device.describe() == "none used: the cupy target needs CuPy to run"
     with pytest.raises(CnnError, match="needs CuPy"):
         compile(cupy_networks.lenet5(), target="cupy")
+
+
+def test_public_functions(on_cpu: Callable[..., Any], fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`cnndsl.compile` and `cnndsl.compile_step` with target = cupy, as on a machine with a GPU."""
+    monkeypatch.setitem(sys.modules, "cupy", fake)
+    monkeypatch.setattr(type(TARGET), "check_device", lambda self: None)
+    net = cnndsl.load("lenet5")
+    steps = [cnndsl.compile_step(net, batch=5, target=target, seed=3) for target in ("cupy", "numpy")]
+    rng = np.random.default_rng(0)
+    for _ in range(2):
+        images = rng.normal(size=(5, 28, 28, 1)).astype(np.float32)
+        labels = rng.integers(0, 10, 5).astype(np.int32)
+        losses = [step(images, labels) for step in steps]
+        assert abs(losses[0] - losses[1]) <= 1e-5 * losses[1]
+    weights = [step.weights for step in steps]
+    for name, want in weights[1].items():
+        assert np.max(np.abs(weights[0][name] - want)) <= 1e-4 * np.max(np.abs(want)), name
+    runs = [cnndsl.compile(net, weights[0], target=target, batch=4) for target in ("cupy", "numpy")]
+    assert np.max(np.abs(runs[0](images) - runs[1](images))) <= 1e-5
+
+
+@pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])
+@pytest.mark.parametrize("build", [cupy_networks.lenet5, cupy_networks.residual])
+def test_nvrtc_compiles_whole_steps(build: Callable[[], Graph], architecture: str) -> None:
+    """What only a whole step has: fused chains, updates in place."""
+    library = nvrtc.library()
+    if library is None:
+        pytest.skip("the package nvidia-cuda-nvrtc is not installed")
+    text = TARGET.emit(cupy_programs.program(cupy_networks.step_graph(build(), BATCH), BATCH, True))
+    code, log = nvrtc.cubin(library, text.split('CUDA = r"""')[1].split('"""')[0], architecture)
+    assert len(code) > 10_000
+    assert set(re.findall(r"(\d+) bytes spill stores", log)) == {"0"}
 
 
 @pytest.mark.gpu
