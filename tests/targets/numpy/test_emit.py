@@ -1,0 +1,147 @@
+"""The printed module: standalone, the same bytes each time, safe names, no large arrays in steady state, threads."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import cnndsl.ops  # noqa: F401
+from cnndsl.graph.graph import Graph
+from cnndsl.runtime.compile import compile
+
+ROOT = Path(__file__).parents[3]
+
+BUILD = """
+import sys
+import cnndsl.ops
+from cnndsl.graph.graph import Graph
+from cnndsl.runtime.compile import compile
+g = Graph("small")
+x = g.input("image", (12, 12, 1))
+x = x.conv(4, (5, 5), pad=2, name="conv1").tanh().avg_pool((2, 2))
+x = x.conv(6, (3, 3), bias=False, name="conv2").batch_norm(name="norm").relu().max_pool((2, 2)).flatten().dense(5, name="logits")
+g.output(x.softmax())
+sys.stdout.write(compile(g, batch=8, threads=2).source)
+"""
+
+
+def small() -> Graph:
+    g = Graph("small")
+    x = g.input("image", (12, 12, 1))
+    x = x.conv(4, (5, 5), pad=2, name="conv1").tanh().avg_pool((2, 2))
+    x = x.conv(6, (3, 3), bias=False, name="conv2").batch_norm(name="norm").relu().max_pool((2, 2)).flatten()
+    g.output(x.dense(5, name="logits").softmax())
+    return g
+
+
+def pictures(n: int) -> Any:
+    return np.random.default_rng(3).standard_normal((n, 12, 12, 1)).astype(np.float32)
+
+
+def printed(seed: str) -> str:
+    env = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)}
+    return subprocess.run([sys.executable, "-c", BUILD], env=env, capture_output=True, text=True, check=True).stdout
+
+
+def test_same_bytes_whatever_the_hash_seed() -> None:
+    assert printed("1") == printed("77")
+
+
+def test_matches_the_reference_for_any_number_of_images() -> None:
+    g = small()
+    w = g.initial_weights(1)
+    run, judge = compile(g, w, batch=8, threads=2), compile(g, w, target="reference", batch=8)
+    for n in (1, 8, 19):
+        np.testing.assert_allclose(run(pictures(n)), judge(pictures(n)), rtol=0, atol=1e-5)
+
+
+def test_runs_alone_with_numpy_only(tmp_path: Path) -> None:
+    from cnndsl.runtime.safetensors import write_weights
+
+    g = small()
+    w = g.initial_weights(1)
+    (tmp_path / "net.py").write_text(compile(g, batch=8).source)  # type: ignore[union-attr]
+    write_weights(tmp_path / "w.safetensors", w)
+    np.save(tmp_path / "x.npy", pictures(3))
+    command = [sys.executable, "-I", "net.py", "w.safetensors", "x.npy"]
+    shown = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert len(shown.splitlines()) == 3
+    subprocess.run([*command, "--out", "y.npy"], cwd=tmp_path, check=True)
+    np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), compile(g, w, batch=8)(pictures(3)))
+
+
+def test_says_what_is_wrong_with_weights(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(compile(small(), batch=8).source)  # type: ignore[union-attr]
+    (tmp_path / "w.safetensors").write_bytes(b"nonsense, and more of it")
+    np.save(tmp_path / "x.npy", pictures(1))
+    found = subprocess.run([sys.executable, "net.py", "w.safetensors", "x.npy"], cwd=tmp_path, capture_output=True, text=True)
+    assert found.returncode == 1
+    assert "not a safetensors file" in found.stderr
+
+
+@pytest.mark.parametrize("name", ["conv2d", "import", 'a"""\nraise SystemExit(3)\n"""', "é\u2028x", "np", "1", "run", "out"])
+def test_no_name_breaks_the_text(name: str) -> None:
+    g = Graph(name)
+    x = g.input("image", (6, 6, 2))
+    x = x.conv(3, (3, 3), name=name).tanh(name=f"{name}x")
+    g.output(x.add(x.relu(name="matmul")).softmax())
+    w = g.initial_weights(0)
+    x = np.ones((2, 6, 6, 2), np.float32)
+    np.testing.assert_allclose(compile(g, w, batch=2)(x), compile(g, w, target="reference", batch=2)(x), atol=1e-6)
+
+
+def test_nan_goes_through() -> None:
+    g = small()
+    x = pictures(2)
+    x[1, 3, 3, 0] = np.nan
+    y = compile(g, g.initial_weights(1), batch=2)(x)
+    assert np.isfinite(y[0]).all()
+    assert np.isnan(y[1]).all()
+
+
+def test_no_large_array_in_steady_state() -> None:
+    g = Graph("wide")
+    x = g.input("image", (32, 32, 3)).conv(16, (3, 3), pad=1, name="a").batch_norm().relu()
+    x = x.add(x.conv(16, (3, 3), pad=1, name="b").tanh()).max_pool((2, 2)).conv(32, (3, 3), stride=2, name="c").sigmoid()
+    g.output(x.global_avg_pool().dense(1000).softmax())
+    run = compile(g, g.initial_weights(0), batch=16, threads=2)
+    x, y = np.ones((16, 32, 32, 3), np.float32), np.empty((16, 1000), np.float32)
+    for _ in range(2):
+        run(x, out=y)
+    tracemalloc.start()
+    try:
+        for _ in range(5):
+            tracemalloc.reset_peak()
+            before = tracemalloc.get_traced_memory()[0]
+            run(x, out=y)
+            # Several small arrays may live together; one of 64 KB would show in the peak on its own.
+            assert tracemalloc.get_traced_memory()[1] - before < 2 * 65536
+    finally:
+        tracemalloc.stop()
+
+
+def test_concurrent_calls_give_the_same_bits() -> None:
+    g = small()
+    run = compile(g, g.initial_weights(1), batch=8, threads=2)
+    x = pictures(8)
+    wanted, wrong = run(x), []
+
+    def call() -> None:
+        for _ in range(25):
+            if run(x).tobytes() != wanted.tobytes():
+                wrong.append(1)
+
+    threads = [threading.Thread(target=call) for _ in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert not wrong
