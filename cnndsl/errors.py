@@ -194,13 +194,17 @@ class Diagnostic:
             width = max(len(str(x.span.line)) for x in shown)
             out.append(f"{' ' * width} --> {self.span}")
             out.append(f"{' ' * width} |")
+            above = 0
             for x in sorted(shown, key=lambda x: x.span.start):
-                out += _excerpt(x, width, "^" if x.span is self.span else "-")
+                excerpt = _excerpt(x, width, "^" if x.span is self.span else "-")
+                again = x.span.line == above and len(x.span.source.line(above)) <= 160
+                out += excerpt[1:] if again else excerpt
+                above = x.span.line
         pad = " " * (len(str(self.span.line)) if self.span else 0)
         for x in self.related:
             if self.span is None or x.span.source is not self.span.source:
                 out.append(f"{pad} = {printable(x.text)} at {x.span}")
-        for frame in self.frames:
+        for frame in shortened(self.frames):
             at = f", called at {frame.called_at}" if frame.called_at else ""
             out.append(f"{pad} = in {printable(frame.what)}{at}")
         out += [f"{pad} = note: {printable(x)}" for x in self.notes]
@@ -221,6 +225,13 @@ class Diagnostic:
             "notes": list(self.notes),
             "help": self.help,
         }
+
+
+def shortened(frames: tuple[Frame, ...]) -> tuple[Frame, ...]:
+    """A call chain that can be read: of a long one, the innermost four and the outermost two."""
+    if len(frames) <= 8:
+        return frames
+    return (*frames[:4], Frame(f"{len(frames) - 6} more"), *frames[-2:])
 
 
 def _excerpt(label: Label, width: int, mark: str) -> list[str]:

@@ -7,6 +7,10 @@ import importlib.util
 import pytest
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write the golden files anew; read the difference")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what cannot run here as skipped, with the reason."""
     if importlib.util.find_spec("torch") is None:

@@ -25,8 +25,9 @@ def spread_arguments(
             if any(a.key is not None for a in found.values()):
                 raise error("E206", f"{what}: arguments without a name come first", arg.span)
             if len(found) >= len(free):
-                help = f"it takes {listed(free)}" if free else "it takes none"
-                raise error("E206", f"{what} takes at most {len(free)} argument{'s' * (len(free) != 1)}", arg.span, help=help)
+                help = f"it takes {listed(free)}" if free else None
+                most = f"at most {len(free)} argument{'s' * (len(free) != 1)}" if free else "no arguments here"
+                raise error("E206", f"{what} takes {most}", arg.span, help=help)
             found[free[len(found)]] = arg
         elif arg.key.text not in names:
             help = nearest(arg.key.text, names) or (f"it has {listed(names)}" if names else "it takes no arguments")

@@ -106,7 +106,7 @@ class Elaborator:
                 value = POISON
             except CnnError as e:
                 self.report(e, env, statement.span)
-                value = POISON if isinstance(statement, tree.Pipeline) else value
+                value = POISON if isinstance(statement, (tree.Pipeline, tree.If, tree.For, tree.Input)) else value
         return value
 
     def statement(self, x: tree.Statement, value: Any, env: Env) -> Task:
@@ -208,6 +208,8 @@ class Elaborator:
                 continue
             group = x.steps[start : end + 1]
             real = [s for i, s in enumerate(group) if not (start == i == 0 and self.begins(s, env))]
+            if last.name:
+                env.free(last.name)
             name = last.name.text if last.name else None
             alone = len(real) == 1 and real[0].repeat is None
             scope = self.graph.scope

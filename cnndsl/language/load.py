@@ -178,7 +178,7 @@ def _elaborate(elaborator: Elaborator, definitions: Definitions, name: str, argu
     value = drive(elaborator.body(item.body, None, body))
     graph = elaborator.graph
     if value is not POISON and value is not None:
-        if not graph.inputs or value.node.op.name == "input":
+        if value.node.op.name == "input" and not elaborator.found:
             elaborator.report(error("E208", f"{name} has no steps", item.name.span), body)
         graph.output(value)
     elif value is None and not elaborator.found:

@@ -86,15 +86,19 @@ class Env:
 
     def declare(self, name: tree.Name, binding: Binding) -> None:
         """Bind a name that `as`, `share`, `block` or `input` declares. Raises E204 where it is taken."""
+        self.free(name)
+        self.names[name.text] = binding
+
+    def free(self, name: tree.Name) -> None:
+        """Raises E204 where a name is taken."""
         other = self.names.get(name.text)
         if other is not None and other.kind != "parameter":
             raise error("E204", f"{name.text} is declared twice", name.span, help="names are unique in a body")
-        if name.text in words() and binding.kind != "input":
+        if name.text in words():
             raise error("E204", f"{name.text} is the name of an op", name.span, help="choose another name")
         found = self.find(name.text)
         if found is not None and found.kind == "block":
             raise error("E204", f"{name.text} is the name of a block", name.span, help="choose another name")
-        self.names[name.text] = binding
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,7 @@ def unexpected(source: Source, text: str, at: int, token: str, expected: set[str
     size = re.compile(r"\d+(?=x\w)").match(text, at)
     if size:
         whole = re.compile(r"\w+").match(text, at)
-        assert whole is not None
+    if size and whole is not None and not re.fullmatch(r"\d+(x\d+)*", whole[0]):
         parts = ", ".join(whole[0].split("x"))
         help = f"a size is made of numbers; with names, write the list [{parts}]"
         return Diagnostic("E104", f"{whole[0]} is not a size", Span(source, at, whole.end()), help=help)

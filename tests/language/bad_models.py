@@ -1,0 +1,151 @@
+"""Ill-formed models, one a message or two. `tests/golden/<name>.txt` holds what each must say."""
+
+from __future__ import annotations
+
+IN = "    input image: 28x28x3\n"
+
+
+def model(*lines: str, before: str = "", after: str = "") -> str:
+    """A model around some lines."""
+    body = "".join(f"    {line}\n" for line in lines)
+    return f"{before}model m {{\n{IN}{body}}}\n{after}"
+
+
+def recipe(*lines: str, kind: str = "train") -> str:
+    """A good model with a recipe."""
+    return model("flatten", "dense(10) as logits", "softmax as p", after=f"{kind} {{\n" + "".join(f"    {x}\n" for x in lines) + "}\n")
+
+
+BOTTLENECK = """block conv_bn(filters, kernel = 1x1) { conv(filters, kernel, pad = same_symmetric, bias = false) -> batch_norm }
+block bottleneck(width) {
+    add {
+        main: conv_bn(width) -> relu -> conv_bn(4 * width)
+        skip: identity
+    }
+}
+"""
+OPTIONS = "block b(option = B | A | C, width = 3) {\n    if option == A { relu } else { conv(width, 1x1) }\n}\n"
+
+BAD: dict[str, str] = {
+    # text
+    "unclosed_parenthesis": model("conv(6, 5x5", "relu"),
+    "unclosed_brace": "model m {\n    input i: 3x3x1\n    relu\n",
+    "stray_brace": model("relu") + "}\n",
+    "trailing_arrow": model("relu ->"),
+    "trailing_arrow_in_a_branch": model("add { a: relu ->; b: identity }"),
+    "size_with_a_name": model("conv(6, 1xn)"),
+    "reserved_word": "model input {\n}\n",
+    "reserved_as_name": model("relu as for"),
+    "missing_comma": "block b(filters kernel) { relu }\n" + model("relu"),
+    "missing_colon": "model m {\n    input image 28x28x1\n}\n",
+    "two_commas": model("conv(6,, 5x5)"),
+    "single_quotes": recipe("labels = ['a']", kind="preprocess"),
+    "newer_version": "cnn 2\n" + model("relu"),
+    "late_version": model("relu") + "cnn 1\n",
+    "control_character": model("relu \x07"),
+    "no_model": "block b { relu }\ntrain { batch = 3 }\n",
+    # names
+    "unknown_op": model("conv(6, 5x5) -> rellu"),
+    "unknown_name": model("conv(fliters, 5x5)"),
+    "unknown_option": model("conv(6, 5x5, strid = 2)"),
+    "unknown_word": model("conv(6, 5x5, pad = sane)"),
+    "unknown_block_word": model("b(option = D)", before=OPTIONS),
+    "unknown_word_compared": model("relu", "b", before=OPTIONS.replace("== A", "== D")),
+    "unknown_side": model("conv(input.chanels, 1x1)"),
+    "unknown_branch": model("conv(3, 1x1) as early", "concat { erly; up: identity }"),
+    "unknown_template": "model k = resnett(n = 3)\n",
+    "given_twice": model("conv(6, 5x5, stride = 1, stride = 2)"),
+    "too_many_arguments": model("relu(3)"),
+    "positional_after_key": model("conv(filters = 6, 5x5)"),
+    "missing_option": model("conv(6)"),
+    "missing_block_argument": model("bottleneck", before=BOTTLENECK),
+    "unknown_block_argument": model("bottleneck(widht = 3)", before=BOTTLENECK),
+    "name_taken": model("conv(3, 1x1) as a", "conv(3, 1x1) as a"),
+    "name_of_an_op": model("conv(3, 1x1) as relu"),
+    "name_of_a_block": model("relu as bottleneck", before=BOTTLENECK),
+    "two_blocks": model("relu", before="block b { relu }\nblock b { tanh }\n"),
+    "two_models": model("relu") + model("tanh"),
+    "two_inputs_of_one_name": model("input image: 3x3x1", "image -> relu"),
+    "equal_weight_names": model("conv(3, 1x1)", "conv(3, 1x1)", "conv(3, 1x1) as conv3", "conv(3, 1x1)"),
+    "tensor_as_a_number": model("conv(6, 1x1) as a", "conv(a, 1x1)"),
+    "number_as_a_step": model("for n in [1, 2] { n }"),
+    "value_in_the_middle": model("relu as a -> tanh -> a"),
+    "nothing_flows": "model m {\n    input a: 4x4x1\n    input b: 4x4x1\n    relu\n}\n",
+    "no_input": "model m {\n    relu\n}\n",
+    "no_steps": "model m {\n    input i: 3x3x1\n}\n",
+    "input_in_a_block": model("b", before="block b { input i: 3x3x1 }\n"),
+    "branches_of_an_op": model("relu { a: tanh }"),
+    "join_without_branches": model("add"),
+    "loss_as_a_step": model("cross_entropy"),
+    "use_above": 'use "../secret.cnn"\n' + model("relu"),
+    # values and shapes
+    "wrong_shape": model("conv(6, 5x5, pad = 2) : 28x28x6", "max_pool(2x2) : 14x14x7"),
+    "wrong_rank": model("flatten : 28x28x3"),
+    "kernel_too_large": model("conv(6, 29x29)"),
+    "even_kernel": model("conv(6, 2x2, pad = same_symmetric)"),
+    "number_for_a_kernel": model("conv(6, 5)"),
+    "word_for_a_number": model("conv(same, 5x5)"),
+    "number_for_a_truth_value": model("conv(6, 5x5, bias = 1)"),
+    "stride_of_zero": model("conv(6, 5x5, stride = 0)"),
+    "filters_of_zero": model("conv(0, 5x5)"),
+    "groups_of_zero": model("conv(6, 5x5, groups = 0)"),
+    "groups_that_do_not_divide": model("conv(6, 5x5, groups = 2)"),
+    "three_strides": model("conv(6, 5x5, stride = [1, 2, 3])"),
+    "dropout_of_one": model("dropout(1.0)"),
+    "dense_on_an_image": model("dense(10)"),
+    "branches_differ": model("bottleneck(64)", before=BOTTLENECK),
+    "branches_differ_in_a_repetition": model("conv(64, 1x1)", "bottleneck(16) * 2", "bottleneck(8) * 3 as deep", before=BOTTLENECK),
+    "branches_differ_in_size": model("concat { a: conv(3, 3x3); b: identity }"),
+    "three_to_subtract": model("subtract { a: relu; b: tanh; c: identity }"),
+    "division_by_zero": model("conv(6 // (3 - 3), 1x1)"),
+    "fraction": model("conv(7 / 2, 1x1)"),
+    "fractional_repetition": model("relu * (7 / 2)"),
+    "negative_repetition": model("relu * (2 - 3)"),
+    "index_beyond": model("conv([1, 2][2], 1x1)"),
+    "words_added": model("b(width = 1 + true)", before=OPTIONS),
+    "number_as_condition": model("if 1 { relu }"),
+    "for_over_a_number": model("for i in 3 { relu }"),
+    "unpacking": model("for a, b in [[1, 2], [3]] { conv(a, 1x1) }"),
+    "condition_on_a_size": "model m {\n    input i: HxWx3 where H > 32\n    relu\n}\n",
+    "undecidable_stride": "model m {\n    input i: HxWx3\n    max_pool(2x2)\n}\n",
+    # limits
+    "endless_recursion": model("b(1)", before="block b(n) { relu; b(n + 1) }\n"),
+    "tower": model("b(9)", before="block b(n) { b(n * n) }\n"),
+    "billion": model("relu * 1000000000"),
+    "loops_in_loops": model("for i in range(9999) { for j in range(9999) { { } } }"),
+    "long_list": model("for i in [0] * 10001 { relu }"),
+    "long_range": model("for i in range(1000000) { relu }"),
+    "large_input": "model m {\n    input i: 100000x100000x3\n    relu\n}\n",
+    "large_tensor": model("conv(2000000, 3x3, pad = same)", "conv(2000000, 1x1)"),
+    # recipes
+    "unknown_key": recipe("optimiser = sgd(rate = 0.1)"),
+    "unknown_optimizer": recipe("optimizer = sgdd(rate = 0.1)"),
+    "unknown_optimizer_option": recipe("optimizer = sgd(rate = 0.1, momentm = 0.9)"),
+    "missing_rate": recipe("optimizer = sgd(momentum = 0.9)"),
+    "momentum_of_two": recipe("optimizer = sgd(rate = 0.1, momentum = 2)"),
+    "unknown_schedule": recipe("schedule = cosin"),
+    "step_without_epochs": recipe("schedule = step(factor = 0.1)"),
+    "unknown_loss": recipe("loss = cros_entropy(logits)"),
+    "loss_of_nothing": recipe("loss = cross_entropy(logit)"),
+    "loss_of_a_softmax": recipe("loss = cross_entropy(p)", "batch = 3"),
+    "loss_of_the_output": recipe("loss = cross_entropy(output)"),
+    "loss_without_a_loss": recipe("loss = 0.3 * 2"),
+    "unknown_image_step": recipe("augment = flipp -> shift(2)"),
+    "unknown_image_option": recipe("augment = affine(rotat = 3)"),
+    "range_backwards": recipe("augment = affine(scale = 2..1)"),
+    "batch_of_zero": recipe("batch = 0", "epochs = 2.5", "validate = 3"),
+    "epochs_and_steps": recipe("epochs = 2", "steps = 3"),
+    "data_as_a_number": recipe("data = 3"),
+    "equal_labels": recipe("labels = [a, b, a]", kind="preprocess"),
+    "recipe_twice": recipe("batch = 3") + "train { batch = 4 }\n",
+    # several at once, and no consequences
+    "several": model(
+        "conv(6, 5x5) -> rellu -> max_pol(2x2) : 9x9x9",
+        "add { a: conv(3, 2x2); b: identity } -> tanh",
+        "dense(classes) as logits",
+        after="train { loss = cross_entropy(logits); bach = 3 }\n",
+    ),
+    "one_cause_in_many_places": model("b * 50", before="block b { conv(6, 99x99) -> relu -> tanh }\n"),
+    # warnings
+    "warning_momentum": model("batch_norm(momentum = 0.1)"),
+}

@@ -1,0 +1,61 @@
+"""Every message as it is shown, held by golden files. `pytest --update-golden` writes them anew; a missing one fails."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cnndsl.errors import CODES, CnnError
+from cnndsl.language.load import load_text
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+_spec = importlib.util.spec_from_file_location("bad_models", Path(__file__).with_name("bad_models.py"))
+assert _spec is not None
+assert _spec.loader is not None
+_cases = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_cases)
+BAD: dict[str, str] = _cases.BAD
+
+
+def said(text: str) -> str:
+    """What the checker says of a model: its errors, or its warnings."""
+    try:
+        found: Any = load_text(text, "model.cnn", model="m" if text.count("model ") > 1 else None).warnings
+    except CnnError as e:
+        found = e.diagnostics
+    return "\n\n".join(d.render() for d in found) + "\n"
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_message(name: str, request: pytest.FixtureRequest) -> None:
+    path, found = GOLDEN / f"{name}.txt", said(BAD[name])
+    if request.config.getoption("--update-golden"):
+        path.write_text(found, encoding="utf-8")
+    assert path.is_file(), f"{path.name} is missing; read the message, then pytest --update-golden\n{found}"
+    assert found == path.read_text(encoding="utf-8")
+
+
+def test_no_golden_file_is_left_over() -> None:
+    assert {p.stem for p in GOLDEN.glob("*.txt")} <= set(BAD)
+
+
+def test_every_message_has_a_known_code_and_a_place() -> None:
+    for name, text in BAD.items():
+        try:
+            load_text(text, model="m" if text.count("model ") > 1 else None)
+        except CnnError as e:
+            for d in e.diagnostics:
+                assert d.code in CODES
+                assert d.span is not None, name
+                assert d.code != "E799", name
+
+
+def test_errors_are_ordered_by_place() -> None:
+    with pytest.raises(CnnError) as caught:
+        load_text(BAD["several"])
+    starts = [d.span.start for d in caught.value.diagnostics if d.span]
+    assert starts == sorted(starts)
+    assert [d.code for d in caught.value.diagnostics] == ["E203", "E203", "E203", "E401"]
