@@ -1,0 +1,93 @@
+"""Fusing: what goes together, that the numbers stay, what keeps apart, and that no cycle and no long walk comes of it."""
+
+from __future__ import annotations
+
+import time
+
+from cnndsl.autodiff import differentiate
+from cnndsl.graph.graph import Graph
+from cnndsl.graph.verify import verify
+from cnndsl.passes.dead_code import dead_code
+from cnndsl.passes.fold_batch_norm import fold_batch_norm
+from cnndsl.passes.fuse import fuse
+from cnndsl.passes.training import training
+from tests.passes.networks import after, bound, context, residual, words
+
+
+def test_residual_block() -> None:
+    found = words(after(bound(residual()), (fold_batch_norm, dead_code, fuse), context()))
+    assert "conv+relu" in found and "conv+add+relu" in found
+    assert found.count("relu") == found.count("add") == 0
+
+
+def test_gradients_and_updates() -> None:
+    """Batch norm and ReLU backward, and an update with momentum, whose two results are one kernel."""
+    g = training(bound(residual()), context(training=True))
+    logits = g.names["logits"]
+    loss = g.reduce_sum(g.pointwise(lambda e, x: x * x, logits), axes=(0, 1))
+    names = [n for n, s in g.state.items() if s.kind == "parameter"]
+    for name, gradient in zip(names, differentiate(g, loss, [g.state_values[n] for n in names]), strict=True):
+        assert gradient is not None
+        g.update(name, g.pointwise(lambda e, w, d: w - 0.01 * d, g.state_values[name], gradient))
+    g.outputs = {"loss": loss}
+    ctx = context(training=True)
+    plain = after(g, (dead_code,), ctx)
+    found = words(after(g, (dead_code, fuse), ctx))
+    assert "pointwise+reduce_sum" in found
+    assert len(found) < 0.7 * len(words(plain))
+
+
+def test_two_results_in_one_chain() -> None:
+    g = Graph("g")
+    x, y = g.input("x", (4,)), g.input("y", (4,))
+    v = g.pointwise(lambda e, a, b: 0.9 * a + b, x, y)
+    g.output(v, "velocity")
+    g.output(g.pointwise(lambda e, a, b: a - 0.1 * b, x, v), "weight")
+    assert words(after(bound(g), (fuse,), context())) == ["pointwise+pointwise"]
+
+
+def test_a_value_read_elsewhere_is_not_computed_twice() -> None:
+    g = Graph("g")
+    y = g.input("image", (6, 6, 2)).conv(2, (3, 3), pad=1)
+    g.output(y.relu())
+    g.output(y.conv(2, (3, 3)), "other")
+    assert words(after(bound(g), (fuse,), context())) == ["conv", "relu", "conv"]
+
+
+def test_what_feeds_a_convolution_is_no_epilogue() -> None:
+    g = Graph("g")
+    g.output(g.input("image", (6, 6, 2)).relu().conv(2, (3, 3), pad=1).relu())
+    assert words(after(bound(g), (fuse,), context())) == ["relu", "conv+relu"]
+
+
+def test_no_cycle_through_a_node_outside() -> None:
+    """relu → (conv →) add: the relu may not join the add, because the convolution stands between."""
+    g = Graph("g")
+    x = g.input("image", (6, 6, 2)).relu()
+    z = x.conv(2, (3, 3), pad=1).softmax()
+    g.output(x.add(z).tanh())
+    assert words(after(bound(g), (fuse,), context())) == ["relu", "conv", "softmax+add+tanh"]
+
+
+def test_what_is_prepared_stays_apart() -> None:
+    g = Graph("g")
+    x = g.input("image", (4,))
+    w = x.dense(4).node.operands[1]
+    row = g.pointwise(lambda e, a: a * a, w)
+    g.output(g.pointwise(lambda e, a, b: a + b, g.reduce_sum(row, axes=(0,)), x))
+    assert "pointwise+pointwise" not in words(after(dead_code(bound(g), context()), (fuse,), context()))
+
+
+def test_a_long_graph_takes_linear_time() -> None:
+    def seconds(count: int) -> float:
+        g = Graph("long")
+        x = y = g.input("image", (2, 2, 1))
+        for _ in range(count):
+            y = y.relu().add(x)
+        g.output(y)
+        ready, start = bound(g), time.perf_counter()
+        verify(fuse(ready, context()))
+        return time.perf_counter() - start
+
+    seconds(100)
+    assert seconds(8000) < 20 * max(seconds(1000), 0.01)
