@@ -235,7 +235,8 @@ _REJECTS = (
 )
 
 MAX_POOL = Op(
-    "max_pool", MaxPoolAttrs, infer, max_reference, vjp=max_vjp, samples=_SHAPES, rejects=_REJECTS,
+    "max_pool", MaxPoolAttrs, infer, max_reference, vjp=max_vjp, rejects=_REJECTS,
+    samples=(*_SHAPES, sample((2, 8, 9, 3), window=(3, 2), stride=(1, 2), pad=1, dilation=2)),
     window=lambda a: ([d * (k - 1) + 1 for k, d in zip(a.window, a.dilations, strict=True)], a.strides), **_WINDOW,
 )  # fmt: skip
 AVG_POOL = Op(
