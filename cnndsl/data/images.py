@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm")
-LARGEST = 40_000_000
-"""Pixels of a picture. Larger ones are refused from their header, before anything is decoded."""
+LARGEST = 32_000_000
+"""Pixels of a picture: reading one, transparent at that, stays below half a gigabyte. Larger ones are refused from
+their header, before anything is decoded."""
 
 
 def read_picture(path: str | Path) -> NDArray[Any]:
@@ -63,19 +64,20 @@ def _guarded(path: Path, use: Any) -> Any:
 def _decode(image: Image) -> NDArray[Any]:
     from PIL import Image, ImageOps
 
-    image = ImageOps.exif_transpose(image)
+    image.load()
+    ImageOps.exif_transpose(image, in_place=True)  # no copy where nothing is turned
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         return _deep(image)
     transparent = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
     if transparent:
-        image = image.convert("RGBA")
+        image = image if image.mode == "RGBA" else image.convert("RGBA")
         paper = Image.new("RGB", image.size, (255, 255, 255))
         paper.paste(image, mask=image.getchannel("A"))
         pixels = np.asarray(paper)
     elif image.mode in ("1", "L"):
         return np.asarray(image.convert("L"))[:, :, None]
     else:
-        pixels = np.asarray(image.convert("RGB"))
+        pixels = np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
     return pixels
 
 
