@@ -40,7 +40,12 @@ def resnet20() -> Graph:
 
 def resnet18() -> Graph:
     g = Graph("resnet18")
-    x = g.input("image", (224, 224, 3)).conv(64, (7, 7), stride=2, pad=3, bias=False, name="stem").batch_norm(name="stem_norm").relu()
+    x = (
+        g.input("image", (224, 224, 3))
+        .conv(64, (7, 7), stride=2, pad=3, bias=False, name="stem")
+        .batch_norm(name="stem_norm")
+        .relu()
+    )
     x = x.max_pool((3, 3), stride=2, pad=1)
     for stage, filters in enumerate((64, 128, 256, 512)):
         for unit in range(2):
@@ -57,7 +62,11 @@ def torch_twin(name: str) -> Any:
         def __init__(self, c: int, f: int, s: int) -> None:
             super().__init__()
             self.main = nn.Sequential(
-                nn.Conv2d(c, f, 3, s, 1, bias=False), nn.BatchNorm2d(f), nn.ReLU(), nn.Conv2d(f, f, 3, 1, 1, bias=False), nn.BatchNorm2d(f)
+                nn.Conv2d(c, f, 3, s, 1, bias=False),
+                nn.BatchNorm2d(f),
+                nn.ReLU(),
+                nn.Conv2d(f, f, 3, 1, 1, bias=False),
+                nn.BatchNorm2d(f),
             )
             short = s != 1 or c != f
             self.short = nn.Sequential(nn.Conv2d(c, f, 1, s, bias=False), nn.BatchNorm2d(f)) if short else nn.Identity()
@@ -67,7 +76,8 @@ def torch_twin(name: str) -> Any:
 
     if name == "lenet5":
         return nn.Sequential(
-            nn.Conv2d(1, 6, 5, padding=2), nn.Tanh(), nn.AvgPool2d(2), nn.Conv2d(6, 16, 5), nn.Tanh(), nn.AvgPool2d(2), nn.Flatten(),
+            nn.Conv2d(1, 6, 5, padding=2), nn.Tanh(), nn.AvgPool2d(2),
+            nn.Conv2d(6, 16, 5), nn.Tanh(), nn.AvgPool2d(2), nn.Flatten(),
             nn.Linear(400, 120), nn.Tanh(), nn.Linear(120, 84), nn.Tanh(), nn.Linear(84, 10),
         )  # fmt: skip
     widths, count, classes = ((16, 32, 64), 3, 10) if name == "resnet20" else ((64, 128, 256, 512), 2, 1000)

@@ -128,7 +128,9 @@ def _parameters(chain: Chain, takes: Sequence[int]) -> list[str]:
 def _head(chain: Chain, takes: Sequence[int], roots: Sequence[Expr]) -> list[str]:
     parameters = [*(["start", "stop"] if chain.ranged else []), *_parameters(chain, takes), "scratch"]
     names = [chain.outputs[chain.same[i]].name if chain.same[i] >= 0 else o.name for i, o in enumerate(chain.operands)]
-    shape = drawn(chain.outputs[0].type.shape[1:]) if len(chain.outputs[0].type.shape) > 1 else drawn(chain.outputs[0].type.shape)
+    shape = (
+        drawn(chain.outputs[0].type.shape[1:]) if len(chain.outputs[0].type.shape) > 1 else drawn(chain.outputs[0].type.shape)
+    )
     lines = [f"def {chain.name}({', '.join(parameters)}):"]
     says = [f"{o.name} = {formula(r, names)}" for o, r in zip(chain.outputs, roots, strict=True)]
     what = f"; {shape}" if shape != "scalar" else ""
@@ -144,9 +146,11 @@ def _head(chain: Chain, takes: Sequence[int], roots: Sequence[Expr]) -> list[str
 
 
 def _widened(found: Statements, wide: int) -> list[str]:
-    return [f"    {name} = np.tile(np.ravel({name}), {wide})" for name in found.rows] if wide > 1 else [
-        f"    {name} = np.ravel({name})" for name in found.rows
-    ]
+    return (
+        [f"    {name} = np.tile(np.ravel({name}), {wide})" for name in found.rows]
+        if wide > 1
+        else [f"    {name} = np.ravel({name})" for name in found.rows]
+    )
 
 
 def _views(chain: Chain, takes: Sequence[int], kinds: Sequence[str], matrix: bool, width: int) -> list[str]:

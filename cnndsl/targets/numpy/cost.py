@@ -93,5 +93,3 @@ def aligned(*arrays: tuple[tuple[int, ...], int]) -> int:
             count *= n
         total += -(-count // 64) * 64
     return total
-
-

@@ -26,7 +26,9 @@ from cnndsl.targets.numpy.lower import LOWERINGS, Call, is_shared, resolved, row
 from cnndsl.targets.numpy.module import module_text
 from cnndsl.targets.numpy.sources import Copied
 
-LOCALS = re.compile(r"(x|y|t|row|number|bound|part|prepare)\d*(_tile)?|a|at|hi|i|j|lo|net|np|p|s|scratch|start|stop|worker|zero")
+LOCALS = re.compile(
+    r"(x|y|t|row|number|bound|part|prepare)\d*(_tile)?|a|at|hi|i|j|lo|net|np|p|s|scratch|start|stop|worker|zero"
+)
 KERNELS = (conv, dense, loss, memory, pointwise, pool, random, reduce, shape)
 TAKEN = frozenset(dir(builtins)).union(dir(frame), *map(dir, KERNELS))
 GIVEN = frozenset(
@@ -64,7 +66,9 @@ class Emitter:
         if b.partial:
             return f"{found}[worker, ...]"  # with `...` a scalar stays a view
         if b.local:
-            found += "[worker]" if self.program.batch % min(self.program.workers, self.program.batch) == 0 else "[worker, : hi - lo]"
+            found += (
+                "[worker]" if self.program.batch % min(self.program.workers, self.program.batch) == 0 else "[worker, : hi - lo]"
+            )
         elif cut:
             found += "[lo:hi]"
         if kept == b.type.shape:
@@ -125,7 +129,9 @@ class Emitter:
             unit = _positions(k.outputs[chosen[0]], batched)
             targets = [k.outputs[i] for i in chosen]
             same = tuple(_same(b, targets) for b in k.inputs)
-            chain = Chain(name, tuple(plain[i] for i in chosen), self._operands(k.inputs), self._results(targets, k), same, unit)
+            chain = Chain(
+                name, tuple(plain[i] for i in chosen), self._operands(k.inputs), self._results(targets, k), same, unit
+            )
             printed, called = self._print(chain)
             args = [*(ins[i] for i in printed.takes if same[i] < 0), *(outs[i] for i in chosen), "scratch"]
             lines.append(f"{called}({', '.join(args)})")
@@ -211,14 +217,17 @@ class Emitter:
     def _summed(self, k: Kernel, parts: Parts, ins: list[str], outs: list[str]) -> list[str]:
         """reduce_sum of an expression that is computed tile by tile."""
         anchor = parts.anchor
-        assert anchor is not None and parts.prologue is not None
+        assert anchor is not None
+        assert parts.prologue is not None
         x = anchor.operands[0].type
         term = Operand("term", x)
         same = (-1,) * len(k.inputs)
         unit = 1
         for n in x.sizes[1:-1]:
             unit *= n
-        chain = Chain(f"terms_of_{_identifier(k.name)}", (parts.prologue,), self._operands(k.inputs), (term,), same, unit, True, True)
+        chain = Chain(
+            f"terms_of_{_identifier(k.name)}", (parts.prologue,), self._operands(k.inputs), (term,), same, unit, True, True
+        )
         printed, called = self._print(chain)
         for function in LOWERINGS["reduce_sum"].kernels(Call(anchor, anchor.attrs, [], [], {})):
             self.copied.add(function)
@@ -241,7 +250,11 @@ class Emitter:
             body += self.kernel(k, cut)
         head = f"def {name}(net, a, worker, lo, hi):" if cut else f"def {name}(net, a):"
         says = "Images lo:hi" if cut else "All images"
-        says = f"{says}: {_path(region.kernels[0])} to {_path(region.kernels[-1])}" if len(region.kernels) > 1 else f"{says}: {_path(region.kernels[0])}"
+        says = (
+            f"{says}: {_path(region.kernels[0])} to {_path(region.kernels[-1])}"
+            if len(region.kernels) > 1
+            else f"{says}: {_path(region.kernels[0])}"
+        )
         names = []
         joined = "\n".join(body)
         if re.search(r"\bs\[", joined):
@@ -298,7 +311,14 @@ def _after(scratch: str, used: int) -> str:
 def _same(b: Buffer, targets: list[Buffer]) -> int:
     """The number of the target that lies where `b` lies, or −1."""
     for n, t in enumerate(targets):
-        if (b.space, b.slot, b.offset, b.strides, b.type, b.partial) == (t.space, t.slot, t.offset, t.strides, t.type, t.partial):
+        if (b.space, b.slot, b.offset, b.strides, b.type, b.partial) == (
+            t.space,
+            t.slot,
+            t.offset,
+            t.strides,
+            t.type,
+            t.partial,
+        ):
             return n
     return -1
 
@@ -321,7 +341,7 @@ def _identifier(name: str) -> str:
 
 def _plain(text: str) -> str:
     """Text for a comment or docstring: one line, nothing that could end it."""
-    return re.sub(r'[^ -!#-\[\]-~→×−·]', "_", text)
+    return re.sub(r"[^ -!#-\[\]-~→×−·]", "_", text)
 
 
 def _path(k: Kernel) -> str:

@@ -244,7 +244,7 @@ class Network:
         arrays = self.inputs(given)
         count = next((len(x) for x, name in zip(arrays, INPUTS, strict=True) if name in BATCHED), BATCH)
         many = isinstance(out, (tuple, list))
-        results = list(out) if many else [out] if out is not None else [None] * len(OUTPUTS)
+        results: list[Any] = list(out) if many else [out] if out is not None else [None] * len(OUTPUTS)
         for k, (name, (shape, dtype)) in enumerate(OUTPUTS.items()):
             if results[k] is None:
                 results[k] = np.empty((count, *shape) if name in BATCHED else shape, dtype)

@@ -33,7 +33,7 @@ def refuses(anchor: Node | None, inner: Node, place: str) -> str | None:
         return f"{inner.op.name} is not pointwise"
     if place == "chain" or anchor is None:
         return None
-    shape = inner.outputs[0].type.shape
+    shape = inner.outputs[0].type.sizes
     types = [x.type for x in inner.operands]
     lowering = LOWERINGS.get(anchor.op.name)
     if lowering is None or lowering.choose(anchor, 1) is None:

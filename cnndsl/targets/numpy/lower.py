@@ -15,7 +15,6 @@ from cnndsl.graph.target import Choice
 from cnndsl.targets.numpy import cost
 from cnndsl.targets.numpy.kernels import conv, dense, loss, pool, random, reduce, shape
 
-
 SHARED_SECONDS = 100e-6  # below this, waking a second worker costs more than it saves
 
 
@@ -78,8 +77,9 @@ def is_planar(node: Node) -> bool:
 def windows(a: Any, image: Any, upper: Any, filters: int, workers: int) -> cost.Windows:
     """What `cost` wants to know. image: the input's (H, W, C); upper: the output's shape."""
     n, h, w, _ = upper
-    return cost.Windows(-(-n // workers), h, w, *a.kernel, image[-1] // a.groups, filters // a.groups, a.stride[1],
-                        a.dilation != (1, 1), a.groups)  # fmt: skip
+    kh, kw = a.kernel
+    c, f = image[-1] // a.groups, filters // a.groups
+    return cost.Windows(-(-n // workers), h, w, kh, kw, c, f, a.stride[1], a.dilation != (1, 1), a.groups)
 
 
 def padded_bytes(a: Any, image: Any, block: tuple[int, int]) -> tuple[tuple[int, ...], int]:
@@ -179,7 +179,9 @@ def choose_input_grad(node: Node, workers: int) -> Choice | None:
         scratch = cost.aligned(((*a.kernel, g.f, g.c), 4)) + cost.aligned(
             (padded, 4), ((block[0] * block[1] * (x[2] // u), depth), 4), ((depth * u * g.c if u > 1 else 0,), 4)
         )
-        return Choice("turned", (("together", u), ("block", block), ("pad", turned_pad)), scratch, cost.forward(turned, u) * 1e-9)
+        return Choice(
+            "turned", (("together", u), ("block", block), ("pad", turned_pad)), scratch, cost.forward(turned, u) * 1e-9
+        )
     depth = g.kh * ((t - 1) * g.stride + g.kw) * g.c
     images = cost.images_of(g.h * (g.w // t) * depth, g.n)
     whole = (images, sum(a.pad[0]) + x[1], sum(a.pad[1]) + x[2], g.c)
@@ -192,7 +194,9 @@ def input_grad_lines(call: Call) -> list[str]:
     many = t if t > 1 else None
     if "pad" in call.numbers:
         dilation = a.dilation if a.dilation != (1, 1) else None
-        rest = keys(pad=call.numbers["pad"], dilation=dilation, together=many, block=call.numbers["block"], scratch=call.scratch)
+        rest = keys(
+            pad=call.numbers["pad"], dilation=dilation, together=many, block=call.numbers["block"], scratch=call.scratch
+        )
         return [f"conv2d_input_grad_turned({call.xs[0]}, {weight_text(call)}, {call.ys[0]}{rest})"]
     rest = keys(**geometry(a), together=many, images=call.numbers["images"], scratch=call.scratch)
     return [f"conv2d_input_grad({call.xs[0]}, {weight_text(call)}, {call.ys[0]}{rest})"]
@@ -345,7 +349,9 @@ def loss_keys(call: Call) -> str:
 
 def choose_moments(node: Node, workers: int) -> Choice:
     wide, rows = row_shape(node.operands[0].type.sizes)
-    return Choice("shifted", (("wide", wide), ("rows", rows)), cost.aligned(((rows, wide * node.operands[0].type.sizes[-1]), 4)))
+    return Choice(
+        "shifted", (("wide", wide), ("rows", rows)), cost.aligned(((rows, wide * node.operands[0].type.sizes[-1]), 4))
+    )
 
 
 def moments_lines(call: Call) -> list[str]:
@@ -379,7 +385,9 @@ LOWERINGS: dict[str, Lowering] = {
     "cross_entropy_grad": plain(
         loss.cross_entropy_grad, lambda c: [f"cross_entropy_grad({', '.join([*c.xs, *c.ys])}{loss_keys(c)})"]
     ),
-    "mse": plain(loss.mse, lambda c: [f"mse({', '.join([*c.xs, *['None'][len(c.xs) - 2 :], *c.ys])}{keys(count=c.attrs.count)})"]),
+    "mse": plain(
+        loss.mse, lambda c: [f"mse({', '.join([*c.xs, *['None'][len(c.xs) - 2 :], *c.ys])}{keys(count=c.attrs.count)})"]
+    ),
     "random_bits": plain(random.random_bits, random_lines),
     "concat": plain(shape.concat, concat_lines),
     "take_part": plain(shape.take_part, lambda c: [f"take_part({c.xs[0]}, {c.ys[0]}, start={c.attrs.start})"]),

@@ -53,7 +53,9 @@ def module_text(program: Program, emitter: Emitter) -> str:
     kernel_texts = [t for t, (module, _) in own.items() if module != frame.__name__]
     emitter.copied.imports |= {"import sys", "import numpy as np"}
     sections = [
-        heading("The program", "One function for each part that runs without a stop; s: the weights, a: the arrays of one run."),
+        heading(
+            "The program", "One function for each part that runs without a stop; s: the weights, a: the arrays of one run."
+        ),
         *tops,
         *([heading("Number by number"), *dict.fromkeys(emitter.functions)] if emitter.functions else []),
         heading("Kernels"),
@@ -95,12 +97,12 @@ def introduction(program: Program) -> str:
     lines = [f'"""{name}: {what} on {size}, in NumPy.', ""]
     if program.training:
         lines += [
-            f"    net = {name}.load(\"weights.safetensors\")",
+            f'    net = {name}.load("weights.safetensors")',
             f"    {', '.join(_word(k) for k in program.outputs)} = net.step({arguments})    # net.state is updated in place",
         ]
     else:
         lines += [
-            f"    {name}.load(\"weights.safetensors\")",
+            f'    {name}.load("weights.safetensors")',
             f"    {', '.join(_word(k) for k in program.outputs)} = {name}.run({arguments})    # any number of images",
             "",
             f"or `python {name}.py weights.safetensors {' '.join(f'{_word(k)}.npy' for k in program.inputs)}`.",
@@ -206,8 +208,8 @@ def arena_text(program: Program, emitter: Emitter) -> str:
 
 def view_text(b: Buffer, program: Program, block: str) -> str:
     """`np.ndarray((64, 28, 28, 6), "f4", block, 0)`."""
-    from cnndsl.targets.numpy.chains import SHORT
     from cnndsl.graph.types import ITEM_BYTES
+    from cnndsl.targets.numpy.chains import SHORT
 
     shape, size = b.type.sizes, ITEM_BYTES[b.type.dtype]
     strides: tuple[int, ...] | None = tuple(s * size for s in b.strides) if b.strides is not None else None

@@ -92,14 +92,17 @@ def names_in(node: ast.AST) -> tuple[str, ...]:
 
 def import_lines(lines: Iterable[str]) -> list[str]:
     """Import statements in order; several names of one module on one line."""
-    plain, named = [], {}
+    plain: list[str] = []
+    named: dict[str, list[str]] = {}
     for line in sorted(set(lines)):
         if line.startswith("from "):
             module, name = line[5:].split(" import ")
             named.setdefault(module, []).append(name)
         else:
             plain.append(line)
-    both = plain + [f"from {module} import {', '.join(sorted(names, key=str.lower))}" for module, names in sorted(named.items())]
+    both = plain + [
+        f"from {module} import {', '.join(sorted(names, key=str.lower))}" for module, names in sorted(named.items())
+    ]
     outside = [line for line in both if line.split()[1].split(".")[0] == "numpy"]
     inside = [line for line in both if line not in outside]
     return [*inside, "", *outside] if inside else outside

@@ -130,7 +130,8 @@ class _Writer:
         self.last_use = last_use
         # From this step on, output i may be written: nothing that shares its memory is read later.
         self.writable = [
-            max((last_use.get(x, -1) for x in self.order if x.fn == "var" and x.value in shared), default=-1) for shared in self.aliases
+            max((last_use.get(x, -1) for x in self.order if x.fn == "var" and x.value in shared), default=-1)
+            for shared in self.aliases
         ]
         self.root_at = [self.position.get(r, end) for r in self.roots]
         self.taken: dict[int, Expr] = {}

@@ -13,7 +13,7 @@ import cnndsl.ops
 from cnndsl.graph.graph import CONSTANT, INPUT, STATE
 
 sys.path.insert(0, str(Path(__file__).parent))
-from programs import arrays_of, narrow, run_op  # noqa: E402
+from programs import arrays_of, narrow, run_op
 
 OP = 5e-6
 CASES = [
@@ -50,7 +50,9 @@ def test_printed_program_gives_the_reference(op: Any, n: int, workers: int, monk
     arrays = [narrow(x) for x in arrays_of(sample)]
     before = [x.copy() for x in arrays]
     first = arrays[0].shape[:1]
-    batched = [x.ndim > 0 and x.shape[:1] == first and i in flowing(op, len(arrays), sample.attrs) for i, x in enumerate(arrays)]
+    batched = [
+        x.ndim > 0 and x.shape[:1] == first and i in flowing(op, len(arrays), sample.attrs) for i, x in enumerate(arrays)
+    ]
     outs, _ = run_op(op, dict(sample.attrs), arrays, batched, workers)
     for found, wanted in zip(outs, expected(op, sample, arrays), strict=True):
         close(found, wanted)
@@ -60,6 +62,8 @@ def test_printed_program_gives_the_reference(op: Any, n: int, workers: int, monk
 
 def flowing(op: Any, count: int, attrs: Any) -> range:
     """Which operands carry the batch."""
-    if op.name in ("conv", "dense", "batch_norm", "conv_input_grad", "random_bits") or (op.name == "matmul" and not attrs.get("transpose_a")):
+    if op.name in ("conv", "dense", "batch_norm", "conv_input_grad", "random_bits") or (
+        op.name == "matmul" and not attrs.get("transpose_a")
+    ):
         return range(1)
     return range(count)

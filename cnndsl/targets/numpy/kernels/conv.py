@@ -103,7 +103,7 @@ def conv2d(
     finish(a, b): called when positions a:b of out (N·h·w in all) are there, to add bias or activation while in cache.
     """
     kh, kw, c, f = w.shape
-    count, h, wide, filters = out.shape
+    count, h, wide, _ = out.shape
     f //= groups
     reach = (together - 1) * stride[1] + kw
     images, rows = block
@@ -246,7 +246,7 @@ def conv2d_input_grad_turned(
 ) -> None:
     """The same for stride 1: a convolution of gy with the kernel turned round; pad is that of this convolution."""
     kh, kw, c, f = w.shape
-    turned, rest = carve(scratch, ((kh, kw, f, c), "f4"), ((0,), "u1"))
+    (turned,) = carve(scratch, ((kh, kw, f, c), "f4"))
     np.copyto(turned, w[::-1, ::-1].swapaxes(2, 3))
     used = -(-turned.nbytes // 64) * 64
     conv2d(gy, turned, out, pad=pad, dilation=dilation, together=together, block=block, scratch=scratch[used:])

@@ -22,11 +22,10 @@ def sum_rows(x: Array, out: Array, *, wide: int = 1, rows: int = 1, make: Callab
     c = x.shape[-1]
     positions = x.size // c
     total = np.zeros(wide * c, "f8")
-    flat = x.reshape(-1, c) if make is None else None
     step = rows * wide
     for i in range(0, positions, step):
         j = min(i + step, positions)
-        tile = flat[i:j] if flat is not None else make(i, j)
+        tile = make(i, j) if make is not None else x.reshape(-1, c)[i:j]
         total += np.add.reduce(tile.reshape(-1, wide * c), axis=0)
     np.copyto(out, total.reshape(wide, c).sum(axis=0).reshape(out.shape), casting="unsafe")
 
