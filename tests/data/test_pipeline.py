@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from cnndsl.language.recipe import Call, Interval
 
 from cnndsl.data import datasets, pipeline
 from cnndsl.errors import CnnError, Source, Span
+from cnndsl.language.recipe import Call, Interval
 
 SPAN = Span(Source("m.cnn", "augment = wobble"), 10, 16)
 

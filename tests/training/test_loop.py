@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cnndsl.language.load import load_text
 from PIL import Image
 
 from cnndsl.data.datasets import Dataset, Part
 from cnndsl.errors import CnnError
+from cnndsl.language.load import load_text
 from cnndsl.language.model import Model
 from cnndsl.training import checkpoint
 from cnndsl.training.evaluate import evaluate

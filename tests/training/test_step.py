@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cnndsl.language.load import load_text
-from cnndsl.language.model import Model
-from cnndsl.language.recipe import Call, LossTerm, Sgd
 
 from cnndsl.errors import CnnError
 from cnndsl.graph.graph import Graph
+from cnndsl.language.load import load_text
+from cnndsl.language.model import Model
+from cnndsl.language.recipe import Call, LossTerm, Sgd
 from cnndsl.training.diagnose import first_not_finite
 from cnndsl.training.step import build_step, compile_step
 
