@@ -6,12 +6,14 @@ line blanked but for its braces, and the text parsed again.
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from lark import Lark, Token, Transformer, v_args
+from lark import Lark, Token
 from lark.exceptions import UnexpectedInput
 
 from cnndsl.errors import CnnError, Diagnostic, Source, Span
@@ -39,29 +41,41 @@ class _Newlines:
                 yield token
 
 
-class _Args(tuple[tree.Argument, ...]):
-    """The arguments of a call, to tell them from its other children."""
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Children of a rule that have no record of their own: arguments, parameters, names, a repetition, conditions."""
+
+    kind: str
+    span: Span
+    items: tuple[Any, ...]
 
 
-class _Params(tuple[tree.Param, ...]):
-    """The parameters of a block or model."""
+# Punctuation has no part in the records; it is kept in the tables only because it says where a record begins and ends.
+_KEPT = frozenset(
+    "RECIPE INPUT OUTPUT NAME INT FLOAT SIZE SHAPE STRING CMP SIGN STAR MULOP AND OR NOT TRUE FALSE ANY".split()
+)
+_READING = threading.Lock()
 
 
-class _Repeat:
-    def __init__(self, count: tree.Expr) -> None:
-        self.count = count
+def _rule(build: Callable[[_Build, Span, list[Any]], Any]) -> Callable[[_Build, list[Any]], Any]:
+    """A rule's callback: the place from its first child to its last, and the children that carry meaning."""
+
+    def reduce(self: _Build, children: list[Any]) -> Any:
+        parts = [x for x in children if type(x) is not Token or x.type in _KEPT]
+        if not children:
+            return build(self, Span(self.source, 0, 0), parts)
+        first, last = children[0], children[-1]
+        start = first.start_pos if type(first) is Token else first.span.start
+        end = last.end_pos if type(last) is Token else last.span.end
+        return build(self, Span(self.source, start, end), parts)
+
+    return reduce
 
 
-@v_args(meta=True)
-class _Build(Transformer[Token, Any]):
-    """Each rule's children to a record of `tree`."""
+class _Build:
+    """Each rule's children to a record of `tree`, while the parser reduces. One parse at a time: `source` is its text."""
 
-    def __init__(self, source: Source) -> None:
-        super().__init__(visit_tokens=False)
-        self.source = source
-
-    def at(self, meta: Any) -> Span:
-        return Span(self.source, getattr(meta, "start_pos", 0), getattr(meta, "end_pos", 0))
+    source = Source("", "")
 
     def word(self, token: Token) -> tree.Name:
         return tree.Name(self.token(token), str(token))
@@ -69,134 +83,170 @@ class _Build(Transformer[Token, Any]):
     def token(self, token: Token) -> Span:
         return Span(self.source, token.start_pos or 0, token.end_pos or 0)
 
-    def start(self, meta: Any, xs: list[Any]) -> tree.File:
-        return tree.File(Span(self.source, 0, len(self.source.text)), tuple(xs))
+    @_rule
+    def start(self, at: Span, xs: list[Any]) -> tree.File:
+        return tree.File(Span(self.source, 0, len(self.source.text)), tuple(x for x in xs if not isinstance(x, Token)))
 
-    def value(self, meta: Any, xs: list[Any]) -> tree.Expr:
+    @_rule
+    def value(self, at: Span, xs: list[Any]) -> tree.Expr:
         return xs[0]
 
-    def version(self, meta: Any, xs: list[Any]) -> tree.Version:
-        return tree.Version(self.at(meta), int(xs[0]))
+    @_rule
+    def version(self, at: Span, xs: list[Any]) -> tree.Version:
+        return tree.Version(at, int(xs[0]))
 
-    def use(self, meta: Any, xs: list[Any]) -> tree.Use:
-        return tree.Use(self.at(meta), tree.Text(self.token(xs[0]), str(xs[0])[1:-1]))
+    @_rule
+    def use(self, at: Span, xs: list[Any]) -> tree.Use:
+        return tree.Use(at, tree.Text(self.token(xs[0]), str(xs[0])[1:-1]))
 
-    def block(self, meta: Any, xs: list[Any]) -> tree.Block:
-        return tree.Block(self.at(meta), self.word(xs[0]), tuple(xs[1]) if len(xs) == 3 else (), xs[-1])
+    @_rule
+    def block(self, at: Span, xs: list[Any]) -> tree.Block:
+        return tree.Block(at, self.word(xs[0]), xs[1].items if len(xs) == 3 else (), xs[-1])
 
-    def model(self, meta: Any, xs: list[Any]) -> tree.ModelItem:
-        return tree.ModelItem(self.at(meta), self.word(xs[0]), tuple(xs[1]) if len(xs) == 3 else (), xs[-1])
+    @_rule
+    def model(self, at: Span, xs: list[Any]) -> tree.ModelItem:
+        return tree.ModelItem(at, self.word(xs[0]), xs[1].items if len(xs) == 3 else (), xs[-1])
 
-    def instance(self, meta: Any, xs: list[Any]) -> tree.Instance:
-        return tree.Instance(self.at(meta), self.word(xs[0]), self.word(xs[1]), tuple(xs[2]))
+    @_rule
+    def instance(self, at: Span, xs: list[Any]) -> tree.Instance:
+        return tree.Instance(at, self.word(xs[0]), self.word(xs[1]), xs[2].items)
 
-    def recipe(self, meta: Any, xs: list[Any]) -> tree.Recipe:
+    @_rule
+    def recipe(self, at: Span, xs: list[Any]) -> tree.Recipe:
         named = len(xs) > 1 and isinstance(xs[1], Token)
-        return tree.Recipe(self.at(meta), str(xs[0]), self.word(xs[1]) if named else None, tuple(xs[1 + named :]))
+        return tree.Recipe(at, str(xs[0]), self.word(xs[1]) if named else None, tuple(xs[1 + named :]))
 
-    def entry(self, meta: Any, xs: list[Any]) -> tree.Entry:
-        return tree.Entry(self.at(meta), self.word(xs[0]), xs[1])
+    @_rule
+    def entry(self, at: Span, xs: list[Any]) -> tree.Entry:
+        return tree.Entry(at, self.word(xs[0]), xs[1])
 
-    def params(self, meta: Any, xs: list[Any]) -> _Params:
-        return _Params(xs)
+    @_rule
+    def params(self, at: Span, xs: list[Any]) -> _Part:
+        return _Part("params", at, tuple(xs))
 
-    def param(self, meta: Any, xs: list[Any]) -> tree.Param:
-        return tree.Param(self.at(meta), self.word(xs[0]), xs[1] if len(xs) > 1 else None)
+    @_rule
+    def param(self, at: Span, xs: list[Any]) -> tree.Param:
+        return tree.Param(at, self.word(xs[0]), xs[1] if len(xs) > 1 else None)
 
-    def choices(self, meta: Any, xs: list[Any]) -> tree.Choices:
-        return tree.Choices(self.at(meta), tuple(map(self.word, xs)))
+    @_rule
+    def choices(self, at: Span, xs: list[Any]) -> tree.Choices:
+        return tree.Choices(at, tuple(map(self.word, xs)))
 
-    def body(self, meta: Any, xs: list[Any]) -> tree.Body:
-        return tree.Body(self.at(meta), tuple(xs))
+    @_rule
+    def body(self, at: Span, xs: list[Any]) -> tree.Body:
+        return tree.Body(at, tuple(xs))
 
     branches = body
 
-    def input_(self, meta: Any, xs: list[Any]) -> tree.Input:
-        return tree.Input(self.at(meta), self.word(xs[1]), xs[2], xs[3] if len(xs) > 3 else ())
+    @_rule
+    def input_(self, at: Span, xs: list[Any]) -> tree.Input:
+        return tree.Input(at, self.word(xs[1]), xs[2], xs[3].items if len(xs) > 3 else ())
 
-    def where(self, meta: Any, xs: list[Any]) -> tuple[tree.Expr, ...]:
-        return tuple(xs)
+    @_rule
+    def where(self, at: Span, xs: list[Any]) -> _Part:
+        return _Part("where", at, tuple(xs))
 
-    def output(self, meta: Any, xs: list[Any]) -> tree.Output:
-        return tree.Output(self.at(meta), self.word(xs[0]))
+    @_rule
+    def output(self, at: Span, xs: list[Any]) -> tree.Output:
+        return tree.Output(at, self.word(xs[0]))
 
-    def head(self, meta: Any, xs: list[Any]) -> tree.Head:
-        return tree.Head(self.at(meta), self.word(xs[0]), xs[1])
+    @_rule
+    def head(self, at: Span, xs: list[Any]) -> tree.Head:
+        return tree.Head(at, self.word(xs[0]), xs[1])
 
-    def share(self, meta: Any, xs: list[Any]) -> tree.Share:
-        return tree.Share(self.at(meta), self.word(xs[0]), xs[1])
+    @_rule
+    def share(self, at: Span, xs: list[Any]) -> tree.Share:
+        return tree.Share(at, self.word(xs[0]), xs[1])
 
-    def defaults(self, meta: Any, xs: list[Any]) -> tree.Defaults:
-        return tree.Defaults(self.at(meta), tuple(xs))
+    @_rule
+    def defaults(self, at: Span, xs: list[Any]) -> tree.Defaults:
+        return tree.Defaults(at, tuple(xs))
 
-    def default(self, meta: Any, xs: list[Any]) -> tree.Invoke:
-        return tree.Invoke(self.at(meta), self.word(xs[0]), tuple(xs[1]), None)
+    @_rule
+    def default(self, at: Span, xs: list[Any]) -> tree.Invoke:
+        return tree.Invoke(at, self.word(xs[0]), xs[1].items, None)
 
-    def if_(self, meta: Any, xs: list[Any]) -> tree.If:
+    @_rule
+    def if_(self, at: Span, xs: list[Any]) -> tree.If:
         otherwise = xs[-1] if isinstance(xs[-1], tree.Body) else None
-        return tree.If(self.at(meta), tuple(xs if otherwise is None else xs[:-1]), otherwise)
+        return tree.If(at, tuple(xs if otherwise is None else xs[:-1]), otherwise)
 
     branch_if = if_
 
-    def case(self, meta: Any, xs: list[Any]) -> tree.Case:
-        return tree.Case(self.at(meta), xs[0], xs[1])
+    @_rule
+    def case(self, at: Span, xs: list[Any]) -> tree.Case:
+        return tree.Case(at, xs[0], xs[1])
 
     branch_case = case
 
-    def for_(self, meta: Any, xs: list[Any]) -> tree.For:
-        return tree.For(self.at(meta), xs[0], xs[1], xs[2])
+    @_rule
+    def for_(self, at: Span, xs: list[Any]) -> tree.For:
+        return tree.For(at, xs[0].items, xs[1], xs[2])
 
     branch_for = for_
 
-    def names(self, meta: Any, xs: list[Any]) -> tuple[tree.Name, ...]:
-        return tuple(map(self.word, xs))
+    @_rule
+    def names(self, at: Span, xs: list[Any]) -> _Part:
+        return _Part("names", at, tuple(map(self.word, xs)))
 
-    def pipeline(self, meta: Any, xs: list[Any]) -> tree.Pipeline:
-        return tree.Pipeline(self.at(meta), tuple(xs))
+    @_rule
+    def pipeline(self, at: Span, xs: list[Any]) -> tree.Pipeline:
+        return tree.Pipeline(at, tuple(xs))
 
-    def step(self, meta: Any, xs: list[Any]) -> tree.Step:
+    @_rule
+    def step(self, at: Span, xs: list[Any]) -> tree.Step:
         repeat = name = check = None
         for x in xs[1:]:
-            if isinstance(x, _Repeat):
-                repeat = x.count
-            elif isinstance(x, tree.Name):
-                name = x
+            if isinstance(x, _Part) and x.kind == "repeat":
+                repeat = x.items[0]
+            elif isinstance(x, _Part):
+                name = x.items[0]
             else:
                 check = x
-        return tree.Step(self.at(meta), xs[0], repeat, name, check)
+        return tree.Step(at, xs[0], repeat, name, check)
 
-    def repeat(self, meta: Any, xs: list[Any]) -> _Repeat:
-        return _Repeat(xs[0])
+    @_rule
+    def repeat(self, at: Span, xs: list[Any]) -> _Part:
+        return _Part("repeat", at, (xs[-1],))
 
-    def name(self, meta: Any, xs: list[Any]) -> tree.Name:
-        return self.word(xs[0])
+    @_rule
+    def name(self, at: Span, xs: list[Any]) -> _Part:
+        return _Part("name", at, (self.word(xs[0]),))
 
-    def check(self, meta: Any, xs: list[Any]) -> tree.Shape:
+    @_rule
+    def check(self, at: Span, xs: list[Any]) -> tree.Shape:
         return xs[0]
 
-    def begin(self, meta: Any, xs: list[Any]) -> tree.Begin:
+    @_rule
+    def begin(self, at: Span, xs: list[Any]) -> tree.Begin:
         return tree.Begin(self.token(xs[0]))
 
-    def invoke(self, meta: Any, xs: list[Any]) -> tree.Invoke:
-        args = next((tuple(x) for x in xs[1:] if isinstance(x, _Args)), ())
+    @_rule
+    def invoke(self, at: Span, xs: list[Any]) -> tree.Invoke:
+        args = next((x.items for x in xs[1:] if isinstance(x, _Part)), ())
         branches = next((x for x in xs[1:] if isinstance(x, tree.Body)), None)
-        return tree.Invoke(self.at(meta), self.word(xs[0]), args, branches)
+        return tree.Invoke(at, self.word(xs[0]), args, branches)
 
-    def args(self, meta: Any, xs: list[Any]) -> _Args:
-        return _Args(xs)
+    @_rule
+    def args(self, at: Span, xs: list[Any]) -> _Part:
+        return _Part("args", at, tuple(xs))
 
-    def positional(self, meta: Any, xs: list[Any]) -> tree.Argument:
-        return tree.Argument(self.at(meta), None, xs[0])
+    @_rule
+    def positional(self, at: Span, xs: list[Any]) -> tree.Argument:
+        return tree.Argument(at, None, xs[0])
 
-    def keyword(self, meta: Any, xs: list[Any]) -> tree.Argument:
-        return tree.Argument(self.at(meta), self.word(xs[0]), xs[1])
+    @_rule
+    def keyword(self, at: Span, xs: list[Any]) -> tree.Argument:
+        return tree.Argument(at, self.word(xs[0]), xs[1])
 
-    def branch(self, meta: Any, xs: list[Any]) -> tree.Branch:
-        return tree.Branch(self.at(meta), self.word(xs[0]), xs[1] if len(xs) > 1 else None)
+    @_rule
+    def branch(self, at: Span, xs: list[Any]) -> tree.Branch:
+        return tree.Branch(at, self.word(xs[0]), xs[1] if len(xs) > 1 else None)
 
-    def shape(self, meta: Any, xs: list[Any]) -> tree.Shape:
+    @_rule
+    def shape(self, at: Span, xs: list[Any]) -> tree.Shape:
         if not (isinstance(xs[0], Token) and xs[0].type == "SHAPE"):
-            return tree.Shape(self.at(meta), tuple(xs), True)
+            return tree.Shape(at, tuple(xs), True)
         span = self.token(xs[0])
         parts: list[tree.Expr] = []
         for part in str(xs[0]).split("x"):
@@ -206,72 +256,93 @@ class _Build(Transformer[Token, Any]):
                 parts.append(tree.Literal(span, int(part)) if part.isdigit() else tree.Name(span, part))
         return tree.Shape(span, tuple(parts), False)
 
-    def any(self, meta: Any, xs: list[Any]) -> tree.Any_:
+    @_rule
+    def any(self, at: Span, xs: list[Any]) -> tree.Any_:
         return tree.Any_(self.token(xs[0]))
 
-    def arrow(self, meta: Any, xs: list[Any]) -> tree.Arrow:
-        return tree.Arrow(self.at(meta), tuple(xs))
+    @_rule
+    def arrow(self, at: Span, xs: list[Any]) -> tree.Arrow:
+        return tree.Arrow(at, tuple(xs))
 
-    def sum_chain(self, meta: Any, xs: list[Any]) -> tree.Chain:
-        return tree.Chain(self.at(meta), xs[0], tuple(zip(map(str, xs[1::2]), xs[2::2], strict=True)))
+    @_rule
+    def sum_chain(self, at: Span, xs: list[Any]) -> tree.Chain:
+        return tree.Chain(at, xs[0], tuple(zip(map(str, xs[1::2]), xs[2::2], strict=True)))
 
     product_chain = or_chain = and_chain = sum_chain
 
-    def negation(self, meta: Any, xs: list[Any]) -> tree.Prefix:
-        return tree.Prefix(self.at(meta), tuple(map(str, xs[:-1])), xs[-1])
+    @_rule
+    def negation(self, at: Span, xs: list[Any]) -> tree.Prefix:
+        return tree.Prefix(at, tuple(map(str, xs[:-1])), xs[-1])
 
     signed = negation
 
-    def comparison(self, meta: Any, xs: list[Any]) -> tree.Compare:
-        return tree.Compare(self.at(meta), xs[0], str(xs[1]), xs[2])
+    @_rule
+    def comparison(self, at: Span, xs: list[Any]) -> tree.Compare:
+        return tree.Compare(at, xs[0], str(xs[1]), xs[2])
 
-    def interval(self, meta: Any, xs: list[Any]) -> tree.Range:
-        return tree.Range(self.at(meta), xs[0], xs[1])
+    @_rule
+    def interval(self, at: Span, xs: list[Any]) -> tree.Range:
+        return tree.Range(at, xs[0], xs[1])
 
-    def postfix(self, meta: Any, xs: list[Any]) -> tree.Postfix:
-        return tree.Postfix(self.at(meta), xs[0], tuple(xs[1:]))
+    @_rule
+    def postfix(self, at: Span, xs: list[Any]) -> tree.Postfix:
+        return tree.Postfix(at, xs[0], tuple(xs[1:]))
 
-    def index(self, meta: Any, xs: list[Any]) -> tree.ListOf:
-        return tree.ListOf(self.at(meta), (xs[0],))
+    @_rule
+    def index(self, at: Span, xs: list[Any]) -> tree.ListOf:
+        return tree.ListOf(at, (xs[0],))
 
-    def attribute(self, meta: Any, xs: list[Any]) -> tree.Name:
+    @_rule
+    def attribute(self, at: Span, xs: list[Any]) -> tree.Name:
         return self.word(xs[0])
 
-    def number(self, meta: Any, xs: list[Any]) -> tree.Literal:
+    @_rule
+    def number(self, at: Span, xs: list[Any]) -> tree.Literal:
         token = xs[0]
         return tree.Literal(self.token(token), int(token) if token.type == "INT" else float(token))
 
-    def truth(self, meta: Any, xs: list[Any]) -> tree.Literal:
+    @_rule
+    def truth(self, at: Span, xs: list[Any]) -> tree.Literal:
         return tree.Literal(self.token(xs[0]), str(xs[0]) == "true")
 
-    def size(self, meta: Any, xs: list[Any]) -> tree.SizeLiteral:
+    @_rule
+    def size(self, at: Span, xs: list[Any]) -> tree.SizeLiteral:
         return tree.SizeLiteral(self.token(xs[0]), tuple(map(int, str(xs[0]).split("x"))))
 
-    def text(self, meta: Any, xs: list[Any]) -> tree.Text:
+    @_rule
+    def text(self, at: Span, xs: list[Any]) -> tree.Text:
         return tree.Text(self.token(xs[0]), str(xs[0])[1:-1])
 
-    def list(self, meta: Any, xs: list[Any]) -> tree.ListOf:
-        return tree.ListOf(self.at(meta), tuple(xs))
+    @_rule
+    def list(self, at: Span, xs: list[Any]) -> tree.ListOf:
+        return tree.ListOf(at, tuple(xs))
 
-    def reference(self, meta: Any, xs: list[Any]) -> tree.Expr:
+    @_rule
+    def reference(self, at: Span, xs: list[Any]) -> tree.Expr:
         name = self.word(xs[0])
-        return tree.Apply(self.at(meta), name, tuple(xs[1])) if len(xs) > 1 else name
+        return tree.Apply(at, name, xs[1].items) if len(xs) > 1 else name
 
-    def itself(self, meta: Any, xs: list[Any]) -> tree.Name:
+    @_rule
+    def itself(self, at: Span, xs: list[Any]) -> tree.Name:
         return self.word(xs[0])
 
 
 @cache
-def _parser(start: str) -> Lark:
-    return Lark(
-        grammar(), start=start, parser="lalr", lexer="contextual", postlex=_Newlines(),
-        propagate_positions=True, maybe_placeholders=False,
+def _parser() -> tuple[Lark, _Build]:
+    build = _Build()
+    parser = Lark(
+        grammar(), start=["start", "value"], parser="lalr", lexer="contextual", postlex=_Newlines(),
+        keep_all_tokens=True, maybe_placeholders=False, transformer=build,
     )  # fmt: skip
+    return parser, build
 
 
 def _run(source: Source, text: str, start: str) -> Any:
     """One parse of `text`, which has the positions of `source`."""
-    return _Build(source).transform(_parser(start).parse(text))
+    parser, build = _parser()
+    with _READING:
+        build.source = source
+        return parser.parse(text, start=start)
 
 
 def parse(source: Source) -> tree.File:
