@@ -142,7 +142,11 @@ class _Judge:
             shape = (b.partial, *shape)
         strides = _contiguous(shape) if b.strides is None else b.strides
         steps = (*(4 * size * s for s in strides), 4)
-        found: Labels = np.ndarray((*shape, size), np.int32, space, 4 * offset, steps)
+        try:
+            found: Labels = np.ndarray((*shape, size), np.int32, space, 4 * offset, steps)
+        except ValueError:
+            self.problems.append(f"{b.name} lies outside its memory")
+            return np.zeros((1, 1), np.int32)
         if b.partial:
             return found[worker : worker + 1] if high else found
         return found[low:high] if cut and not b.local else found

@@ -6,6 +6,7 @@ survive, so no name of a model can mean anything in emitted source.
 
 from __future__ import annotations
 
+import builtins
 import keyword
 import re
 
@@ -20,8 +21,8 @@ class Names:
         self.counts: dict[str, int] = {}
 
     def fresh(self, wish: str) -> str:
-        base = re.sub(r"[^a-z0-9_]+", "_", wish.lower()).strip("_")[-LONGEST:].lstrip("_0123456789") or "value"
-        if keyword.iskeyword(base) or keyword.issoftkeyword(base):
+        base = re.sub(r"[^a-z0-9]+", "_", wish.lower()).strip("_")[-LONGEST:].lstrip("_0123456789") or "value"
+        if keyword.iskeyword(base) or keyword.issoftkeyword(base) or hasattr(builtins, base):
             base += "_"
         name = base
         while name in self.taken:

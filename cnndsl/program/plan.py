@@ -309,7 +309,9 @@ class _Planner:
         inputs = tuple(self._view(x) for x in node.operands)
         outputs = tuple(partial.get(y) or self.buffers[y] for y in node.outputs)
         batched = tuple(x in self.batched for x in (*node.operands, *node.outputs))
-        return Kernel(self.kernel_names[node], node, inputs, outputs, step.rule if step.cut else "whole", batched, self.choices[node])
+        return Kernel(
+            self.kernel_names[node], node, inputs, outputs, step.rule if step.cut else "whole", batched, self.choices[node]
+        )
 
     def _view(self, value: Value) -> Buffer:
         """The buffer of a value: its root's, under the value's own shape."""

@@ -30,9 +30,7 @@ def default_threads() -> int:
     return max(1, min(count, 8))
 
 
-def lower(
-    graph: Graph, *, target: str, options: Options, dump: Path | None = None
-) -> tuple[Program, str, Log]:
+def lower(graph: Graph, *, target: str, options: Options, dump: Path | None = None) -> tuple[Program, str, Log]:
     """Graph → passes → plan → source text. The text is what runs, and what `cnndsl compile -o` writes."""
     from cnndsl.passes.pipelines import INFERENCE, TRAINING
     from cnndsl.passes.runner import run_passes
@@ -102,9 +100,7 @@ def compile_step_graph(
     """Compile a training step (`training.step.build_step`) and give it its first weights."""
     from cnndsl.runtime.load import load_source
 
-    options = Options(
-        batch=checked_batch(batch), workers=checked_threads(threads), training=True, without=frozenset(without)
-    )
+    options = Options(batch=checked_batch(batch), workers=checked_threads(threads), training=True, without=frozenset(without))
     if target == "reference":
         from cnndsl.runtime.reference import ReferenceStep
 

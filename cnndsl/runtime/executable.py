@@ -26,7 +26,9 @@ class Executable:
     that runs, `program` the plan behind it, `log` what the passes did.
     """
 
-    def __init__(self, module: types.ModuleType, program: Program, source: str, log: Any, spare: Mapping[str, State], threads: int | None) -> None:
+    def __init__(
+        self, module: types.ModuleType, program: Program, source: str, log: Any, spare: Mapping[str, State], threads: int | None
+    ) -> None:
         self.module = module
         self.program = program
         self.source = source

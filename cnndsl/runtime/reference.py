@@ -49,7 +49,8 @@ class ReferenceStep:
         self.graph = graph
         self.dtype = dtype
         self.state: dict[str, Any] = {
-            name: np.zeros(s.type.sizes, dtype if dtype and s.type.is_float else s.type.dtype) for name, s in graph.state.items()
+            name: np.zeros(s.type.sizes, dtype if dtype and s.type.is_float else s.type.dtype)
+            for name, s in graph.state.items()
         }
 
     def load(self, weights: Mapping[str, Any] | str | os.PathLike[str]) -> ReferenceStep:

@@ -15,7 +15,9 @@ from cnndsl.graph.graph import Graph, State
 SHOWN = 5
 
 
-def fitting(graph: Graph, weights: Mapping[str, Any] | str | os.PathLike[str], spare: Mapping[str, State] | None = None) -> dict[str, Any]:
+def fitting(
+    graph: Graph, weights: Mapping[str, Any] | str | os.PathLike[str], spare: Mapping[str, State] | None = None
+) -> dict[str, Any]:
     """name → array for all the state of `graph` that `weights` must give; a path is read.
 
     spare: state that the whole model has though this graph does not need it (heads): allowed, left out.
