@@ -188,8 +188,7 @@ def arena_text(program: Program, emitter: Emitter) -> str:
         "        block = block[-block.ctypes.data % 64 :][:ARENA_BYTES]  # begins on a 64-byte boundary",
         f"        self.scratch = block[{program.arena_bytes} :].reshape(WORKERS, SCRATCH_BYTES)",
     ]
-    for b in sorted(mine, key=lambda b: (b.offset, b.name)):
-        lines.append(f"        self.{b.name} = {view_text(emitter.home(b), program, 'block')}")
+    lines += attributes(mine, emitter)
     inputs = [(k, program.inputs[k]) for k in program.graph.inputs]
     outputs = [(k, program.outputs[k]) for k in program.graph.outputs]
     names = [b.name for _, b in inputs] + [b.name for _, b in outputs]
@@ -244,6 +243,10 @@ def prepared_text(emitter: Emitter) -> str:
     ]
     if not mine:
         return "\n".join([*lines[:3], "    def __init__(self) -> None:", "        pass"])
-    for b in sorted(mine, key=lambda b: (b.offset, b.name)):
-        lines.append(f"        self.{b.name} = {view_text(emitter.home(b), emitter.program, 'block')}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *attributes(mine, emitter)])
+
+
+def attributes(buffers: list[Buffer], emitter: Emitter) -> list[str]:
+    """A line for each buffer, in the order in which they lie."""
+    ordered = sorted(buffers, key=lambda b: (b.offset, b.name))
+    return [f"        self.{b.name} = {view_text(emitter.home(b), emitter.program, 'block')}" for b in ordered]

@@ -39,16 +39,14 @@ class Copied:
             source, tops = parsed(module)
             node = tops[name]
             if ready:
-                text = ast.get_source_segment(source, node) or ""
-                decorators = [f"@{ast.get_source_segment(source, d)}\n" for d in getattr(node, "decorator_list", [])]
-                text = "".join(decorators) + text
+                text = segment(source, node)
                 self.definitions[key] = text.replace(f"def {name}(", f"def {rename}(", 1) if rename else text
                 continue
             pending.append((module, name, rename, True))
             for used in reversed(names_in(node)):
                 self._need(module, used, tops, source, pending)
 
-    def _need(self, module: str, used: str, tops: dict[str, ast.stmt], source: str, pending: list[Any]) -> None:
+    def _need(self, module: str, used: str, tops: dict[str, ast.stmt], source: tuple[str, ...], pending: list[Any]) -> None:
         node = None if used in self.given else tops.get(used)
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             pending.append((module, used, "", False))
@@ -57,7 +55,7 @@ class Copied:
                 for other in names_in(node):
                     if other != used:
                         self._need(module, other, tops, source, pending)
-                self.constants[used] = ast.get_source_segment(source, node) or ""
+                self.constants[used] = segment(source, node)
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(OURS):
             pending.append((node.module, used, "", False))
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
@@ -66,9 +64,15 @@ class Copied:
             self.imports.add(f"from {node.module} import {what}" if isinstance(node, ast.ImportFrom) else f"import {what}")
 
 
+def segment(source: tuple[str, ...], node: ast.stmt) -> str:
+    """The lines of a top-level statement, decorators included."""
+    first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
+    return "\n".join(source[first - 1 : node.end_lineno])
+
+
 @functools.cache
-def parsed(module: str) -> tuple[str, dict[str, ast.stmt]]:
-    """A module's text, and its top-level statements by the names they bind."""
+def parsed(module: str) -> tuple[tuple[str, ...], dict[str, ast.stmt]]:
+    """A module's lines, and its top-level statements by the names they bind."""
     source = inspect.getsource(sys.modules[module])
     tops: dict[str, ast.stmt] = {}
     for node in ast.parse(source).body:
@@ -80,7 +84,7 @@ def parsed(module: str) -> tuple[str, dict[str, ast.stmt]]:
             tops[node.target.id] = node
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             tops.update({(a.asname or a.name).split(".")[0]: node for a in node.names})
-    return source, tops
+    return tuple(source.split("\n")), tops
 
 
 @functools.cache
