@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cnndsl.graph.graph import Node
-from cnndsl.targets.cupy.kernels import conv, pool, random, reduce, softmax
+from cnndsl.targets.cupy.kernels import conv, pool, random, reduce, shape, softmax
 from cnndsl.targets.cupy.launch import Launch
 
 KERNELS: dict[str, Callable[[Node], list[Launch] | None]] = {
@@ -26,4 +26,7 @@ KERNELS: dict[str, Callable[[Node], list[Launch] | None]] = {
     "cross_entropy": softmax.cross_entropy,
     "cross_entropy_grad": softmax.cross_entropy_grad,
     "random_bits": random.random_bits,
+    "concat": shape.concat,
+    "take_part": shape.take_part,
+    "pad": shape.pad,
 }
