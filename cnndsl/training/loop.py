@@ -237,13 +237,14 @@ class _Run:
 
     def _leave(self, run_dir: Path, at: Position) -> None:
         from cnndsl.runtime.safetensors import write_weights
+        from cnndsl.view.plots import loss_curve
 
         path = run_dir / "weights.safetensors"
         try:
             write_weights(path, self.step.weights)
             path = run_dir / "loss.png"
             if at.history:
-                curves.draw(path, at.history, f"{self.model.name} on {self.data.split(':')[0]}")
+                loss_curve(at.history, path, f"{self.model.name} on {self.data.split(':')[0]}")
         except OSError as e:
             raise checkpoint.unwritable(path, e, run_dir) from None
 

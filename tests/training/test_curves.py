@@ -1,10 +1,8 @@
-"""The epochs of a run as CSV and as a picture."""
+"""The epochs of a run as CSV."""
 
 from __future__ import annotations
 
 from pathlib import Path
-
-from PIL import Image
 
 from cnndsl.training import curves
 from cnndsl.training.records import Row
@@ -18,12 +16,3 @@ def test_csv(tmp_path: Path) -> None:
     assert lines[0] == "epoch,step,rate,loss,accuracy,validation_loss,validation_accuracy,seconds"
     assert lines[2] == "2,20,0.1,0.5,0.5,,0.5,3.0"
     assert len(lines) == 6
-
-
-def test_picture(tmp_path: Path) -> None:
-    curves.draw(tmp_path / "loss.png", ROWS, "lenet5 on digits")
-    with Image.open(tmp_path / "loss.png") as image:
-        assert image.size == (990, 440)
-        colours = image.convert("RGB").getcolors(100_000)
-    assert colours is not None
-    assert any(c == (11, 98, 164) for _, c in colours)
