@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from cnndsl.language.load import load as load
     from cnndsl.language.load import load_text as load_text
     from cnndsl.language.model import Model as Model
-    from cnndsl.language.recipe import Sgd as sgd
+    from cnndsl.language.recipe import Sgd
     from cnndsl.runtime.compile import compile as compile
     from cnndsl.runtime.safetensors import read_weights as read_weights
     from cnndsl.runtime.safetensors import write_weights as write_weights
     from cnndsl.training.step import compile_step as compile_step
+
+    sgd = Sgd
 
 HOMES = {
     "CnnError": ("cnndsl.errors", "CnnError"),

@@ -7,6 +7,7 @@ Format: github.com/huggingface/safetensors, README, "Format".
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
@@ -25,6 +26,7 @@ DTYPES = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "|i1",
     "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "|u1", "BOOL": "|b1",
 }  # fmt: skip
+READ = {**DTYPES, "BF16": "<u2"}
 LARGEST_HEADER = 100_000_000
 
 
@@ -58,7 +60,7 @@ def _header(file: Any, size: int, shown: str) -> tuple[dict[str, Any], int]:
     for name, entry in header.items():
         spans.append((*_span(entry, shown, name, size - 8 - length), name))
     spans.sort()
-    for (_, end, a), (begin, _, b) in zip(spans, spans[1:], strict=False):
+    for (_, end, a), (begin, _, b) in itertools.pairwise(spans):
         if begin < end:
             raise _bad(shown, f"the numbers of {a} and {b} overlap")
     return header, 8 + length
@@ -73,19 +75,26 @@ def _span(entry: Any, shown: str, name: str, room: int) -> tuple[int, int]:
         whole = False
     if not whole:
         raise _bad(shown, f"its entry for {name} is broken")
-    if dtype not in DTYPES:
+    if not isinstance(dtype, str) or dtype not in READ:
         raise _bad(shown, f"{name} has element type {dtype}, which is not supported")
-    if len(shape) > 32 or not begin <= end <= room or math.prod(shape) * np.dtype(DTYPES[dtype]).itemsize != end - begin:
+    if (
+        len(shape) > 32
+        or max(shape, default=0) >= 2**40
+        or not begin <= end <= room
+        or math.prod(shape) * np.dtype(READ[dtype]).itemsize != end - begin
+    ):
         raise _bad(shown, f"the numbers of {name} do not lie where its header says; the file may be cut short")
     return begin, end
 
 
 def _tensor(file: Any, entry: Any, start: int, size: int, shown: str, name: str) -> Array:
     begin, _ = entry["data_offsets"]
-    array = np.empty(entry["shape"], DTYPES[entry["dtype"]])
+    array = np.empty(entry["shape"], READ[entry["dtype"]])
     file.seek(start + begin)
     if array.nbytes and file.readinto(memoryview(array.reshape(-1)).cast("B")) != array.nbytes:
         raise _bad(shown, f"{name} is cut short")
+    if entry["dtype"] == "BF16":  # the upper half of a float32
+        return (array.astype("<u4") << 16).view("<f4")
     return array
 
 

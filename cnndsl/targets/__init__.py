@@ -11,11 +11,11 @@ NAMES = ("numpy", "cupy")
 def target_named(name: str) -> Target:
     """The target of that name. Raises E607 where there is none."""
     if name == "numpy":
-        from cnndsl.targets.numpy import TARGET as numpy_target
+        from cnndsl.targets import numpy
 
-        return numpy_target
+        return numpy.TARGET
     if name == "cupy":
-        from cnndsl.targets.cupy import TARGET as cupy_target
+        from cnndsl.targets import cupy
 
-        return cupy_target
+        return cupy.TARGET
     raise error("E607", f"there is no target named {name}", help=f"targets: {', '.join(NAMES)}, reference")

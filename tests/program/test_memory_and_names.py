@@ -18,7 +18,8 @@ def test_arrays_that_live_together_lie_apart(spans: list[tuple[int, int, int]]) 
     lives = [Life(i, n, first, first + length) for i, (n, first, length) in enumerate(spans)]
     offsets, total = place(lives)
     for a in lives:
-        assert offsets[a.key] % ALIGN == 0 and offsets[a.key] + a.nbytes <= total
+        assert offsets[a.key] % ALIGN == 0
+        assert offsets[a.key] + a.nbytes <= total
         for b in lives[: lives.index(a)]:
             if a.first <= b.last and b.first <= a.last:
                 low, high = sorted((a, b), key=lambda x: offsets[x.key])
@@ -39,12 +40,18 @@ def test_every_wish_becomes_an_identifier_of_its_own(wishes: list[str]) -> None:
     found = [names.fresh(w) for w in wishes]
     assert len(set(found)) == len(found)
     for name in found:
-        assert name.isascii() and name.isidentifier() and not keyword.iskeyword(name) and name[0].islower()
+        assert name.isascii()
+        assert name.isidentifier()
+        assert not keyword.iskeyword(name)
+        assert name[0].islower()
 
 
 def test_names_read_like_the_model() -> None:
     names = Names()
     assert names.fresh("stage1.unit2.main.conv_bn3.conv") == "stage1_unit2_main_conv_bn3_conv"
-    assert names.fresh("conv2") == "conv2" and names.fresh("conv2") == "conv2_2"
+    assert names.fresh("conv2") == "conv2"
+    assert names.fresh("conv2") == "conv2_2"
     assert names.fresh("x = 1\n__import__('os')") == "x_1_import_os"
-    assert names.fresh("lambda") == "lambda_" and names.fresh("len") == "len_" and names.fresh("λ") == "value"
+    assert names.fresh("lambda") == "lambda_"
+    assert names.fresh("len") == "len_"
+    assert names.fresh("λ") == "value"

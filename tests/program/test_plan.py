@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.program.plans import Paper, bound, branches, chain, step
 
 from cnndsl.errors import CnnError
 from cnndsl.graph.graph import Graph, State
@@ -14,11 +13,12 @@ from cnndsl.program.check import check
 from cnndsl.program.describe import describe, statistics
 from cnndsl.program.plan import plan
 from cnndsl.program.program import Program, Region
+from tests.program.plans import Paper, bound, branches, chain, step
 
 SIZES = [(1, 1), (4, 1), (4, 2), (5, 2), (5, 3), (3, 4), (7, 4)]
 
 
-@pytest.mark.parametrize("batch, workers", SIZES)
+@pytest.mark.parametrize(("batch", "workers"), SIZES)
 @pytest.mark.parametrize("seconds", [0.0, 1.0], ids=["cheap", "dear"])
 @pytest.mark.parametrize("make", [chain, branches])
 def test_no_bytes_are_shared_while_both_are_needed(make: object, seconds: float, batch: int, workers: int) -> None:
@@ -26,7 +26,7 @@ def test_no_bytes_are_shared_while_both_are_needed(make: object, seconds: float,
     assert check(program) == []
 
 
-@pytest.mark.parametrize("batch, workers", SIZES)
+@pytest.mark.parametrize(("batch", "workers"), SIZES)
 def test_a_training_step_is_planned_soundly(batch: int, workers: int) -> None:
     program = plan(step(batch), Paper(), batch, workers, training=True)
     assert check(program) == []
@@ -63,7 +63,8 @@ def test_the_judge_sees_planted_overlaps() -> None:
         for k in several.run.regions[0].kernels
     )
     shared = replace(several, run=replace(several.run, regions=(replace(several.run.regions[0], kernels=kernels),)))
-    assert local.local and check(shared)
+    assert local.local
+    assert check(shared)
 
 
 def test_a_chain_needs_two_arrays_however_long() -> None:
@@ -123,7 +124,8 @@ def test_what_depends_on_weights_alone_is_prepared() -> None:
     ready = bound(g, 2)
     program = plan(ready, Paper(), 2, 1)
     assert [k.node.op.name for k in program.prepare.kernels] == ["pointwise"]
-    assert len(program.run.kernels) == 2 and program.prepared_bytes == 64
+    assert len(program.run.kernels) == 2
+    assert program.prepared_bytes == 64
     assert check(program) == []
     assert plan(ready, Paper(), 2, 1, training=True).prepare.kernels == ()
 
@@ -149,8 +151,8 @@ def test_the_same_graph_gives_the_same_plan() -> None:
 def test_description_and_sums() -> None:
     program = plan(bound(branches(), 2), Paper(), 2, 1)
     s = statistics(program)
-    assert s.kernels == len(program.run.kernels) and s.multiply_adds == 2 * (
-        8 * 8 * 8 * 27 + 8 * 8 * 8 * 72 + 8 * 8 * 32 + 4 * 4 * 20 * 5
-    )
+    assert s.kernels == len(program.run.kernels)
+    assert s.multiply_adds == 2 * (8 * 8 * 8 * 27 + 8 * 8 * 8 * 72 + 8 * 8 * 32 + 4 * 4 * 20 * 5)
     text = describe(program)
-    assert all(k.name in text for k in program.run.kernels) and "arena" in text
+    assert all(k.name in text for k in program.run.kernels)
+    assert "arena" in text

@@ -27,7 +27,7 @@ def judged(graph: Any, weights: Any, x: Any) -> Any:
 
 
 @pytest.mark.parametrize("make", [plain, residual])
-@pytest.mark.parametrize("batch, threads", [(1, 1), (4, 1), (4, 2), (3, 2), (1, 2)])
+@pytest.mark.parametrize(("batch", "threads"), [(1, 1), (4, 1), (4, 2), (3, 2), (1, 2)])
 def test_equal_to_the_reference_for_any_number_of_images(make: Any, batch: int, threads: int) -> None:
     graph = make()
     w = graph.initial_weights(seed=1)
@@ -35,7 +35,8 @@ def test_equal_to_the_reference_for_any_number_of_images(make: Any, batch: int, 
     for n in (1, 3, 4, 9):
         x = images(graph, n)
         y, wanted = run(x), judged(graph, w, x)
-        assert y.shape == wanted.shape and y.dtype == np.float32
+        assert y.shape == wanted.shape
+        assert y.dtype == np.float32
         assert np.abs(y - wanted).max() <= 1e-4 * np.abs(wanted).max()
 
 
@@ -84,7 +85,8 @@ def test_outputs_are_the_callers_own() -> None:
     run(images(graph, 2, 7))
     assert np.array_equal(first, kept)
     out = np.empty_like(first)
-    assert run(x, out=out) is out and np.array_equal(out, first)
+    assert run(x, out=out) is out
+    assert np.array_equal(out, first)
 
 
 def test_inputs_are_converted_where_that_is_plainly_meant() -> None:
@@ -102,7 +104,7 @@ def test_inputs_are_converted_where_that_is_plainly_meant() -> None:
 
 
 @pytest.mark.parametrize(
-    "given, says",
+    ("given", "says"),
     [
         (np.zeros((2, 9, 9, 1)), r"expected \(n, 12, 12, 1\)"),
         (np.zeros((2, 1, 12, 12)), "shape"),
