@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from cnndsl.errors import error
 from cnndsl.graph.expr import Expr, derivative, ordered, substitute, variables
-from cnndsl.graph.graph import Graph, Node, Origin, Value
+from cnndsl.graph.graph import NOWHERE, Graph, Node, Origin, Value
 from cnndsl.ops.pointwise import POINTWISE, PointwiseAttrs
 
 
@@ -28,10 +28,12 @@ def differentiate(graph: Graph, loss: Value, wrt: Sequence[Value]) -> list[Value
         gys = [gradients.get(y) for y in node.outputs]
         if all(gy is None for gy in gys) or not reached[node.id] or not node.operands:
             continue
+        graph.origin = Origin(f"{node.path or node.op.name}.grad", node.origin.span, node.origin.frames)
         for x, gx in zip(node.operands, _vjp(graph, node, gys, reached), strict=True):
             if gx is not None and reached[x.node.id]:
                 before = gradients.get(x)
                 gradients[x] = gx if before is None else graph.pointwise(lambda e, p, q: p + q, before, gx)
+    graph.origin = NOWHERE
     return [gradients.get(x) for x in wrt]
 
 
@@ -70,7 +72,7 @@ def _pointwise_vjp(graph: Graph, node: Node, gys: list[Value | None], index: int
         used = sorted({e.value for e in ordered([whole]) if e.fn == "var"})
         renamed = substitute(whole, [Expr("var", (), used.index(i)) if i in used else whole for i in range(count + 1)])
         operands = [(*node.operands, gy)[i] for i in used]
-        term = graph.add(POINTWISE, operands, PointwiseAttrs((renamed,)), Origin(node.path))[0]
+        term = graph.add(POINTWISE, operands, PointwiseAttrs((renamed,)))[0]
         total = term if total is None else graph.pointwise(lambda e, p, q: p + q, total, term)
     return None if total is None else unbroadcast(graph, total, x)
 

@@ -26,6 +26,9 @@ class Origin:
     frames: tuple[Frame, ...] = ()
 
 
+NOWHERE = Origin()
+
+
 class Value:
     """One output of a node. Compares by identity. Op words are methods: `x.conv(6, (5, 5)).tanh()`."""
 
@@ -145,13 +148,15 @@ class Graph:
         self.names: dict[str, Value] = {}
         self.heads: dict[str, Value] = {}
         self.scope = Scope()
+        self.origin = NOWHERE  # of nodes added without one: while gradients are formed, the layer they belong to
 
     # Building -------------------------------------------------------------------------------------------------
 
-    def add(self, op: Op | str, operands: Sequence[Value], attrs: Any = None, origin: Origin = Origin()) -> tuple[Value, ...]:
+    def add(self, op: Op | str, operands: Sequence[Value], attrs: Any = None, origin: Origin = NOWHERE) -> tuple[Value, ...]:
         """Append `op` on `operands`; its outputs. Raises E3xx with the node's place if the shape rule refuses."""
         op = REGISTRY[op] if isinstance(op, str) else op
         attrs = op.attrs() if attrs is None else attrs
+        origin = self.origin if origin is NOWHERE else origin
         for x in operands:
             if x.node.graph is not self:
                 raise error("E601", f"{op.name}: an operand belongs to another graph", origin.span)
@@ -170,7 +175,7 @@ class Graph:
             raise AttributeError(f"{name!r} is not an op")
 
         def apply(*operands: Value, **attrs: Any) -> Any:
-            origin = attrs.pop("origin", Origin())
+            origin = attrs.pop("origin", NOWHERE)
             found = self.add(op, operands, op.attrs(**attrs), origin)
             return found[0] if len(found) == 1 else found
 
@@ -185,13 +190,13 @@ class Graph:
         type_ = TensorType(((BATCH, *shape) if batched else tuple(shape)), dtype)
         return self.source(INPUT, name, type_, Origin(name, span), batched)
 
-    def source(self, op: Op, name: str, type_: TensorType, origin: Origin = Origin(), batched: bool = False) -> Value:
+    def source(self, op: Op, name: str, type_: TensorType, origin: Origin = NOWHERE, batched: bool = False) -> Value:
         value = self.add(op, (), SourceAttrs(name, (), type_, batched), origin)[0]
         if op is INPUT:
             self.inputs[name] = value
         return value
 
-    def add_state(self, state: State, origin: Origin = Origin()) -> Value:
+    def add_state(self, state: State, origin: Origin = NOWHERE) -> Value:
         """Declare an array that outlives a run, and the value it has before one."""
         if state.name in self.state:
             raise error("E204", f"two weights would be named {state.name}", origin.span)
@@ -208,7 +213,7 @@ class Graph:
             raise error("E601", f"a constant of {len(flat)} numbers does not fit {type_}")
         return self.add(CONSTANT, (), SourceAttrs("", flat, type_))[0]
 
-    def pointwise(self, rule: Callable[..., Expr], *operands: Value, origin: Origin = Origin()) -> Value:
+    def pointwise(self, rule: Callable[..., Expr], *operands: Value, origin: Origin = NOWHERE) -> Value:
         """An unnamed scalar function of values: `g.pointwise(lambda e, gy, y: gy * (1 - y * y), gy, y)`."""
         from cnndsl.graph.expr import expr
         from cnndsl.ops.pointwise import POINTWISE, PointwiseAttrs
