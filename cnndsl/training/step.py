@@ -45,6 +45,7 @@ class Step:
         self.rate = rate
         self.seed = seed
         self.scores = scores
+        self.classes = min((n.operands[0].type.sizes[-1] for n in graph.nodes if n.op.name == "cross_entropy"), default=0)
         self._lock = threading.Lock()
 
     @property
@@ -92,6 +93,8 @@ class Step:
                 raise error(code, f"{name}: expected an array of shape {value.type.sizes}, not {array.shape}")
             if (array.dtype.kind == "f") != value.type.is_float or array.dtype.kind not in "fiu":
                 raise error(code, f"{name}: expected {value.type.dtype}, not {array.dtype}")
+            if name == "label" and array.size and not 0 <= array.min() <= array.max() < self.classes:
+                raise error(code, f"labels go from 0 to {self.classes - 1}, these from {array.min()} to {array.max()}")
             found[name] = np.asarray(array, value.type.dtype, order="C")
         return found
 

@@ -103,6 +103,17 @@ def test_evaluation_counts_each_image_once(model: Model) -> None:
     assert again.loss == pytest.approx(found.loss, rel=1e-5)
 
 
+def test_evaluation_refused(model: Model) -> None:
+    data, weights = stripes(), model.initial_weights(0)
+    with pytest.raises(CnnError, match="stripes has 5 classes, tiny tells 4 apart") as e:
+        evaluate(model, weights, replace(data, classes=tuple("abcde")))
+    assert e.value.code == "E705"
+    with pytest.raises(CnnError, match="the pictures are 9x9x1, the model takes 8x8x1"):
+        evaluate(model, weights, replace(data, test=Part(np.zeros((3, 9, 9, 1), np.uint8), data.train.labels[:3])))
+    with pytest.raises(CnnError, match="the weights do not fit"):
+        evaluate(model, {}, data)
+
+
 def weights_of(run: Path) -> bytes:
     return (run / "weights.safetensors").read_bytes()
 

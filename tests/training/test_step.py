@@ -182,6 +182,8 @@ def test_a_batch_that_does_not_fit(model: Model) -> None:
         ((images[:5], labels), r"image: expected an array of shape \(6, 8, 8, 2\)"),
         ((images, labels[:4]), "label: expected"),
         ((images, labels * 1.0), "label: expected int32"),
+        ((images, labels + 3), "labels go from 0 to 2, these from 3 to 3"),
+        ((images, labels - 1), "labels go from 0 to 2"),
         ((images.astype(str), labels), "expected float32"),
     ]:
         with pytest.raises(CnnError, match=says):
