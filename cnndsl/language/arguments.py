@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING
 from typing import Any
 
-from cnndsl.errors import CnnError, error
+from cnndsl.errors import CnnError, Span, error
 from cnndsl.graph.op import Op
 from cnndsl.language.evaluate import evaluate
-from cnndsl.language.scope import BlockValue, Env, OpenWords, OpValue, Words, listed, nearest
+from cnndsl.language.scope import Binding, BlockValue, Env, OpenWords, OpValue, Words, listed, nearest
 from cnndsl.language.syntax import tree
-from cnndsl.language.values import is_number, kind, shown
+from cnndsl.language.values import is_number, shown
 
 
 def spread_arguments(
@@ -83,7 +83,9 @@ def op_record(op: Op, given: Mapping[str, Any], span: Any) -> Any:
     try:
         return op.attrs(**given)
     except TypeError:
-        raise error("E313", f"{op.name}: {', '.join(f'{k} = {shown(v)}' for k, v in given.items())} does not fit", span) from None
+        raise error(
+            "E313", f"{op.name}: {', '.join(f'{k} = {shown(v)}' for k, v in given.items())} does not fit", span
+        ) from None
     except CnnError as e:
         d = e.diagnostics[0]
         raise error(d.code, f"{op.name}: {d.message}", span, notes=d.notes, help=d.help) from None
@@ -127,10 +129,27 @@ def check_word(what: str, name: str, value: Any, allowed: Words, at: tree.Expr |
     if isinstance(allowed, tuple) and allowed and value not in allowed:
         span = at.span if at is not None else None
         help = nearest(value, allowed) if isinstance(value, str) else None
-        raise error("E201", f"{what}: {name} is one of {listed(allowed)}, not {shown(value) if not isinstance(value, str) else value}",
+        raise error("E201", f"{what}: {name} is one of {listed(allowed)}, not {shown(value)}",
                     span, help=help)  # fmt: skip
 
 
-def parameter_note(value: Any) -> str:
-    """What a parameter is, in a message."""
-    return f"{shown(value)}, which is {kind(value)}"
+def bind_parameters(target: BlockValue, given: Mapping[str, Any], inner: Env, span: Span | None) -> None:
+    """Every parameter of a block in `inner`: given, or its default. Raises E210, E201."""
+    missing = [p.name.text for p in target.block.params if p.name.text not in given and p.default is None]
+    what = target.block.name.text
+    if missing:
+        help = f"{what}({', '.join(p.name.text for p in target.block.params)})"
+        raise error("E210", f"{what} needs {' and '.join(missing)}", span, help=help)
+    for param in target.block.params:
+        name, allowed = param.name.text, words_of_parameter(param, inner)
+        if name in inner.names:
+            raise error("E204", f"{what} has two parameters named {name}", param.name.span)
+        if name in given:
+            value = given[name]
+            check_word(what, name, value, allowed, None)
+        elif isinstance(param.default, tree.Choices):
+            value = param.default.words[0].text
+        else:
+            assert param.default is not None
+            value = evaluate(param.default, inner, allowed)
+        inner.names[name] = Binding("parameter", value, allowed, param.name.span)

@@ -16,43 +16,18 @@ from cnndsl.graph.graph import Graph, Origin, Value
 from cnndsl.graph.layers import add_layer
 from cnndsl.graph.op import Op
 from cnndsl.language import joins
-from cnndsl.language.arguments import block_arguments, check_word, op_arguments, op_record, words_of_parameter
+from cnndsl.language.arguments import bind_parameters, block_arguments, op_arguments, op_record
 from cnndsl.language.evaluate import drawn_type, evaluate
 from cnndsl.language.inputs import declare_input
 from cnndsl.language.scope import POISON, Binding, BlockValue, Env, OpValue, Poisoned, Words, nearest, words
 from cnndsl.language.syntax import tree
+from cnndsl.language.tasks import Enough, Task
 from cnndsl.language.values import kind, shown, whole
 
 MOST_STEPS = 100_000
 DEEPEST = 100
 MOST_ELEMENTS = 2**31 - 1
 MOST_REPORTS = 50
-
-Task = Generator[Any, Any, Any]
-
-
-class Enough(Exception):
-    """So many errors, or such a one, that going on tells nothing new."""
-
-
-def drive(task: Task) -> Any:
-    """Run `task` with all it yields; its result."""
-    stack, result, failure = [task], None, None
-    while stack:
-        try:
-            deeper = stack[-1].throw(failure) if failure is not None else stack[-1].send(result)
-        except StopIteration as stop:
-            stack.pop()
-            result, failure = stop.value, None
-        except (CnnError, Poisoned, Enough) as e:
-            stack.pop()
-            failure = e
-        else:
-            stack.append(deeper)
-            result = failure = None
-    if failure is not None:
-        raise failure
-    return result
 
 
 class Elaborator:
@@ -252,7 +227,12 @@ class Elaborator:
                 self.report(e, env, x.repeat.span)
                 return POISON
             if count > MOST_STEPS:
-                self.report(error("E907", f"{count:,} repetitions: a model takes at most {MOST_STEPS:,} steps to expand", x.repeat.span), env)
+                self.report(
+                    error(
+                        "E907", f"{count:,} repetitions: a model takes at most {MOST_STEPS:,} steps to expand", x.repeat.span
+                    ),
+                    env,
+                )
                 raise Enough
         for i in range(count):
             self.tick(x.span, env)
@@ -334,12 +314,17 @@ class Elaborator:
     def add(self, op: Op, inputs: list[Value], attrs: Any, path: str, span: Span, env: Env) -> Value:
         """The node, and the limit on its sizes: E909."""
         made = add_layer(self.graph, op, inputs, attrs, Origin(path, span, env.frames), env.head, reuse=env.shared)
-        for type_, sizes in [(made.type, made.type.shape[1:]), *((x.type, x.type.shape) for x in made.node.operands[len(inputs) :])]:
+        for type_, sizes in [
+            (made.type, made.type.shape[1:]),
+            *((x.type, x.type.shape) for x in made.node.operands[len(inputs) :]),
+        ]:
             total = 1
             for s in sizes:
                 total *= s if isinstance(s, int) else 1
             if total > MOST_ELEMENTS:
-                raise error("E909", f"{op.name} makes {type_} with {total:,} numbers, at most {MOST_ELEMENTS:,} are allowed", span)
+                raise error(
+                    "E909", f"{op.name} makes {type_} with {total:,} numbers, at most {MOST_ELEMENTS:,} are allowed", span
+                )
         return made
 
     def branches(self, body: tree.Body, value: Any, env: Env, found: list[joins.Part]) -> Task:
@@ -414,7 +399,7 @@ class Elaborator:
         """`value`, if its shape is what is written; else a report, and POISON."""
         wanted: list[Any] = []
         for part in shape.parts:
-            if isinstance(part, tree.Any_):
+            if isinstance(part, tree.Anything):
                 wanted.append(None)
             elif not shape.listed and isinstance(part, tree.Name) and part.text in env.symbols and env.find(part.text) is None:
                 wanted.append(env.symbols[part.text])
@@ -428,25 +413,3 @@ class Elaborator:
         said = "x".join("_" if w is None else str(w) for w in wanted)
         self.report(error("E310", f"the shape here is {drawn_type(value)}, not {said}", shape.span), env)
         return POISON
-
-
-def bind_parameters(target: BlockValue, given: Mapping[str, Any], inner: Env, span: Span | None) -> None:
-    """Every parameter of a block in `inner`: given, or its default. Raises E210, E201."""
-    missing = [p.name.text for p in target.block.params if p.name.text not in given and p.default is None]
-    what = target.block.name.text
-    if missing:
-        help = f"{what}({', '.join(p.name.text for p in target.block.params)})"
-        raise error("E210", f"{what} needs {' and '.join(missing)}", span, help=help)
-    for param in target.block.params:
-        name, allowed = param.name.text, words_of_parameter(param, inner)
-        if name in inner.names:
-            raise error("E204", f"{what} has two parameters named {name}", param.name.span)
-        if name in given:
-            value = given[name]
-            check_word(what, name, value, allowed, None)
-        elif isinstance(param.default, tree.Choices):
-            value = param.default.words[0].text
-        else:
-            assert param.default is not None
-            value = evaluate(param.default, inner, allowed)
-        inner.names[name] = Binding("parameter", value, allowed, param.name.span)

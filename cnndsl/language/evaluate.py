@@ -77,7 +77,9 @@ def name_value(x: tree.Name, env: Env, allowed: Words) -> Any:
     """What a name means as a value."""
     found = env.find(x.text)
     if x.text in ("input", "output"):
-        raise error("E205", f"{x.text} is a tensor, not a number", help=f"{x.text}.channels is a number" if x.text == "input" else None)
+        raise error(
+            "E205", f"{x.text} is a tensor, not a number", help=f"{x.text}.channels is a number" if x.text == "input" else None
+        )
     if found is not None:
         if found.value is POISON:
             raise Poisoned
@@ -86,7 +88,9 @@ def name_value(x: tree.Name, env: Env, allowed: Words) -> Any:
         if found.kind == "block":
             return BlockValue(found.value.block, found.value.env, found.value.fixed)
         help = f"{x.text}.channels is a number" if found.kind == "value" else None
-        raise error("E205", f"{x.text} is a {'tensor' if found.kind == 'value' else 'shared step'}, not a number or word", help=help)
+        raise error(
+            "E205", f"{x.text} is a {'tensor' if found.kind == 'value' else 'shared step'}, not a number or word", help=help
+        )
     if isinstance(allowed, OpenWords) or x.text in allowed:
         return x.text
     if x.text in env.symbols:
@@ -152,12 +156,16 @@ def _side(name: tree.Name, side: tree.Name, env: Env) -> Any:
         found = env.find(name.text)
         if found is None or found.kind != "value":
             known = [n for n in env.visible() if (b := env.find(n)) and b.kind == "value"]
-            raise error("E203", f"{name.text} is not the name of a tensor", name.span, help=nearest(name.text, [*known, "input"]))
+            raise error(
+                "E203", f"{name.text} is not the name of a tensor", name.span, help=nearest(name.text, [*known, "input"])
+            )
         value = found.value
     if value is POISON:
         raise Poisoned
     if side.text not in SIDES:
-        raise error("E203", f"a tensor has no {side.text}", side.span, help=nearest(side.text, SIDES) or f"it has {listed(SIDES)}")
+        raise error(
+            "E203", f"a tensor has no {side.text}", side.span, help=nearest(side.text, SIDES) or f"it has {listed(SIDES)}"
+        )
     space, rank = value.type.space, len(value.type.space)
     at = {"channels": 0, "width": 1, "height": 2, "depth": 3}[side.text]
     if at > rank:

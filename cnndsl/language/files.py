@@ -19,7 +19,7 @@ MOST_FILES = 50
 
 
 def read(path: Path, span: Span | None = None) -> Source:
-    """The text of a file. Raises E505 for what is no file (E211 under `use`), E108 for what is not UTF-8, E901 for too much of it."""
+    """The text of a file. Raises E505 for what is no file (E211 under `use`), E108 for no UTF-8, E901 for too much."""
     name, code = str(path), "E505" if span is None else "E211"
     try:
         with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
@@ -82,7 +82,9 @@ def _define(into: Definitions, file: tree.File, folder: Path | None, open_: set[
                         raise error("E109", "the version stands in the first line", item.span)
                     if item.number != NEWEST:
                         help = f"this cnndsl knows version {NEWEST}; install a newer one"
-                        raise error("E109", f"the file is written in version {item.number} of the language", item.span, help=help)
+                        raise error(
+                            "E109", f"the file is written in version {item.number} of the language", item.span, help=help
+                        )
                 case tree.Use():
                     _use(into, item, folder, open_)
                 case tree.Defaults():

@@ -20,7 +20,7 @@ def declare_input(graph: Graph, x: tree.Input, env: Env) -> Value:
     symbols = _symbols(x, env)
     sizes: list[Any] = []
     for part in x.shape.parts:
-        if isinstance(part, tree.Any_):
+        if isinstance(part, tree.Anything):
             raise error("E304", "an input's size cannot be left open", part.span, help="write a symbol: HxWx3")
         if isinstance(part, tree.Name) and part.text in symbols:
             sizes.append(symbols[part.text])
@@ -50,7 +50,7 @@ def _symbols(x: tree.Input, env: Env) -> dict[str, Any]:
     divisors = dict(map(_divisor, x.where))
     names = [p for p in x.shape.parts if isinstance(p, tree.Name) and env.find(p.text) is None]
     for part in names:
-        if not (part.text[0].isupper() and part.text[1:].isdecimal() or len(part.text) == 1 and part.text.isupper()):
+        if not (part.text[0].isupper() and (len(part.text) == 1 or part.text[1:].isdecimal())):
             raise error("E203", f"{part.text} is not known here", part.span, help="a symbol is a capital letter: HxWx3")
         if part.text == "N":
             raise error("E204", "N is the batch, which is always free", part.span, help="take another letter")

@@ -11,9 +11,9 @@ from typing import Any
 from cnndsl.errors import CnnError, Diagnostic, Source, Span, error
 from cnndsl.graph.graph import Graph
 from cnndsl.language import recipes
-from cnndsl.language.arguments import block_arguments, check_word, words_of_parameter
+from cnndsl.language.arguments import bind_parameters, block_arguments, check_word, words_of_parameter
 from cnndsl.language.bundled import bundled
-from cnndsl.language.elaborate import Elaborator, Enough, bind_parameters, drive
+from cnndsl.language.elaborate import Elaborator
 from cnndsl.language.evaluate import evaluate
 from cnndsl.language.files import Definitions, define, needs, read, templates_last
 from cnndsl.language.losses import check_loss
@@ -22,6 +22,7 @@ from cnndsl.language.recipe import Eval, Preprocess, Task, TrainRecipe
 from cnndsl.language.scope import POISON, BlockValue, Env, Poisoned, listed, nearest
 from cnndsl.language.syntax import tree
 from cnndsl.language.syntax.parse import parse_value
+from cnndsl.language.tasks import Enough, drive
 from cnndsl.language.values import checked_list
 
 LONGEST_CHAIN = 100
@@ -120,7 +121,9 @@ def build(definitions: Definitions, name: str | None, arguments: Mapping[str, An
     except CnnError as e:
         found += e.diagnostics
     found += elaborator.found
-    model = _with_recipes(Model(name, elaborator.graph, source=definitions.source, arguments=given), definitions, found, bool(found))
+    model = _with_recipes(
+        Model(name, elaborator.graph, source=definitions.source, arguments=given), definitions, found, bool(found)
+    )
     errors = [d for d in found if d.severity == "error"]
     if errors:
         raise CnnError(ordered(errors))
@@ -183,7 +186,9 @@ def _elaborate(elaborator: Elaborator, definitions: Definitions, name: str, argu
         graph.output(value)
     elif value is None and not elaborator.found:
         help = "input image: 28x28x1" if not graph.inputs else "begin with an input: image -> conv(6, 5x5)"
-        elaborator.report(error("E208", f"{name} has no {'steps' if graph.inputs else 'input'}", item.name.span, help=help), body)
+        elaborator.report(
+            error("E208", f"{name} has no {'steps' if graph.inputs else 'input'}", item.name.span, help=help), body
+        )
     return {p.name.text: inner.names[p.name.text].value for p in item.params}
 
 

@@ -9,7 +9,19 @@ from typing import Any
 from cnndsl.errors import CnnError, Diagnostic, Source, Span, error
 from cnndsl.language import vocabulary as words
 from cnndsl.language.recipe import (
-    Call, Constant, Cosine, Exponential, Interval, LossTerm, Pipeline, Plateau, Preprocess, Sgd, Step, TrainRecipe, Warmup,
+    Call,
+    Constant,
+    Cosine,
+    Exponential,
+    Interval,
+    LossTerm,
+    Pipeline,
+    Plateau,
+    Preprocess,
+    Sgd,
+    Step,
+    TrainRecipe,
+    Warmup,
 )  # fmt: skip
 from cnndsl.language.scope import listed, nearest
 from cnndsl.language.syntax import tree
@@ -178,7 +190,12 @@ def loss(x: tree.Expr) -> tuple[LossTerm, ...]:
             elif is_number(value):
                 weight *= value
             else:
-                raise error("E403", "a loss is a sum of numbers times losses", factor.span, help="cross_entropy(logits) + 0.3 * cross_entropy(aux1)")
+                raise error(
+                    "E403",
+                    "a loss is a sum of numbers times losses",
+                    factor.span,
+                    help="cross_entropy(logits) + 0.3 * cross_entropy(aux1)",
+                )
         if call is None:
             raise error("E403", "a loss is missing here", part.span, help="for example cross_entropy(logits)")
         if call.name not in words.LOSSES:
@@ -209,7 +226,7 @@ def images(value: Any, span: Span) -> tuple[Call, ...]:
 
 def labels(value: Any, span: Span) -> tuple[str, ...]:
     if not isinstance(value, tuple) or any(isinstance(x, (tuple, Call, Interval, Pipeline)) for x in value):
-        raise error("E403", "labels are a list of names", span, help="labels = [cat, dog, \"guinea pig\"]")
+        raise error("E403", "labels are a list of names", span, help='labels = [cat, dog, "guinea pig"]')
     found = tuple(shown(x) for x in value)
     twice = next((x for x in found if found.count(x) > 1), None)
     if twice is not None:
@@ -231,13 +248,20 @@ def entry(key: str, x: tree.Expr) -> Any:
             return images(value, x.span)
         case "data":
             if not isinstance(value, str):
-                raise error("E403", f"data is the name of a bundled data set, not {shown(value)}", x.span, help="--data takes paths")
+                raise error(
+                    "E403", f"data is the name of a bundled data set, not {shown(value)}", x.span, help="--data takes paths"
+                )
         case "batch" | "epochs" | "steps" | "seed":
             if not isinstance(value, int) or isinstance(value, bool) or value < (key != "seed"):
                 raise error("E403", f"{key} is a whole number from {int(key != 'seed')}, not {shown(value)}", x.span)
         case "clip" | "average":
             call = as_call(value, x.span)
-            number(bind(call, words.CLIPS if key == "clip" else words.AVERAGES, key), "most" if key == "clip" else "decay", call, None)
+            number(
+                bind(call, words.CLIPS if key == "clip" else words.AVERAGES, key),
+                "most" if key == "clip" else "decay",
+                call,
+                None,
+            )
             return call
         case "freeze":
             return value if isinstance(value, tuple) else (value,)

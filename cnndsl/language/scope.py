@@ -25,7 +25,7 @@ class Poison:
 POISON = Poison()
 
 
-class Poisoned(Exception):
+class Poisoned(Exception):  # noqa: N818  (the error was reported before)
     """An expression needs something that an error, already reported, has taken away."""
 
 
@@ -145,4 +145,17 @@ def listed(known: Iterable[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
 
 
-__all__ = ["POISON", "Binding", "BlockValue", "CnnError", "Env", "OpValue", "OpenWords", "Poisoned", "Words", "listed", "nearest", "words"]
+__all__ = [
+    "POISON",
+    "Binding",
+    "BlockValue",
+    "CnnError",
+    "Env",
+    "OpValue",
+    "OpenWords",
+    "Poisoned",
+    "Words",
+    "listed",
+    "nearest",
+    "words",
+]

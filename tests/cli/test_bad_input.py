@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 LENET = Path(__file__).parents[2] / "models" / "lenet5.cnn"
-TINY = "model tiny {\n    input image: 8x8x1\n    flatten -> dense(10) as logits\n    softmax\n}\n"
+TINY = "model tiny {\n    input image: 8x8x1\n    flatten\n    dense(10) as logits\n    softmax\n}\n"
 
 
 def refused(done: Any, code: str, *says: str) -> None:

@@ -13,7 +13,9 @@ def model(*lines: str, before: str = "", after: str = "") -> str:
 
 def recipe(*lines: str, kind: str = "train") -> str:
     """A good model with a recipe."""
-    return model("flatten", "dense(10) as logits", "softmax as p", after=f"{kind} {{\n" + "".join(f"    {x}\n" for x in lines) + "}\n")
+    return model(
+        "flatten", "dense(10) as logits", "softmax as p", after=f"{kind} {{\n" + "".join(f"    {x}\n" for x in lines) + "}\n"
+    )
 
 
 BOTTLENECK = """block conv_bn(filters, kernel = 1x1) { conv(filters, kernel, pad = same_symmetric, bias = false) -> batch_norm }
@@ -94,7 +96,9 @@ BAD: dict[str, str] = {
     "dropout_of_one": model("dropout(1.0)"),
     "dense_on_an_image": model("dense(10)"),
     "branches_differ": model("bottleneck(64)", before=BOTTLENECK),
-    "branches_differ_in_a_repetition": model("conv(64, 1x1)", "bottleneck(16) * 2", "bottleneck(8) * 3 as deep", before=BOTTLENECK),
+    "branches_differ_in_a_repetition": model(
+        "conv(64, 1x1)", "bottleneck(16) * 2", "bottleneck(8) * 3 as deep", before=BOTTLENECK
+    ),
     "branches_differ_in_size": model("concat { a: conv(3, 3x3); b: identity }"),
     "three_to_subtract": model("subtract { a: relu; b: tanh; c: identity }"),
     "division_by_zero": model("conv(6 // (3 - 3), 1x1)"),

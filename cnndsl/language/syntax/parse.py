@@ -52,7 +52,27 @@ class _Part:
 
 # Punctuation has no part in the records; it is kept in the tables only because it says where a record begins and ends.
 _KEPT = frozenset(
-    "RECIPE INPUT OUTPUT NAME INT FLOAT SIZE SHAPE STRING CMP SIGN STAR MULOP AND OR NOT TRUE FALSE ANY".split()
+    [
+        "RECIPE",
+        "INPUT",
+        "OUTPUT",
+        "NAME",
+        "INT",
+        "FLOAT",
+        "SIZE",
+        "SHAPE",
+        "STRING",
+        "CMP",
+        "SIGN",
+        "STAR",
+        "MULOP",
+        "AND",
+        "OR",
+        "NOT",
+        "TRUE",
+        "FALSE",
+        "ANY",
+    ]
 )
 _READING = threading.Lock()
 
@@ -67,7 +87,7 @@ def _rule(build: Callable[[_Build, Span, list[Any]], Any]) -> Callable[[_Build, 
         first, last = children[0], children[-1]
         start = first.start_pos if type(first) is Token else first.span.start
         end = last.end_pos if type(last) is Token else last.span.end
-        return build(self, Span(self.source, start, end), parts)
+        return build(self, Span(self.source, start or 0, end or 0), parts)
 
     return reduce
 
@@ -251,14 +271,14 @@ class _Build:
         parts: list[tree.Expr] = []
         for part in str(xs[0]).split("x"):
             if part == "_":
-                parts.append(tree.Any_(span))
+                parts.append(tree.Anything(span))
             else:
                 parts.append(tree.Literal(span, int(part)) if part.isdigit() else tree.Name(span, part))
         return tree.Shape(span, tuple(parts), False)
 
     @_rule
-    def any(self, at: Span, xs: list[Any]) -> tree.Any_:
-        return tree.Any_(self.token(xs[0]))
+    def any(self, at: Span, xs: list[Any]) -> tree.Anything:
+        return tree.Anything(self.token(xs[0]))
 
     @_rule
     def arrow(self, at: Span, xs: list[Any]) -> tree.Arrow:
@@ -314,7 +334,7 @@ class _Build:
         return tree.Text(self.token(xs[0]), str(xs[0])[1:-1])
 
     @_rule
-    def list(self, at: Span, xs: list[Any]) -> tree.ListOf:
+    def list_(self, at: Span, xs: list[Any]) -> tree.ListOf:
         return tree.ListOf(at, tuple(xs))
 
     @_rule
@@ -379,7 +399,7 @@ def _mend(source: Source, text: str, e: UnexpectedInput) -> tuple[Diagnostic, st
     """What is wrong, and `text` with the place blanked (unchanged where one cannot go on)."""
     token = getattr(e, "token", None)
     at = getattr(e, "pos_in_stream", None)
-    if token is not None and token.type == "$END" or at is None:
+    if (token is not None and token.type == "$END") or at is None:
         return scan.unfinished(source, text), text
     start, end = scan.logical_line(text, at)
     opener = scan.opener(text, at)

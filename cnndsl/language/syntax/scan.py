@@ -15,8 +15,31 @@ MOST_TOKENS = 100_000
 MOST_NESTED = 100
 
 RESERVED = frozenset(
-    "model block use defaults input output head share if else for in as where and or not true false train eval task "
-    "preprocess".split()
+    [
+        "model",
+        "block",
+        "use",
+        "defaults",
+        "input",
+        "output",
+        "head",
+        "share",
+        "if",
+        "else",
+        "for",
+        "in",
+        "as",
+        "where",
+        "and",
+        "or",
+        "not",
+        "true",
+        "false",
+        "train",
+        "eval",
+        "task",
+        "preprocess",
+    ]
 )
 _TOKEN = re.compile(r"#[^\n]*|\"[^\"\n]*\"|\w+|[^\w\s]")
 _HIDDEN = re.compile(r'"[^"\n]*"|#[^\n]*')
@@ -30,7 +53,9 @@ def check(source: Source) -> None:
         raise error("E901", f"a source has at most {MOST_BYTES // 1024} KB", Span(source, 0, 1))
     bad = re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", text)
     if bad:
-        raise error("E102", f"the character U+{ord(bad[0]):04X} does not belong in a text", Span(source, bad.start(), bad.end()))
+        raise error(
+            "E102", f"the character U+{ord(bad[0]):04X} does not belong in a text", Span(source, bad.start(), bad.end())
+        )
     if text.count("\n") > MOST_LINES:
         at = -1
         for _ in range(MOST_LINES):
@@ -43,7 +68,9 @@ def check(source: Source) -> None:
             continue
         tokens += 1
         if tokens > MOST_TOKENS:
-            raise error("E903", f"a source has at most {MOST_TOKENS:,} words and signs", Span(source, token.start(), token.end()))
+            raise error(
+                "E903", f"a source has at most {MOST_TOKENS:,} words and signs", Span(source, token.start(), token.end())
+            )
         if word in "([{":
             depth += 1
             if depth > MOST_NESTED:
@@ -121,11 +148,10 @@ def unexpected(source: Source, text: str, at: int, token: str, expected: set[str
     found = re.compile(r"->|\.\.|[=!<>]=|\w+|[^\n]").match(text, at)
     if found is None or text[at] == "\n":
         before = text[:at].rstrip()
-        help = "end the pipeline with a step" if before.endswith("->") else _wanted(expected)
         at = max(0, len(before) - 1)
         if before.endswith("->"):
-            return Diagnostic("E105", "-> leads nowhere", Span(source, at - 1, at + 1), help=help)
-        return Diagnostic("E103", "the line ends too early", Span(source, at, at + 1), help=help)
+            return Diagnostic("E105", "-> leads nowhere", Span(source, at - 1, at + 1), help="end the pipeline with a step")
+        return Diagnostic("E103", "the line ends too early", Span(source, at, at + 1), help=_wanted(expected))
     word, span = found[0], Span(source, at, found.end())
     if word in _CLOSES and not _open(text, at):
         return Diagnostic("E101", f"`{word}` closes nothing", span)
@@ -135,7 +161,9 @@ def unexpected(source: Source, text: str, at: int, token: str, expected: set[str
         return Diagnostic("E107", f"{word} is a reserved word and cannot stand here", span, help=_wanted(expected))
     before = text[:at].rstrip(" \t")
     if word in "};\n" and before.endswith("->"):
-        return Diagnostic("E105", "-> leads nowhere", Span(source, len(before) - 2, len(before)), help="end the pipeline with a step")
+        return Diagnostic(
+            "E105", "-> leads nowhere", Span(source, len(before) - 2, len(before)), help="end the pipeline with a step"
+        )
     return Diagnostic("E103", f"`{word}` cannot stand here", span, help=_wanted(expected))
 
 

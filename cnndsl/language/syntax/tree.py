@@ -7,8 +7,6 @@ gives an equal one. Chains of operators are flat: only brackets and braces nest.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Union
-
 from cnndsl.errors import Span
 
 
@@ -110,11 +108,11 @@ class Arrow(Syntax):
 
 
 @dataclass(frozen=True, slots=True)
-class Any_(Syntax):
+class Anything(Syntax):
     """`_` in a shape: any one size."""
 
 
-Expr = Union[Name, Literal, SizeLiteral, Text, ListOf, Apply, Postfix, Prefix, Chain, Compare, Range, Arrow, Any_]
+Expr = Name | Literal | SizeLiteral | Text | ListOf | Apply | Postfix | Prefix | Chain | Compare | Range | Arrow | Anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,8 +290,8 @@ class Use(Syntax):
     file: Text
 
 
-Statement = Union[Pipeline, If, For, Head, Output, Share, Defaults, Input, Block, Branch]
-Item = Union[Version, Use, Defaults, Block, ModelItem, Instance, Recipe]
+Statement = Pipeline | If | For | Head | Output | Share | Defaults | Input | Block | Branch
+Item = Version | Use | Defaults | Block | ModelItem | Instance | Recipe
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,35 @@
+"""Nested work without Python's stack: generators that yield the generators they need, on a list."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from cnndsl.errors import CnnError
+from cnndsl.language.scope import Poisoned
+
+Task = Generator[Any, Any, Any]
+
+
+class Enough(Exception):  # noqa: N818  (it ends an elaboration and is no error itself)
+    """So many errors, or such a one, that going on tells nothing new."""
+
+
+def drive(task: Task) -> Any:
+    """Run `task` with all it yields; its result."""
+    stack, result, failure = [task], None, None
+    while stack:
+        try:
+            deeper = stack[-1].throw(failure) if failure is not None else stack[-1].send(result)
+        except StopIteration as stop:
+            stack.pop()
+            result, failure = stop.value, None
+        except (CnnError, Poisoned, Enough) as e:
+            stack.pop()
+            failure = e
+        else:
+            stack.append(deeper)
+            result = failure = None
+    if failure is not None:
+        raise failure
+    return result
