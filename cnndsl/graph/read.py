@@ -176,7 +176,8 @@ class _Reader:
         total: Size = 0
         while self.peek() not in (",", "]"):
             self.took("+")
-            factor = self.whole() if self.peek()[:1] in "-0123456789" and self.peek() else 1
+            named = self.peek().isidentifier()
+            factor = 1 if named else self.whole()
             if self.peek().isidentifier():
                 total = total + Affine.symbol(self.take()) * factor
             else:
@@ -251,7 +252,10 @@ class _Reader:
             operands.append(self.ref(values))
         attrs = self.fields(op.attrs, depth, {})
         types, path = self.tail()
-        made = graph.add(op, operands, attrs, Origin(path, span))
+        try:
+            made = graph.add(op, operands, attrs, Origin(path, span))
+        except (TypeError, IndexError, AttributeError, ValueError, AssertionError):  # a shape rule counts on its operands
+            raise error("E103", f"{word} does not take these operands and attributes", span) from None
         if [y.type for y in made] != types:
             raise error("E103", f"{word} gives {', '.join(str(y.type) for y in made)} here", span)
         return made

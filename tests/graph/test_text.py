@@ -1,0 +1,89 @@
+"""Graphs as text: written and read back, golden, and text that is wrong."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cnndsl.errors import CnnError
+from cnndsl.graph.equality import equal, fingerprint
+from cnndsl.graph.graph import Graph
+from cnndsl.graph.networks import to_networkx
+from cnndsl.graph.read import parse_graph
+from cnndsl.graph.text import to_text
+from cnndsl.passes.pipelines import INFERENCE
+from cnndsl.passes.runner import run_passes
+from tests.passes.networks import context, residual
+
+GOLDEN = """graph "tiny" {
+  state "dense.weight": float32[4,2] kind="parameter" init="he_normal" fan_in=4 decay=true head=""
+  state "dense.bias": float32[2] kind="parameter" init="zeros" fan_in=1 decay=false head=""
+  %0 = input "x" batched -> float32[N,4] @ "x"
+  %1 = state "dense.weight" -> float32[4,2] @ "dense"
+  %2 = state "dense.bias" -> float32[2] @ "dense"
+  %3 = dense(%0, %1, %2) units=2 bias=true init="he_normal" -> float32[N,2] @ "dense"
+  %4 = pointwise(%3) exprs=([gt(x0, 0.0); mul(x0, x0); select($0, $1, -1.5)]) -> float32[N,2]
+  output "output" = %4
+}
+"""
+
+
+def tiny() -> Graph:
+    g = Graph("tiny")
+    y = g.input("x", (4,)).dense(2)
+    g.output(g.pointwise(lambda e, x: e.select(x > 0.0, x * x, -1.5), y))
+    return g
+
+
+def test_golden() -> None:
+    assert to_text(tiny()) == GOLDEN
+    assert to_text(parse_graph(GOLDEN)) == GOLDEN
+
+
+def test_a_whole_network_before_and_after_its_passes() -> None:
+    for graph in (residual(), run_passes(residual(), INFERENCE, context())):
+        again = parse_graph(to_text(graph))
+        assert equal(again, graph) and fingerprint(again) == fingerprint(graph)
+    assert not equal(residual(), tiny())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("%3 = dense", "%7 = dense", "node 3"),
+        ("= dense(", "= dens(", "no op dens"),
+        ("(%0, %1, %2)", "(%0, %1, %9)", "stands before"),
+        ("units=2", "unit=2", "one of"),
+        ("units=2 ", "", "fields"),
+        ("-> float32[N,2] @", "-> float32[N,3] @", "gives"),
+        ("mul(x0, x0)", "exec(x0, x0)", "scalar primitive"),
+        ("mul(x0, x0)", "mul(x0)", "2 argument"),
+        ("$1", "$7", "a step"),
+        ("}\n", "", "expected %"),
+        ('"tiny"', "tiny", "in quotes"),
+        ("-1.5", "-1.5.5", "expected"),
+    ],
+)
+def test_wrong_text_has_a_place(old: str, new: str, says: str) -> None:
+    with pytest.raises(CnnError, match=says) as e:
+        parse_graph(GOLDEN.replace(old, new, 1))
+    assert e.value.diagnostics[0].span is not None
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, len(GOLDEN) - 1), st.text(max_size=3), st.integers(0, 12))
+def test_damaged_text_is_refused_in_words(at: int, put: str, cut: int) -> None:
+    try:
+        parse_graph(GOLDEN[:at] + put + GOLDEN[at + cut :])
+    except CnnError:
+        pass
+
+
+def test_networkx_keeps_order_and_parallel_edges() -> None:
+    g = Graph("g")
+    x = g.input("x", (4,))
+    g.output(x.add(x))
+    found = to_networkx(g)
+    assert found.number_of_edges(0, 1) == 2
+    assert sorted(d["operand"] for _, _, d in found.edges(data=True)) == [0, 1]
