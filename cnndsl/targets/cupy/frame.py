@@ -14,6 +14,8 @@ from typing import Any
 import cupy as cp
 import numpy as np
 
+from cnndsl.targets.numpy.frame import read_tensors
+
 BATCH = 1
 ARENA_BYTES = 0
 PREPARED_BYTES = 0
@@ -37,11 +39,6 @@ def devices() -> int:
 def device_name() -> str:
     """The current GPU, as the driver calls it."""
     return str(cp.cuda.runtime.getDeviceProperties(cp.cuda.Device().id)["name"].decode())
-
-
-def read_tensors(path: str) -> dict[str, Any]:
-    """As in the NumPy target."""
-    raise NotImplementedError(path)
 
 
 def run_program(net: Network, a: Arena) -> None:
