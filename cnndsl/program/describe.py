@@ -64,9 +64,8 @@ def describe(program: Program) -> str:
         + (f", {s.fallbacks} by their reference" if s.fallbacks else "")
         + f"; {amount(s.multiply_adds)} multiply-adds, {size(s.bytes_moved)} moved"
     )
-    lines.append(
-        f"arena {size(s.arena_bytes)}, scratch {size(s.scratch_bytes)} a worker, prepared {size(s.prepared_bytes)}, state {size(s.state_bytes)}"
-    )
+    memory = {"arena": s.arena_bytes, "scratch a worker": s.scratch_bytes, "prepared": s.prepared_bytes, "state": s.state_bytes}
+    lines.append(", ".join(f"{what} {size(n)}" for what, n in memory.items()))
     return "\n".join(lines)
 
 
