@@ -14,7 +14,7 @@ from cnndsl.passes.context import Context
 
 
 def specialise(graph: Graph, ctx: Context) -> Graph:
-    values = {BATCH.terms[0][0]: ctx.options.batch, **ctx.options.sizes}
+    values = _quotients(graph, {BATCH.terms[0][0]: ctx.options.batch, **ctx.options.sizes})
 
     def visit(out: Graph, node: Node, operands: tuple[Value, ...]) -> tuple[Value, ...]:
         if node.op is INPUT:
@@ -29,3 +29,18 @@ def specialise(graph: Graph, ctx: Context) -> Graph:
         return copy_node(out, node, operands, None if attrs == node.attrs else attrs)
 
     return rewrite(graph, visit)
+
+
+def _quotients(graph: Graph, values: dict[str, int]) -> dict[str, int]:
+    """`values` with `H/32` wherever an input's `where H % 32 == 0` makes that the symbol. Raises E604 where H does not fit."""
+    found = dict(values)
+    for value in graph.inputs.values():
+        symbols = {name for s in value.type.shape if isinstance(s, Affine) for name, _ in s.terms}
+        for symbol in sorted(symbols - set(found)):
+            name, slash, divisor = symbol.partition("/")
+            if slash and name in values:
+                if values[name] % int(divisor):
+                    message = f"{name} is a multiple of {divisor}, not {values[name]}"
+                    raise error("E604", message, value.node.origin.span)
+                found[symbol] = values[name] // int(divisor)
+    return found

@@ -10,6 +10,8 @@ import pytest
 from cnndsl.errors import CnnError
 from cnndsl.language.load import bundled_models, check, load, load_text
 from cnndsl.language.model import Model
+from cnndsl.passes.context import Context, Log, Options
+from cnndsl.passes.specialise import specialise
 
 
 def model(body: str, before: str = "", **arguments: object) -> Model:
@@ -30,7 +32,10 @@ def weights(net: Model) -> list[str]:
         ("conv(4, 1x1) as p -> conv(4, 1x1) as q", ["p", "q"]),
         ("conv(4, 1x1) * 2 as twice", ["twice.conv", "twice.conv2"]),
         ("{ conv(4, 1x1) -> relu } * 2 as twice", ["twice.conv", "twice.conv2"]),
-        ("{ conv(4, 1x1) }; if a == 3 { conv(4, 1x1) }; for i in range(2) { conv(4, 1x1) }", ["conv", "conv2", "conv3", "conv4"]),
+        (
+            "{ conv(4, 1x1) }; if a == 3 { conv(4, 1x1) }; for i in range(2) { conv(4, 1x1) }",
+            ["conv", "conv2", "conv3", "conv4"],
+        ),
         ("add { x: conv(4, 1x1); y: identity }; add { x: conv(4, 1x1); y: identity }", ["x.conv", "x2.conv"]),
         ("add { x: conv(4, 1x1); y: conv(4, 1x1) } as sum", ["sum.x.conv", "sum.y.conv"]),
         ("cc(4) -> cc(4); cc(4) as last", ["cc.conv", "cc.conv2", "cc2.conv", "cc2.conv2", "last.conv", "last.conv2"]),
@@ -108,6 +113,10 @@ def test_symbolic_sizes() -> None:
     shape = load_text(text).output_shape
     assert shape[2] == 2
     assert str(shape[0]) == "H/4"
+    bound = specialise(load_text(text).graph, Context(None, Options(batch=1, sizes={"H": 8, "W": 12}), Log()))
+    assert bound.outputs["output"].type.shape == (1, 2, 3, 2)
+    with pytest.raises(CnnError, match="multiple of 4"):
+        specialise(load_text(text).graph, Context(None, Options(batch=1, sizes={"H": 9, "W": 12}), Log()))
 
 
 def test_use_brings_in_blocks_and_never_leaves_the_folder(tmp_path: Path) -> None:
@@ -130,7 +139,7 @@ def test_recipes() -> None:
         "global_avg_pool\ndense(3) as logits",
         "train { loss = cross_entropy(logits); optimizer = sgd(rate = 0.1); epochs = 3 }\ntrain x30 { batch = 7 }\n"
         "eval ten { views = resize([224, 256]) -> ten_crop(224); reduce = mean }\n"
-        "preprocess { images = grey -> resize(28x28); labels = [a, 1, \"b c\"] }\n",
+        'preprocess { images = grey -> resize(28x28); labels = [a, 1, "b c"] }\n',
     )
     x30 = net.trains["x30"]
     assert (x30.batch, x30.epochs, x30.optimizer.rate, net.train.batch) == (7, 3, 0.1, 32)  # type: ignore[union-attr]

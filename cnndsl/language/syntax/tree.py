@@ -7,6 +7,7 @@ gives an equal one. Chains of operators are flat: only brackets and braces nest.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+
 from cnndsl.errors import Span
 
 
