@@ -171,7 +171,10 @@ def test_lenet5_step_on_a_gpu() -> None:
     """The same on a real GPU; the same bits from two networks."""
     from cnndsl.runtime.load import load_source
 
-    TARGET.check_device()
+    try:
+        TARGET.check_device()
+    except CnnError as e:
+        pytest.skip(e.diagnostics[0].message)
     g = cupy_networks.step_graph(cupy_networks.lenet5(), 32)
     module = load_source(TARGET.emit(cupy_programs.program(g, 32, True)), "lenet5")
     weights = cupy_networks.random_weights(g)
