@@ -130,9 +130,9 @@ class _Planner:
                     self.buffers[y] = Buffer(name, y.type, "prepared")
                     lives.append(Life(y, y.type.nbytes, i, last.get(y, i)))
         offsets, total = place(lives)
-        for y, offset in offsets.items():
-            assert isinstance(y, Value)
-            self.buffers[y] = replace(self.buffers[y], offset=offset)
+        for life in lives:
+            assert isinstance(life.key, Value)
+            self.buffers[life.key] = replace(self.buffers[life.key], offset=offsets[life.key])
         return total
 
     def _place_run(self, regions: list[tuple[list[Step], int]]) -> tuple[int, list[tuple[Join, ...]]]:

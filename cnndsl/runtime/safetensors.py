@@ -91,7 +91,7 @@ def _tensor(file: Any, entry: Any, start: int, size: int, shown: str, name: str)
     begin, _ = entry["data_offsets"]
     array = np.empty(entry["shape"], READ[entry["dtype"]])
     file.seek(start + begin)
-    if array.nbytes and file.readinto(memoryview(array.reshape(-1)).cast("B")) != array.nbytes:
+    if array.nbytes and file.readinto(array.reshape(-1).view(np.uint8).data) != array.nbytes:
         raise _bad(shown, f"{name} is cut short")
     if entry["dtype"] == "BF16":  # the upper half of a float32
         return (array.astype("<u4") << 16).view("<f4")
