@@ -99,32 +99,26 @@ BLAS = Blas()
 
 
 class Crew:
-    """A few threads that wait for work. Worker 0 is the caller."""
+    """A few threads that wait for work. Worker 0 is the caller. The threads end with the crew."""
 
     def __init__(self, size: int) -> None:
         self.size = size
         self.busy = threading.Lock()
         self.wake = [threading.Semaphore(0) for _ in range(size)]
         self.done = threading.Semaphore(0)
-        self.task: Callable[[int], None] | None = None
+        self.tasks: list[Callable[[int], None]] = []  # the one in hand; empty: go home
         self.failed: list[BaseException] = []
         self.started = False
 
     def start(self) -> None:
         for worker in range(1, self.size):
-            threading.Thread(target=self.live, args=(worker,), daemon=True, name=f"{NAME}-{worker}").start()
+            shared = (worker, self.wake[worker], self.done, self.tasks, self.failed)
+            threading.Thread(target=work, args=shared, daemon=True, name=f"{NAME}-{worker}").start()
         self.started = True
 
-    def live(self, worker: int) -> None:
-        with np.errstate(all="ignore"):
-            while True:
-                self.wake[worker].acquire()
-                try:
-                    if self.task is not None:
-                        self.task(worker)
-                except BaseException as problem:  # told to the caller, who raises it
-                    self.failed.append(problem)
-                self.done.release()
+    def __del__(self) -> None:
+        for wake in self.wake[1:] if self.started else ():
+            wake.release()
 
     def run(self, task: Callable[[int], None], shares: int) -> None:
         """task(0), …, task(shares − 1), at the same time where the crew is free; the results are the same."""
@@ -135,7 +129,7 @@ class Crew:
         try:
             if not self.started:
                 self.start()
-            self.task = task
+            self.tasks.append(task)
             for worker in range(1, shares):
                 self.wake[worker].release()
             try:
@@ -144,11 +138,25 @@ class Crew:
                 for _ in range(1, shares):
                     self.done.acquire()
             if self.failed:
-                problem, self.failed = self.failed[0], []
-                raise problem
+                raise self.failed.pop()
         finally:
-            self.task = None
+            self.tasks.clear()
+            self.failed.clear()
             self.busy.release()
+
+
+def work(worker: int, wake: threading.Semaphore, done: threading.Semaphore, tasks: list[Any], failed: list[BaseException]) -> None:
+    """The life of one thread of a crew."""
+    with np.errstate(all="ignore"):
+        while True:
+            wake.acquire()
+            if not tasks:
+                return
+            try:
+                tasks[0](worker)
+            except BaseException as problem:  # told to the caller, who raises it
+                failed.append(problem)
+            done.release()
 
 
 def read_tensors(path: str) -> dict[str, Array]:

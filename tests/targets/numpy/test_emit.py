@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
 import threading
+import time
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -144,3 +146,37 @@ def test_concurrent_calls_give_the_same_bits() -> None:
     for t in threads:
         t.join()
     assert not wrong
+
+
+def test_a_batch_that_the_workers_cannot_share_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cnndsl.program.regions.FORK_SECONDS", -1.0)
+    g = small()
+    w = g.initial_weights(1)
+    for batch, threads in ((7, 2), (5, 3), (2, 4)):
+        run = compile(g, w, batch=batch, threads=threads)
+        judge = compile(g, w, target="reference", batch=batch)
+        np.testing.assert_allclose(run(pictures(9)), judge(pictures(9)), rtol=0, atol=1e-5)
+
+
+def test_one_picture_is_shared_among_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cnndsl.targets.numpy.lower.SHARED_SECONDS", 0.0)
+    g = small()
+    w = g.initial_weights(1)
+    run = compile(g, w, batch=1, threads=2)
+    assert "workers=2" in run.source  # type: ignore[union-attr]
+    np.testing.assert_allclose(run(pictures(3)), compile(g, w, target="reference")(pictures(3)), rtol=0, atol=1e-5)
+
+
+def test_the_threads_end_with_the_network() -> None:
+    g = small()
+    before = threading.active_count()
+    for _ in range(5):
+        run = compile(g, g.initial_weights(1), batch=64, threads=2)
+        run(pictures(64))
+        del run
+    gc.collect()
+    for _ in range(100):
+        if threading.active_count() <= before:
+            break
+        time.sleep(0.01)
+    assert threading.active_count() <= before
