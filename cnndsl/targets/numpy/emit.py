@@ -192,7 +192,7 @@ class Emitter:
             self.copied.add(function)
         lines = lowering.lines(call)
         if shared:
-            lines = [f"net.crew.run(lambda worker: {lines[0]}, {self.program.workers})"]
+            lines = ["def share(worker):", f"    {lines[0]}", f"net.crew.run(share, {self.program.workers})"]
         return lines
 
     def _finish(self, k: Kernel, parts: Parts, ins: list[str], outs: list[str], scratch: str) -> tuple[list[str], str, int]:
@@ -277,6 +277,7 @@ def wrapped(line: str, width: int = 108) -> list[str]:
     """A call that is too long for one line with its arguments on lines of their own."""
     if len(line) <= width or line.startswith("#") or not line.endswith(")"):
         return [line]
+    indent = line[: len(line) - len(line.lstrip())]
     head, inside = line[: line.index("(") + 1], line[line.index("(") + 1 : -1]
     parts, depth, start = [], 0, 0
     for at, c in enumerate(inside):
@@ -291,10 +292,10 @@ def wrapped(line: str, width: int = 108) -> list[str]:
     lines, now = [], ""
     for part in parts:
         if now and (len(now) + len(part) > width - 8 or "lambda" in part):
-            lines.append(f"    {now}")
+            lines.append(f"{indent}    {now}")
             now = ""
         now = f"{now} {part}," if now else f"{part},"
-    return [head, *lines, f"    {now}", ")"]
+    return [head, *lines, f"{indent}    {now}", f"{indent})"]
 
 
 def _inner_scratch(anchor: Any, workers: int) -> int:
