@@ -51,9 +51,7 @@ def add_layer(
     except CnnError as e:
         raise placed(e, op.name, origin) from None
     for spec in specs:
-        state = State(
-            f"{origin.path}.{spec.name}", TensorType(spec.shape), spec.kind, spec.init, spec.fan_in, spec.decay, head
-        )
+        state = State(f"{origin.path}.{spec.name}", TensorType(spec.shape), spec.kind, spec.init, spec.fan_in, spec.decay, head)
         there = graph.state.get(state.name) if reuse else None
         if there is not None and there.type != state.type:
             message = f"the shared weight {state.name} has shape {there.type.shape}, here it would be {state.type.shape}"

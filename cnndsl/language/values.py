@@ -36,12 +36,14 @@ def kind(x: Any) -> str:
     return "a block"
 
 
-def shown(x: Any) -> str:
-    """A value as one writes it, cut where it is long."""
+def shown(x: Any, levels: int = 2) -> str:
+    """A value as one writes it, cut where it is long or deep."""
     if isinstance(x, bool):
         return str(x).lower()
     if isinstance(x, tuple):
-        few = ", ".join(shown(p) for p in x[:6])
+        if not levels and x:
+            return "[…]"
+        few = ", ".join(shown(p, levels - 1) for p in x[:6])
         return f"[{few}, …]" if len(x) > 6 else f"[{few}]"
     return f"{x:g}" if isinstance(x, float) else str(x)
 
