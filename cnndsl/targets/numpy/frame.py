@@ -145,7 +145,9 @@ class Crew:
             self.busy.release()
 
 
-def work(worker: int, wake: threading.Semaphore, done: threading.Semaphore, tasks: list[Any], failed: list[BaseException]) -> None:
+def work(
+    worker: int, wake: threading.Semaphore, done: threading.Semaphore, tasks: list[Any], failed: list[BaseException]
+) -> None:
     """The life of one thread of a crew."""
     with np.errstate(all="ignore"):
         while True:
@@ -311,6 +313,9 @@ def run(*images: Any, out: Any = None) -> Any:
 
 def main(arguments: list[str]) -> int:
     """The command: WEIGHTS IMAGES.npy [--out RESULT.npy]."""
+    if TRAINING:
+        print(f"{NAME} is a training step: import this file, then net = load(weights) and net.step({', '.join(INPUTS)})")
+        return 2
     out = None
     if "--out" in arguments[:-1]:
         at = arguments.index("--out")

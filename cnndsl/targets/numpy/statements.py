@@ -250,7 +250,8 @@ class _Writer:
         elif x.fn == "uniform":
             word = self._temporary("uint64", args)
             body.append(f"np.right_shift({args[0]}, np.uint64(11), out={word})")
-            body.append(f"np.multiply({word}, 2.0**-53, out={place})")
+            body.append(f'np.copyto({place}, {word}, casting="unsafe")')
+            body.append(f"np.multiply({place}, 2.0**-53, out={place})")
             self.free.append((word, "uint64"))
         else:
             self._select(x, args, place, dtype)

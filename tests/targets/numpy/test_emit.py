@@ -180,3 +180,32 @@ def test_the_threads_end_with_the_network() -> None:
             break
         time.sleep(0.01)
     assert threading.active_count() <= before
+
+
+def test_a_training_step_is_the_reference_and_updates_in_place() -> None:
+    from cnndsl.language.recipe import Sgd
+    from cnndsl.training.step import compile_step
+
+    g = small()
+    w = g.initial_weights(1)
+    labels = np.arange(8, dtype=np.int32) % 5
+    keys: dict[str, Any] = {"loss": "cross_entropy(logits)", "optimizer": Sgd(0.01, 0.9), "batch": 8, "threads": 2}
+    ours, judge = compile_step(g, w, **keys), compile_step(g, w, target="reference", **keys)
+    kept = ours.state["conv1.weight"]
+    for n in range(3):
+        x = np.random.default_rng(n).standard_normal((8, 12, 12, 1)).astype(np.float32)
+        assert abs(ours(x, labels) - judge(x, labels)) < 1e-5
+    assert ours.state["conv1.weight"] is kept
+    assert int(ours.state["step"]) == 3
+    for name, wanted in judge.state.items():
+        np.testing.assert_allclose(ours.state[name], wanted, rtol=0, atol=1e-4 * max(1.0, float(np.abs(wanted).max())))
+
+
+def test_random_words_at_any_place_are_those_of_philox() -> None:
+    from cnndsl.random import words
+    from cnndsl.targets.numpy.kernels.random import random_bits
+
+    for start in (0, 1, 3, 4, 7, 4096, 4099):
+        out = np.zeros(37, np.uint64)
+        random_bits(np.uint64(9), np.int64(5), out, stream=2**63 + 17, start=start)
+        np.testing.assert_array_equal(out, words(np, 9, 5, 2**63 + 17, start, 37))
