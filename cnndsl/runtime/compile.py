@@ -101,6 +101,7 @@ def compile(
     else:
         check_device(target)
         program, source, log = lower(graph, target=target, options=options, dump=dump)
+        log.graphs.clear()  # a compiled model needs no graph but the last
         executable = Executable(load_source(source, program.name), program, source, log, graph.state, threads)
     return executable if weights is None else executable.load(weights)  # type: ignore[no-any-return]
 
@@ -125,6 +126,7 @@ def compile_step_graph(
         return ReferenceStep(graph).load(weights)
     check_device(target)
     program, source, log = lower(graph, target=target, options=options, dump=dump)
+    log.graphs.clear()
     return StepExecutable(load_source(source, program.name), program, source, log, threads).load(weights)
 
 
