@@ -9,16 +9,20 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from lark import Lark, Token
+from lark import __version__ as lark_version
 from lark.exceptions import UnexpectedInput
+from lark.grammar import Rule
+from lark.lexer import TerminalDef
 
 from cnndsl.errors import CnnError, Diagnostic, Source, Span
 from cnndsl.language.bundled import grammar
-from cnndsl.language.syntax import scan, tree
+from cnndsl.language.syntax import scan, tables, tree
 
 MOST_ERRORS = 20
 MOST_SECONDS = 0.5
@@ -349,11 +353,21 @@ class _Build:
 
 @cache
 def _parser() -> tuple[Lark, _Build]:
+    """lark with our grammar, from kept tables where there are any (`tables`)."""
     build = _Build()
+    text = grammar()
+    path = tables.place(text, lark_version)
+    kept = tables.read(path)
+    if kept is not None:
+        with suppress(KeyError, TypeError, ValueError, AttributeError, AssertionError):
+            return Lark._load_from_dict(kept["data"], kept["memo"], transformer=build, postlex=_Newlines()), build
     parser = Lark(
-        grammar(), start=["start", "value"], parser="lalr", lexer="contextual", postlex=_Newlines(),
+        text, start=["start", "value"], parser="lalr", lexer="contextual", postlex=_Newlines(),
         keep_all_tokens=True, maybe_placeholders=False, transformer=build,
     )  # fmt: skip
+    data, memo = parser.memo_serialize([TerminalDef, Rule])
+    data["options"] = {k: v for k, v in data["options"].items() if k not in ("transformer", "postlex")}
+    tables.write(path, {"data": data, "memo": memo})
     return parser, build
 
 

@@ -1,0 +1,43 @@
+"""The parser's kept tables: the same trees with them, without them, and with broken ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cnndsl.errors import Source
+from cnndsl.language.bundled import folder
+from cnndsl.language.syntax import parse, tables
+
+TEXT = (folder("models") / "resnet.cnn").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(parse, "_parser", parse._parser.__wrapped__)
+    return tmp_path / "cnndsl"
+
+
+def test_kept_tables_give_the_same_tree(cache: Path) -> None:
+    made = parse.parse(Source("resnet.cnn", TEXT))
+    (kept,) = cache.iterdir()
+    assert tables.read(kept) is not None
+    assert parse.parse(Source("resnet.cnn", TEXT)) == made
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"data": {}, "memo": {}}', '{"data": 1, "memo": {"1": 2}}'])
+def test_broken_tables_are_made_again(cache: Path, content: str) -> None:
+    made = parse.parse(Source("resnet.cnn", TEXT))
+    (kept,) = cache.iterdir()
+    kept.write_text(content, encoding="utf-8")
+    assert parse.parse(Source("resnet.cnn", TEXT)) == made
+
+
+def test_a_folder_that_cannot_be_written_does_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr(parse, "_parser", parse._parser.__wrapped__)
+    assert parse.parse(Source("small.cnn", "model m { input image: 8x8x1\n relu }")).items
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]
