@@ -99,7 +99,7 @@ def print_chain(chain: Chain) -> Printed:
         outs,
         [o.type.dtype for o in chain.outputs],
         [{i for i, s in enumerate(chain.same) if s == k} for k in range(len(outs))],
-        wide_constants=matrix and width <= cost.TILE,
+        wide_constants=matrix and width <= cost.LONGEST_ROW,
     )
     lines = _head(chain, takes, roots)
     lines += [f"    {x}" for x in found.before]
