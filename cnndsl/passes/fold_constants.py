@@ -29,7 +29,8 @@ def fold_constants(graph: Graph, ctx: Context) -> Graph:
             return None
         ctx.log.fired(f"folded {node.op.name}", node)
         return tuple(
-            out.constant(tuple(a.reshape(-1).tolist()), y.type.dtype, y.type.sizes) for a, y in zip(found, node.outputs, strict=True)
+            out.constant(tuple(a.reshape(-1).tolist()), y.type.dtype, y.type.sizes)
+            for a, y in zip(found, node.outputs, strict=True)
         )
 
     return rewrite(graph, visit)

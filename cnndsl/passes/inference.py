@@ -1,6 +1,6 @@
 """inference: what runs when a trained network is used: dropout and identity vanish, heads too unless asked for.
 
-Sets the outputs: the model's own, then `options.outputs` by name, then the heads where `options.heads`.
+Sets the outputs: the model's own, or `options.outputs` by name in their place; then the heads where `options.heads`.
 """
 
 from __future__ import annotations
@@ -22,13 +22,15 @@ def inference(graph: Graph, ctx: Context) -> Graph:
         return None
 
     out = rewrite(graph, visit)
-    known = {**out.names, **out.heads}
+    known = {**out.outputs, **out.heads, **out.names}
+    wanted = {}
     for name in ctx.options.outputs:
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
             raise error("E203", f"no value is named {name}", help=f"did you mean {near[0]}?" if near else
                         f"named values: {', '.join(known) or 'none'}")  # fmt: skip
-        out.outputs[name] = known[name]
+        wanted[name] = known[name]
+    out.outputs = wanted or out.outputs
     if ctx.options.heads:
         out.outputs.update(out.heads)
     return out

@@ -36,7 +36,9 @@ def training(graph: Graph, ctx: Context) -> Graph:
             x = operands[0]
             bits = out.random_bits(*clock, stream=stream_of(node.path), sizes=x.type.shape, origin=node.origin)
             factor = 1.0 / (1.0 - rate)
-            dropped = out.pointwise(lambda e, v, b: e.select(e.uniform(b) >= rate, v * factor, 0.0), x, bits, origin=node.origin)
+            dropped = out.pointwise(
+                lambda e, v, b: e.select(e.uniform(b) >= rate, v * factor, 0.0), x, bits, origin=node.origin
+            )
             return (dropped,)
         if node.op.name == "batch_norm":
             x, gamma, beta, mean, variance = operands

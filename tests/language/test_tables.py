@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from cnndsl.errors import Source
-from cnndsl.language.bundled import folder
+from cnndsl.language.bundled import bundled
 from cnndsl.language.syntax import parse, tables
 
-TEXT = (folder("models") / "resnet.cnn").read_text(encoding="utf-8")
+TEXT = (bundled("models") / "resnet.cnn").read_text(encoding="utf-8")
 
 
 @pytest.fixture

@@ -50,7 +50,9 @@ def after(graph: Graph, passes: Sequence[Pass], ctx: Context) -> Graph:
     found = run_passes(graph, passes, ctx)
     verify(found, specialised=True)
     state, given = weights(graph), inputs(graph)
-    for old, new in zip(evaluate(graph, given, state, dtype="float64"), evaluate(found, given, state, dtype="float64"), strict=True):
+    for old, new in zip(
+        evaluate(graph, given, state, dtype="float64"), evaluate(found, given, state, dtype="float64"), strict=True
+    ):
         assert old.keys() == new.keys()
         for name in old:
             np.testing.assert_allclose(new[name], old[name], rtol=1e-10, atol=1e-10 * max(1, float(np.abs(old[name]).max())))

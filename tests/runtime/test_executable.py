@@ -149,7 +149,9 @@ def test_other_misuse_has_its_own_message() -> None:
 def test_named_values_can_be_returned() -> None:
     graph = plain()
     w = graph.initial_weights()
-    p, logits = cnndsl.compile(graph, w, outputs=["logits"], batch=2)(images(graph, 3))
+    p, logits = cnndsl.compile(graph, w, outputs=["output", "logits"], batch=2)(images(graph, 3))
+    alone = cnndsl.compile(graph, w, outputs=["logits"], batch=2)(images(graph, 3))
+    assert np.array_equal(alone, logits)
     e = np.exp(logits - logits.max(axis=1, keepdims=True))
     assert np.allclose(p, e / e.sum(axis=1, keepdims=True), atol=1e-6)
 
