@@ -1,6 +1,6 @@
 """How fast compiled programs are beside PyTorch eager, interleaved in one process, on the same threads.
 
-    python tests/bench/speed.py [lenet5 | resnet20 | resnet18 …] [--threads 2] [--repeats 15]
+    python tests/bench/speed.py [lenet5 | resnet20 | resnet18 …] [--threads 2] [--rounds 5]
 
 Needs a Python that has PyTorch as well as cnndsl's dependencies. Prints the processor, NumPy's BLAS and what a 2048³
 product makes in this very run; then for each workload our median, PyTorch's (the better of its two layouts) and
@@ -27,6 +27,9 @@ from cnndsl.language.recipe import Sgd  # noqa: E402
 from cnndsl.runtime.compile import compile  # noqa: E402
 from cnndsl.training.step import compile_step  # noqa: E402
 
+# Turns are bursts, the first two runs of each not counted: the other's OpenMP threads spin on after its turn, and on
+# two cores they would be timed as ours (LeNet-5's step: 5 ms in a burst, 9 ms in single alternation).
+BURST = 5
 WORKLOADS = {"lenet5": (lenet5, 128, True), "resnet20": (resnet20, 128, True), "resnet18": (resnet18, 1, False)}
 
 
@@ -95,7 +98,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("names", nargs="*", default=list(WORKLOADS))
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
     import torch
 
@@ -107,11 +110,10 @@ def main() -> None:
         _, batch, training = WORKLOADS[name]
         runs = {"cnndsl": ours(name, given.threads), "NCHW": theirs(name, False), "channels_last": theirs(name, True)}
         times: dict[str, list[float]] = {key: [] for key in runs}
-        for n in range(given.repeats + 2):
+        for _ in range(given.rounds):
             for key, run in runs.items():
-                took = timed(run)
-                if n >= 2:
-                    times[key].append(took)
+                timed(run), timed(run)
+                times[key] += [timed(run) for _ in range(BURST)]
         mid = {key: statistics.median(t) * 1e3 for key, t in times.items()}
         best = min(mid["NCHW"], mid["channels_last"])
         what = "training step" if training else "inference"
