@@ -27,7 +27,11 @@ class Choice:
 
 
 class Target(Protocol):
-    """One way to run programs. A target is a folder `cnndsl/targets/<name>/`."""
+    """One way to run programs. A target is a folder `cnndsl/targets/<name>/`.
+
+    It may also have `writes_strided(node, choice) -> bool`: whether the node's kernel can write an array with gaps, a
+    branch of a concat among the others. Without it, concats copy.
+    """
 
     name: str
 

@@ -39,6 +39,7 @@ class _Judge:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.roots = _roots(program.graph)
+        self.ran = {k.node for k in (*program.prepare.kernels, *program.run.kernels)}
         self.labels: dict[object, int] = {}
         self.problems: list[str] = []
         self.spaces = {"arena": _blank(program.arena_bytes), "prepared": _blank(program.prepared_bytes)}
@@ -99,7 +100,7 @@ class _Judge:
                 continue
             place = self._place(b, cut and k.batched[i], worker, low, high)
             touch = Touch(place, self._label(self.roots[x]), f"{k.name} reads {b.name}")
-            if not (place == touch.label).all():
+            if not (place == self._expected(self.roots[x], place)).all():
                 self.problems.append(f"{touch.what}, which holds another value by then")
             reads.append(touch)
         for i, (b, y) in enumerate(zip(k.outputs, k.node.outputs, strict=True)):
@@ -110,6 +111,16 @@ class _Judge:
             self._apart([one], writes[i + 1 :], k.name)
             one.where[...] = one.label
         return reads, writes
+
+    def _expected(self, value: Value, place: Labels) -> Labels | int:
+        """What a whole operand must hold: its label, or, where a concat is never run, its parts' side by side."""
+        if value.node.op.name != "concat" or value.node in self.ran:
+            return self._label(value)
+        channels = [np.full(x.type.sizes[-1], self._label(self.roots[x]), np.int32) for x in value.node.operands]
+        row = np.concatenate(channels)[:, None]
+        repeats = place.size // (row.size * place.shape[-1])
+        whole = np.broadcast_to(row, (repeats, row.size, place.shape[-1]))
+        return whole.reshape(place.shape)
 
     def _in_place(self, k: Kernel, reads: list[Touch], writes: list[Touch]) -> None:
         """Only a pointwise kernel may write what it reads, and only number upon number."""

@@ -13,6 +13,8 @@ from cnndsl.program.memory import Life, aligned, place
 from cnndsl.program.names import Names
 from cnndsl.program.program import Buffer, Copy, Join, Kernel, Procedure, Program, Region
 from cnndsl.program.regions import Step, group
+from cnndsl.program.wide import inside as inside_of
+from cnndsl.program.wide import parts_of_concats
 
 SOURCES = (INPUT, STATE, CONSTANT)
 
@@ -43,6 +45,9 @@ class _Planner:
         kernels = [n for n in self.graph.nodes if n.op not in SOURCES and not n.op.view]
         self.reads = {n: {self.roots[x] for x in n.operands if self.roots[x].node.op not in SOURCES} for n in kernels}
         self.kernel_names = {n: self.names.fresh(n.path or n.op.name) for n in kernels}
+        self.parts = self._concat_parts([n for n in kernels if n not in prepared])
+        whole = {wide.node for wide, _ in self.parts.values()}
+        kernels = [n for n in kernels if n not in whole]
         early = [self._step(n, 1) for n in kernels if n in prepared]
         late = [self._step(n, self.workers) for n in kernels if n not in prepared]
         before = [(early, 1)] if early else []
@@ -69,6 +74,18 @@ class _Planner:
             scratch_bytes=scratch,
         )
 
+    def _concat_parts(self, kernels: list[Node]) -> dict[Value, tuple[Value, int]]:
+        writes_strided = getattr(self.target, "writes_strided", None)
+        if writes_strided is None:
+            return {}
+        kept = {self.roots[v] for v in self.graph.results}
+        return parts_of_concats(kernels, self.roots, kept, lambda n: writes_strided(n, self._choice(n, self.workers)))
+
+    def _choice(self, node: Node, workers: int) -> Choice:
+        if node not in self.choices:
+            self.choices[node] = self.target.choose(node, workers)
+        return self.choices[node]
+
     # What runs when ------------------------------------------------------------------------------------------------
 
     def _prepared(self) -> set[Node]:
@@ -83,8 +100,7 @@ class _Planner:
         return found
 
     def _step(self, node: Node, workers: int) -> Step:
-        choice = self.target.choose(node, workers)
-        self.choices[node] = choice
+        choice = self._choice(node, workers)
         rule = node.op.batch_rule(node.attrs)
         fed = any(x in self.batched for x in (*node.operands, *node.outputs))
         return Step(node, rule, fed and rule in ("map", "make", "sum"), choice.seconds)
@@ -168,9 +184,16 @@ class _Planner:
                         lives.append(Life(made[-1].partial.name, made[-1].partial.nbytes, start, stop))
                     if y in self.buffers:
                         continue
-                    self.buffers[y] = Buffer(self._value_name(step.node, k), y.type, "arena")
-                    inside = workers > 1 and y in self.batched and readers[y] <= {r} and last.get(y, 0) < end
-                    below = self._dying(y, final, last, end)
+                    part, below = y, None
+                    if y in self.parts:  # what is placed is the wide array, with the first of its parts
+                        y = self.parts[y][0]
+                        if y in self.buffers:
+                            continue
+                    else:
+                        below = self._dying(y, final, last, end)
+                    self.buffers[y] = Buffer(self._value_name(y.node, k), y.type, "arena")
+                    here = part is y or all(region_of[x.node] == r for x, (wide, _) in self.parts.items() if wide is y)
+                    inside = workers > 1 and y in self.batched and readers[y] <= {r} and here and last.get(y, 0) < end
                     home = homes[y] = y if below is None else homes[below]
                     if home in inner and inside:
                         inner[home] = self._longer(inner[home], stays.get((r, y), i))
@@ -186,7 +209,7 @@ class _Planner:
                         outer[y] = Life(y, y.type.nbytes, now, max(last.get(y, 0), now))
             offsets, share = place(inner.values())
             for step in steps:
-                for y in step.node.outputs:
+                for y in (self.parts.get(x, (x, 0))[0] for x in step.node.outputs):
                     if homes.get(y) in inner:
                         self.buffers[y] = replace(self.buffers[y], offset=offsets[homes[y]], local=aligned(share))
             local = bool(inner)
@@ -194,15 +217,19 @@ class _Planner:
                 lives.append(Life(("local", r), aligned(share) * workers, start, stop))
             joins.append(tuple(made))
         offsets, total = place([*lives, *outer.values()])
+        placed: set[Value] = set()
         for r, (steps, _) in enumerate(regions):
             base = offsets.get(("local", r), 0)
             joins[r] = tuple(Join(replace(j.partial, offset=offsets[j.partial.name]), j.total) for j in joins[r])
-            for step in steps:
-                for y in step.node.outputs:
+            for y in dict.fromkeys(self.parts.get(x, (x, 0))[0] for step in steps for x in step.node.outputs):
+                if y not in placed:
+                    placed.add(y)
                     b = self.buffers[y]
                     if b.space == "arena":
                         self.buffers[y] = replace(b, offset=base + b.offset if b.local else offsets[homes[y]])
         joins = [tuple(Join(j.partial, self._total(j)) for j in made) for made in joins]
+        for x, (wide, at) in self.parts.items():
+            self.buffers[x] = inside_of(self._value_name(x.node, 0), x, self.buffers[wide], at)
         self._copy_updates()
         return total, joins
 

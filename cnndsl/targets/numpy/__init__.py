@@ -22,11 +22,11 @@ class NumpyTarget:
 
         return choose(node, workers)
 
-    def writes_strided(self, node: Node) -> bool:
+    def writes_strided(self, node: Node, choice: Choice) -> bool:
         """Whether the node's kernel can write into every so-many-th channel of a wider array (a branch of a concat)."""
         from cnndsl.targets.numpy.choices import writes_strided
 
-        return writes_strided(node)
+        return writes_strided(node, choice)
 
     def emit(self, program: Program) -> str:
         from cnndsl.targets.numpy.emit import emit

@@ -32,9 +32,12 @@ def choose(node: Node, workers: int) -> Choice:
     return replace(found, scratch=found.scratch + tiles, seconds=seconds)
 
 
-def writes_strided(node: Node) -> bool:
-    """Convolutions with one output in a row of the product, products, pools and pointwise chains can."""
+def writes_strided(node: Node, choice: Choice) -> bool:
+    """Pools, pointwise chains, and convolutions whose product makes one output a row can; with several outputs together
+    a row of the product would cross the gap.
+    """
     parts = parts_of(node)
     if parts.anchor is None:
-        return len(node.outputs) == 1
-    return parts.anchor.op.name in ("conv", "max_pool", "avg_pool") and not choose(node, 1).fallback
+        return len(node.outputs) == 1 and not choice.fallback
+    together = dict(choice.parameters).get("together", 1)
+    return parts.anchor.op.name in ("conv", "max_pool", "avg_pool") and not choice.fallback and together == 1

@@ -218,7 +218,7 @@ def view_text(b: Buffer, program: Program, block: str) -> str:
     if local:
         workers = min(program.workers, program.batch)
         shape = (workers, -(-program.batch // workers), *shape[1:])
-        strides = (local, *contiguous(shape[1:], size))
+        strides = (local, *(strides or contiguous(shape[1:], size)))
     tail = f", {strides!r}" if strides is not None else ""
     return f'np.ndarray({shape!r}, "{SHORT[b.type.dtype]}", {block}, {b.offset}{tail})'
 
