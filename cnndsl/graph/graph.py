@@ -15,6 +15,7 @@ from cnndsl.errors import CnnError, Diagnostic, Frame, Span, error
 from cnndsl.graph.expr import Expr
 from cnndsl.graph.op import REGISTRY, NoAttrs, Op
 from cnndsl.graph.types import TensorType
+from cnndsl.graph.words import Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Origin:
 NOWHERE = Origin()
 
 
-class Value:
+class Value(Words):
     """One output of a node. Compares by identity. Op words are methods: `x.conv(6, (5, 5)).tanh()`."""
 
     __slots__ = ("index", "node", "type")
@@ -43,19 +44,6 @@ class Value:
     def shape(self) -> tuple[Any, ...]:
         return self.type.shape
 
-    def __getattr__(self, word: str) -> Callable[..., Any]:
-        op = REGISTRY.get(word)
-        if op is None or not op.word:
-            raise AttributeError(f"{word!r} is neither a property of a value nor the name of an op")
-        graph = self.node.graph
-
-        def apply(*args: Any, name: str | None = None, **keys: Any) -> Any:
-            from cnndsl.graph.layers import apply_word
-
-            return apply_word(graph, op, self, args, keys, name)
-
-        return apply
-
     def __repr__(self) -> str:
         return f"%{self.node.id}{f'.{self.index}' if self.index else ''}: {self.type}"
 
@@ -66,7 +54,14 @@ class Node:
     __slots__ = ("attrs", "graph", "id", "op", "operands", "origin", "outputs")
 
     def __init__(
-        self, graph: Graph, id: int, op: Op, attrs: Any, operands: tuple[Value, ...], types: Sequence[TensorType], origin: Origin
+        self,
+        graph: Graph,
+        id: int,
+        op: Op,
+        attrs: Any,
+        operands: tuple[Value, ...],
+        types: Sequence[TensorType],
+        origin: Origin,
     ) -> None:
         self.graph = graph
         self.id = id
@@ -181,7 +176,9 @@ class Graph:
 
         return apply
 
-    def input(self, name: str, shape: Sequence[Any], dtype: str = "float32", *, batched: bool = True, span: Span | None = None) -> Value:
+    def input(
+        self, name: str, shape: Sequence[Any], dtype: str = "float32", *, batched: bool = True, span: Span | None = None
+    ) -> Value:
         """A named input. `shape` is that of one image, channels last; the batch axis comes first by itself."""
         from cnndsl.graph.types import BATCH
 
@@ -311,4 +308,17 @@ def placed(e: CnnError, what: str, origin: Origin) -> CnnError:
     )
 
 
-__all__ = ["CONSTANT", "Diagnostic", "Graph", "INPUT", "NoAttrs", "Node", "Origin", "STATE", "State", "Value", "copy_node", "rewrite"]
+__all__ = [
+    "CONSTANT",
+    "Diagnostic",
+    "Graph",
+    "INPUT",
+    "NoAttrs",
+    "Node",
+    "Origin",
+    "STATE",
+    "State",
+    "Value",
+    "copy_node",
+    "rewrite",
+]

@@ -87,14 +87,14 @@ class _Reader:
         if found.startswith('"'):
             return self.string()
         if found == "(":
-            return self.tuple(depth)
+            return self.numbers(depth)
         if found == "[":
             return self.expr()
         if found == "graph":
             return self.graph(depth + 1)
         return self.number()
 
-    def tuple(self, depth: int) -> tuple[Any, ...]:
+    def numbers(self, depth: int) -> tuple[Any, ...]:
         self.take("(")
         items: list[Any] = []
         while not self.took(")"):
@@ -261,7 +261,7 @@ class _Reader:
         return made
 
     def source_node(self, graph: Graph, op: Any, span: Span) -> tuple[Value, ...]:
-        data = self.tuple(0) if op is CONSTANT else ()
+        data = self.numbers(0) if op is CONSTANT else ()
         name = "" if op is CONSTANT else self.string()
         batched = self.took("batched")
         types, path = self.tail()

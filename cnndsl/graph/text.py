@@ -26,8 +26,7 @@ def to_text(graph: Graph, indent: str = "") -> str:
     """The text of `graph`. Ends with a newline at the outermost level."""
     pad = indent + "  "
     lines = [f"graph {quoted(graph.name)} {{"]
-    for s in graph.state.values():
-        lines.append(f"{pad}state {quoted(s.name)}: {s.type}{_fields(s, ('name', 'type'), pad)}")
+    lines += [f"{pad}state {quoted(s.name)}: {s.type}{_fields(s, ('name', 'type'), pad)}" for s in graph.state.values()]
     lines += [pad + _node(node, pad) for node in graph.nodes]
     for word, found in (("output", graph.outputs), ("update", graph.updates), ("name", graph.names), ("head", graph.heads)):
         lines += [f"{pad}{word} {quoted(key)} = {_ref(x)}" for key, x in found.items()]

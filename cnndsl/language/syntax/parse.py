@@ -360,7 +360,8 @@ def _parser() -> tuple[Lark, _Build]:
     kept = tables.read(path)
     if kept is not None:
         with suppress(KeyError, TypeError, ValueError, AttributeError, AssertionError):
-            return Lark._load_from_dict(kept["data"], kept["memo"], transformer=build, postlex=_Newlines()), build
+            restore: Any = Lark._load_from_dict
+            return restore(kept["data"], kept["memo"], transformer=build, postlex=_Newlines()), build
     parser = Lark(
         text, start=["start", "value"], parser="lalr", lexer="contextual", postlex=_Newlines(),
         keep_all_tokens=True, maybe_placeholders=False, transformer=build,

@@ -43,6 +43,7 @@ RESERVED = frozenset(
 )
 _TOKEN = re.compile(r"#[^\n]*|\"[^\"\n]*\"|\w+|[^\w\s]")
 _HIDDEN = re.compile(r'"[^"\n]*"|#[^\n]*')
+_LONG = re.compile(r"\d{17}")  # also inside a size: 3x33333333333333333
 _CLOSES = {")": "(", "]": "[", "}": "{"}
 
 
@@ -78,7 +79,7 @@ def check(source: Source) -> None:
                 raise error("E904", message, Span(source, token.start(), token.end()))
         elif word in ")]}":
             depth = max(0, depth - 1)
-        elif word.isdecimal() and len(word) > 16:
+        elif word[0].isdigit() and len(word) > 16 and _LONG.search(word):
             raise error("E905", "whole numbers go from -2**53 to 2**53", Span(source, token.start(), token.end()))
 
 
