@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.tolerances import GRAD64
 
 from cnndsl.autodiff import differentiate
 from cnndsl.graph.graph import Graph, Value
@@ -17,6 +16,7 @@ from cnndsl.passes.specialise import specialise
 from cnndsl.passes.training import training
 from cnndsl.targets.reference.interpreter import evaluate
 from cnndsl.training.step import add_loss
+from tests.tolerances import GRAD64
 
 LENET = """
 model lenet {

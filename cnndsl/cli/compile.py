@@ -56,7 +56,8 @@ def compile(
         print(describe(program))
     if output is not None:
         write_whole(output, text)
-        say(f"{output}: {program.name}, {'training step' if train else 'inference'} on {size} image{'s' * (size != 1)}, {target}")
+        what = "training step" if train else "inference"
+        say(f"{output}: {program.name}, {what} on {size} image{'s' * (size != 1)}, {target}")
     elif not explain:
         print(text, end="")
 

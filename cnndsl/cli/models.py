@@ -23,9 +23,14 @@ def bundled_names() -> list[str]:
 def load_model(spec: str, given: Pairs) -> Model:
     """The model `spec` with the arguments given; its warnings go to stderr."""
     from cnndsl.cli.failure import draw
+    from cnndsl.errors import error
     from cnndsl.language.load import load
 
-    model = load(spec, **given.model)
+    reserved = given.model.keys() & {"train", "spec"}
+    if reserved:
+        raise error("E770", f"{min(reserved)} is no argument of a model", help="an entry of the recipe is train.KEY=VALUE")
+    arguments: dict[str, Any] = dict(given.model)
+    model = load(spec, **arguments)
     draw(model.warnings)
     return model
 

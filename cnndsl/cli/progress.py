@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -43,7 +43,7 @@ class Progress:
         elif isinstance(event, EpochDone):
             self._print(epoch(event))
         elif isinstance(event, Stepped) and self.bar is not None:
-            now = {"total": event.steps, "completed": event.step, "left": left(event), "right": right(event)}
+            now: dict[str, Any] = {"total": event.steps, "completed": event.step, "left": left(event), "right": right(event)}
             if self.bar.task_ids:
                 self.bar.update(self.bar.task_ids[0], **now)
             else:

@@ -5,6 +5,8 @@ Only results of at most 4 KB: a constant is text in the emitted file. State is n
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from cnndsl.graph.graph import CONSTANT, CONSTANT_BYTES, SOURCES, Graph, Node, Value, copy_node, rewrite
@@ -36,7 +38,7 @@ def fold_constants(graph: Graph, ctx: Context) -> Graph:
     return rewrite(graph, visit)
 
 
-def _evaluated(node: Node, operands: tuple[Value, ...]) -> list[np.ndarray]:  # type: ignore[type-arg]
+def _evaluated(node: Node, operands: tuple[Value, ...]) -> list[np.ndarray[Any, Any]]:
     types = [x.type for x in operands]
     attrs = node.op.resolve(node.attrs, *types) if node.op.resolve else node.attrs
     arrays = [np.asarray(x.node.attrs.data, x.type.dtype).reshape(x.type.sizes) for x in operands]

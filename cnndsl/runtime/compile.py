@@ -103,7 +103,7 @@ def compile(
         program, source, log = lower(graph, target=target, options=options, dump=dump)
         log.graphs.clear()  # a compiled model needs no graph but the last
         executable = Executable(load_source(source, program.name), program, source, log, graph.state, threads)
-    return executable if weights is None else executable.load(weights)  # type: ignore[no-any-return]
+    return executable if weights is None else executable.load(weights)
 
 
 def compile_step_graph(

@@ -119,7 +119,7 @@ class StepExecutable:
     @property
     def state(self) -> dict[str, Array]:
         """The live arrays: parameters, running statistics, slots, the step counter."""
-        return self.network.state  # type: ignore[no-any-return]
+        return self.network.state
 
     def load(self, weights: Mapping[str, Any] | str | os.PathLike[str]) -> StepExecutable:
         """Take parameters and buffers, and whatever slots and counters are given with them (a checkpoint)."""

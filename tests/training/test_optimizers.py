@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cnndsl.language.recipe import Call, Sgd
 
 import cnndsl.ops  # noqa: F401  (registers the ops)
 from cnndsl.errors import CnnError
 from cnndsl.graph.graph import INPUT, Graph, State
 from cnndsl.graph.types import TensorType
+from cnndsl.language.recipe import Call, Sgd
 from cnndsl.training.optimizers import add_updates
 
 RATES = (0.1, 0.1, 0.02, 0.3)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 import pytest
-from cnndsl.language.recipe import Constant, Cosine, Exponential, Plateau, Step, Warmup
 
 from cnndsl.errors import CnnError
+from cnndsl.language.recipe import Constant, Cosine, Exponential, Plateau, Step, Warmup
 from cnndsl.training.schedules import Position, plateaus, rate_at
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cnndsl.language.recipe import Sgd
 
 import cnndsl
 from cnndsl.data import datasets, pipeline
+from cnndsl.language.recipe import Sgd
 from cnndsl.training.step import build_step, compile_step
 from tests.training.twin import Twin
 
