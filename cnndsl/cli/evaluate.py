@@ -29,7 +29,7 @@ def evaluate(
     from cnndsl.training.evaluate import evaluate as evaluate_model
 
     net = load_model(model, pairs(arguments or ()).only())
-    found = find_weights(net, weights)
+    found = find_weights(net, weights, model)
     name = data or (net.train.data if net.train is not None else None)
     if name is None:
         raise error("E770", f"{net.name} names no data to evaluate on", help="name it: --data digits, or --data FOLDER")

@@ -26,7 +26,7 @@ def export(
     path = output or Path(f"{net.name}.onnx")
     if path.suffix != ".onnx":
         raise error("E770", f"{path} is no .onnx file", help="ONNX is the one format that is written so far")
-    found = find_weights(net, weights)
+    found = find_weights(net, weights, model)
     say(f"weights: {found.path} ({found.found})")
     export_onnx(net, found.read(), path)
     print(f"{path}: {path.stat().st_size:,} bytes")

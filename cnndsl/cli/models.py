@@ -48,7 +48,7 @@ class Weights:
         return read_weights(self.path)
 
 
-def find_weights(model: Model, given: Path | None) -> Weights:
+def find_weights(model: Model, given: Path | None, spec: str) -> Weights:
     """`--weights`, else the newest run of this model in this folder, else the bundled ones; E771 if there are none."""
     from cnndsl.errors import error
 
@@ -60,7 +60,7 @@ def find_weights(model: Model, given: Path | None) -> Weights:
     bundled = Path(__file__).parents[1] / "data" / "weights" / f"{model.name}.safetensors"
     if bundled.is_file():
         return Weights(bundled, "bundled with cnndsl")
-    help = f"train it first: cnndsl train {model.name}; or name a file: --weights w.safetensors"
+    help = f"train it first: cnndsl train {spec}; or name a file: --weights w.safetensors"
     raise error("E771", f"there are no weights for {model.name}: none in runs/, none bundled", help=help)
 
 

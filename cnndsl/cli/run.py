@@ -45,7 +45,7 @@ def run(
         raise error("E770", "there is no picture to look at")
     net = load_model(model, given.only())
     paths = [path for name in names for path in listed(Path(name))]
-    found = find_weights(net, weights)
+    found = find_weights(net, weights, model)
     classify = Classifier(
         net, found.read(), batch=CHUNK if len(paths) > 1 or paths[0].suffix == ".npy" else 1, target=target, threads=threads
     )
