@@ -1,4 +1,4 @@
-"""The methods of a value, one for each word of the language. Written from the op records by tests/graph/test_words.py."""
+"""The methods of a value, one for each word of the language; written by tests/graph/test_words.py."""
 
 from typing import Any
 

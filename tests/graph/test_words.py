@@ -12,7 +12,7 @@ from cnndsl.graph.op import Op
 from cnndsl.ops import OPS
 
 STUB = Path(cnndsl.graph.words.__file__).with_suffix(".pyi")
-HEAD = '''"""The methods of a value, one for each word of the language. Written from the op records by tests/graph/test_words.py."""
+HEAD = '''"""The methods of a value, one for each word of the language; written by tests/graph/test_words.py."""
 
 from typing import Any
 
