@@ -13,6 +13,7 @@ from cnndsl.program.memory import Life, aligned, place
 from cnndsl.program.names import Names
 from cnndsl.program.program import Buffer, Copy, Join, Kernel, Procedure, Program, Region
 from cnndsl.program.regions import Step, group
+from cnndsl.program.schedule import schedule
 from cnndsl.program.wide import inside as inside_of
 from cnndsl.program.wide import parts_of_concats
 
@@ -49,7 +50,10 @@ class _Planner:
         whole = {wide.node for wide, _ in self.parts.values()}
         kernels = [n for n in kernels if n not in whole]
         early = [self._step(n, 1) for n in kernels if n in prepared]
-        late = [self._step(n, self.workers) for n in kernels if n not in prepared]
+        running = [n for n in kernels if n not in prepared]
+        if not self.training:  # a step's order keeps what can be cut between workers together
+            running = schedule(running, self.reads, {self.roots[v] for v in self.graph.results})
+        late = [self._step(n, self.workers) for n in running]
         before = [(early, 1)] if early else []
         after = group(late, self.workers, self.reads)
         self._fixed_buffers()
