@@ -10,7 +10,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.data.datasets import Dataset, Part, check_labels
+from cnndsl.data.records import Dataset, Part, check_labels
 from cnndsl.errors import error
 
 Array = NDArray[Any]

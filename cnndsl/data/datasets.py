@@ -7,66 +7,22 @@ size is checked against the file before memory is taken.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cnndsl.data.arrays import read_npz
+from cnndsl.data.folder import read_folder
+from cnndsl.data.idx import read_idx
+from cnndsl.data.records import Dataset
 from cnndsl.errors import error
 
-if TYPE_CHECKING:
-    from cnndsl.data.folder import PictureFiles
-
-Array = NDArray[Any]
 BUNDLED = ("digits",)
 HOLD_BACK = 5  # every fifth image of a class is held back for testing
 
 
-@dataclass(frozen=True)
-class Part:
-    """Pictures and their labels.
-
-    images: (n, H, W, C) uint8 or float32 in [0, 1], or `PictureFiles`, pictures of any size read when asked for.
-    labels: (n,) int32, indices into the data set's classes.
-    """
-
-    images: Array | PictureFiles
-    labels: Array
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def take(self, indices: Array) -> tuple[Array | Sequence[Array], Array]:
-        """The pictures at `indices`, as one array or as a list of arrays of different sizes, and their labels."""
-        if isinstance(self.images, np.ndarray):
-            return self.images[indices], self.labels[indices]
-        return self.images.take(indices), self.labels[indices]
-
-    def only(self, indices: Array) -> Part:
-        """The part that holds just `indices`, in that order."""
-        images = self.images[indices] if isinstance(self.images, np.ndarray) else self.images.only(indices)
-        return Part(images, self.labels[indices])
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """A name, the names of the classes, the images to train on, and those to test on (None: there are none)."""
-
-    name: str
-    classes: tuple[str, ...]
-    train: Part
-    test: Part | None = None
-
-
 def open(name_or_path: str | Path) -> Dataset:
     """The data set of that bundled name, or at that path. Raises E701 (not there), E702 … E705 (does not fit)."""
-    from cnndsl.data.arrays import read_npz
-    from cnndsl.data.folder import read_folder
-    from cnndsl.data.idx import read_idx
-
     if str(name_or_path) == "digits":
         return digits()
     path = Path(name_or_path)
@@ -94,8 +50,6 @@ def open(name_or_path: str | Path) -> Dataset:
 
 def digits() -> Dataset:
     """The 5,000 bundled digits (`digits/README.md` says where they come from), split 4,000 / 1,000."""
-    from cnndsl.data.arrays import read_npz
-
     found = read_npz(Path(__file__).parent / "digits" / "digits.npz")
     return split(Dataset("digits", tuple("0123456789"), found.train))
 
@@ -110,17 +64,3 @@ def split(whole: Dataset) -> Dataset:
         return whole
     train, test = whole.train.only(np.flatnonzero(~held)), whole.train.only(np.flatnonzero(held))
     return Dataset(whole.name, whole.classes, train, test)
-
-
-def check_labels(labels: Array, classes: int, where: str) -> Array:
-    """`labels` as int32, each from 0 to below `classes`. Raises E705."""
-    if labels.ndim != 1 or labels.dtype.kind not in "iu":
-        raise error("E705", f"{where}: labels are whole numbers in one row, these are {labels.dtype} of shape {labels.shape}")
-    if len(labels):
-        low, high = int(labels.min()), int(labels.max())
-        if low < 0 or high >= classes:
-            raise error(
-                "E705",
-                f"{where}: a label is {low if low < 0 else high}, with {classes} classes labels go from 0 to {classes - 1}",
-            )
-    return labels.astype(np.int32)

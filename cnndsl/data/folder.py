@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.data.datasets import Dataset, Part
 from cnndsl.data.images import SUFFIXES, check_picture, read_picture
+from cnndsl.data.records import Dataset, Part
 from cnndsl.errors import error
 
 KEPT = 256 << 20  # bytes of decoded pictures kept in memory

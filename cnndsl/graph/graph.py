@@ -213,9 +213,9 @@ class Graph:
     def pointwise(self, rule: Callable[..., Expr], *operands: Value, origin: Origin = NOWHERE) -> Value:
         """An unnamed scalar function of values: `g.pointwise(lambda e, gy, y: gy * (1 - y * y), gy, y)`."""
         from cnndsl.graph.expr import expr
-        from cnndsl.ops.pointwise import POINTWISE, PointwiseAttrs
 
-        return self.add(POINTWISE, operands, PointwiseAttrs((expr(rule, len(operands)),)), origin)[0]
+        op = REGISTRY["pointwise"]
+        return self.add(op, operands, op.attrs((expr(rule, len(operands)),)), origin)[0]
 
     def output(self, value: Value, name: str = "output") -> Value:
         self.outputs[name] = value

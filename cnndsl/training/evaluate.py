@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.data import pipeline
-from cnndsl.data.datasets import Dataset, Part
+from cnndsl.data.records import Dataset, Part
 from cnndsl.errors import error
 from cnndsl.training.records import Evaluation
 

@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.data import pipeline
-from cnndsl.data.datasets import Dataset, Part
 from cnndsl.data.draws import permutation
+from cnndsl.data.records import Dataset, Part
 from cnndsl.errors import error
 from cnndsl.training import checkpoint, curves, schedules
 from cnndsl.training.checkpoint import Position

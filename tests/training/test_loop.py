@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnndsl.data.datasets import Dataset, Part
+from cnndsl.data.records import Dataset, Part
 from cnndsl.errors import CnnError
 from cnndsl.language.load import load_text
 from cnndsl.language.model import Model

@@ -1,0 +1,67 @@
+"""A data set in memory: pictures with labels, in a training and a test part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnndsl.errors import error
+
+if TYPE_CHECKING:
+    from cnndsl.data.folder import PictureFiles
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Pictures and their labels.
+
+    images: (n, H, W, C) uint8 or float32 in [0, 1], or `PictureFiles`, pictures of any size read when asked for.
+    labels: (n,) int32, indices into the data set's classes.
+    """
+
+    images: Array | PictureFiles
+    labels: Array
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, indices: Array) -> tuple[Array | Sequence[Array], Array]:
+        """The pictures at `indices`, as one array or as a list of arrays of different sizes, and their labels."""
+        if isinstance(self.images, np.ndarray):
+            return self.images[indices], self.labels[indices]
+        return self.images.take(indices), self.labels[indices]
+
+    def only(self, indices: Array) -> Part:
+        """The part that holds just `indices`, in that order."""
+        images = self.images[indices] if isinstance(self.images, np.ndarray) else self.images.only(indices)
+        return Part(images, self.labels[indices])
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A name, the names of the classes, the images to train on, and those to test on (None: there are none)."""
+
+    name: str
+    classes: tuple[str, ...]
+    train: Part
+    test: Part | None = None
+
+
+def check_labels(labels: Array, classes: int, where: str) -> Array:
+    """`labels` as int32, each from 0 to below `classes`. Raises E705."""
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise error("E705", f"{where}: labels are whole numbers in one row, these are {labels.dtype} of shape {labels.shape}")
+    if len(labels):
+        low, high = int(labels.min()), int(labels.max())
+        if low < 0 or high >= classes:
+            raise error(
+                "E705",
+                f"{where}: a label is {low if low < 0 else high}, with {classes} classes labels go from 0 to {classes - 1}",
+            )
+    return labels.astype(np.int32)
