@@ -115,6 +115,10 @@ CODES: dict[str, str] = {
 }
 
 
+LONGEST = 2_000
+"""Characters of one sentence of a message."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A text that was read: the name shown to the user, and the text itself."""
@@ -187,7 +191,7 @@ class Diagnostic:
 
     def render(self) -> str:
         """The message as the terminal shows it: head, place, source lines with carets, call chain, notes, help."""
-        out = [f"{self.severity}[{self.code}]: {printable(self.message)}"]
+        out = [f"{self.severity}[{self.code}]: {_short(self.message)}"]
         labels = [*self.related, *([Label(self.span, self.label)] if self.span else [])]
         if self.span is not None:
             shown = [x for x in labels if x.span.source is self.span.source]
@@ -203,13 +207,13 @@ class Diagnostic:
         pad = " " * (len(str(self.span.line)) if self.span else 0)
         for x in self.related:
             if self.span is None or x.span.source is not self.span.source:
-                out.append(f"{pad} = {printable(x.text)} at {x.span}")
+                out.append(f"{pad} = {_short(x.text)} at {x.span}")
         for frame in shortened(self.frames):
             at = f", called at {frame.called_at}" if frame.called_at else ""
-            out.append(f"{pad} = in {printable(frame.what)}{at}")
-        out += [f"{pad} = note: {printable(x)}" for x in self.notes]
+            out.append(f"{pad} = in {_short(frame.what)}{at}")
+        out += [f"{pad} = note: {_short(x)}" for x in self.notes]
         if self.help:
-            out.append(f"{pad} = help: {printable(self.help)}")
+            out.append(f"{pad} = help: {_short(self.help)}")
         return "\n".join(out)
 
     def as_dict(self) -> dict[str, Any]:
@@ -243,6 +247,11 @@ def _excerpt(label: Label, width: int, mark: str) -> list[str]:
     text = text[cut : cut + 160]
     under = " " * (column - 1 - cut) + mark * min(length, 160)
     return [f"{line:>{width}} | {text}", f"{' ' * width} | {under} {printable(label.text)}".rstrip()]
+
+
+def _short(text: str) -> str:
+    """`text` for a terminal, its middle left out where a name or a number in it is absurdly long."""
+    return printable(text if len(text) <= LONGEST else f"{text[: LONGEST - 200]} … {text[-190:]}")
 
 
 def printable(text: str) -> str:

@@ -43,7 +43,7 @@ def _evaluate(x: tree.Expr, env: Env, allowed: Words) -> Any:
         case tree.Name():
             return name_value(x, env, allowed)
         case tree.ListOf():
-            return checked_list([evaluate(item, env, allowed if isinstance(item, tree.ListOf) else ()) for item in x.items])
+            return checked_list(evaluate(item, env, allowed if isinstance(item, tree.ListOf) else ()) for item in x.items)
         case tree.Chain():
             return _chain(x, env)
         case tree.Prefix():

@@ -61,6 +61,8 @@ class Definitions:
     models: dict[str, tuple[tree.ModelItem | tree.Instance, Env]] = field(default_factory=dict)
     recipes: list[tree.Recipe] = field(default_factory=list)
     found: list[Diagnostic] = field(default_factory=list)
+    steps: int = 0
+    """Spent so far on expanding its models."""
 
 
 def define(source: Source, folder: Path | None) -> Definitions:

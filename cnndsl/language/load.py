@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,7 +14,7 @@ from cnndsl.graph.graph import Graph
 from cnndsl.language import recipes
 from cnndsl.language.arguments import bind_parameters, block_arguments, check_word, words_of_parameter
 from cnndsl.language.bundled import bundled
-from cnndsl.language.elaborate import Elaborator
+from cnndsl.language.elaborate import MOST_REPORTS, MOST_STEPS, Elaborator
 from cnndsl.language.evaluate import evaluate
 from cnndsl.language.files import Definitions, define, needs, read, templates_last
 from cnndsl.language.losses import check_loss
@@ -26,6 +27,7 @@ from cnndsl.language.tasks import Enough, drive
 from cnndsl.language.values import checked_list
 
 LONGEST_CHAIN = 100
+MOST_SHOWN = 100
 _MODEL = re.compile(r"^[ \t]*model[ \t]+(\w+)", re.MULTILINE)
 
 
@@ -64,7 +66,11 @@ def check(spec: str | Path, /, **arguments: Any) -> list[Diagnostic]:
         return list(e.diagnostics)
     names = [name] if name else [n for n, (m, _) in definitions.models.items() if not set(needs(m)) - set(arguments)]
     found: list[Diagnostic] = list(definitions.found)
-    for each in names:
+    for k, each in enumerate(names):
+        wrong = sum(d.severity == "error" for d in found)
+        if wrong and k and (wrong >= MOST_REPORTS or definitions.steps > MOST_STEPS):
+            found[-1] = replace(found[-1], notes=(*found[-1].notes, f"{each} and the models after it were not looked at"))
+            break
         try:
             found += build(definitions, each, arguments if name else _fitting(definitions, each, arguments), "").warnings
         except CnnError as e:
@@ -93,19 +99,24 @@ def locate(spec: str) -> tuple[Path, str | None]:
     file, colon, name = spec.rpartition(":")
     if colon and file.endswith(".cnn"):
         return Path(file), name
-    if spec.endswith(".cnn") or "/" in spec or Path(spec).exists():
+    if spec.endswith(".cnn") or "/" in spec or os.path.exists(spec):
         return Path(spec), None
     help = nearest(spec, known) or f"bundled are {listed(known)}"
     raise error("E506", f"{spec} is neither a file nor a bundled model", help=help)
 
 
 def ordered(found: list[Diagnostic]) -> list[Diagnostic]:
-    """By place, each message once."""
+    """By place, each message once; of very many the first, and how many more there are."""
     kept: dict[tuple[str, str, int, str], Diagnostic] = {}
     for d in found:
         at = d.span
         kept.setdefault((d.code, at.source.name if at else "", at.start if at else -1, d.message), d)
-    return sorted(kept.values(), key=lambda d: (d.span.source.name, d.span.start) if d.span else ("", -1))
+    each = sorted(kept.values(), key=lambda d: (d.span.source.name, d.span.start) if d.span else ("", -1))
+    if len(each) > MOST_SHOWN:
+        each.sort(key=lambda d: d.severity)  # errors before warnings
+        more = f"{len(each) - MOST_SHOWN:,} more are not shown"
+        each = [*each[: MOST_SHOWN - 1], replace(each[MOST_SHOWN - 1], notes=(*each[MOST_SHOWN - 1].notes, more))]
+    return each
 
 
 def build(definitions: Definitions, name: str | None, arguments: Mapping[str, Any], stem: str) -> Model:
@@ -121,6 +132,7 @@ def build(definitions: Definitions, name: str | None, arguments: Mapping[str, An
     except CnnError as e:
         found += e.diagnostics
     found += elaborator.found
+    definitions.steps += elaborator.steps
     model = _with_recipes(
         Model(name, elaborator.graph, source=definitions.source, arguments=given), definitions, found, bool(found)
     )

@@ -41,7 +41,7 @@ def plain(x: tree.Expr) -> Any:
             case tree.Text():
                 return x.text
             case tree.ListOf():
-                return checked_list([plain(item) for item in x.items])
+                return checked_list(plain(item) for item in x.items)
             case tree.Range():
                 low, high = plain(x.low), plain(x.high)
                 if not is_number(low) or not is_number(high) or low > high:

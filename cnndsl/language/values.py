@@ -7,7 +7,7 @@ some of its arguments fixed. Functions here raise `CnnError` without a place; th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from cnndsl.errors import error
@@ -65,16 +65,19 @@ def _measure(x: Any) -> tuple[int, int]:
     return 1 + sum(n for n, _ in inside), 1 + max((d for _, d in inside), default=0)
 
 
-def checked_list(items: Sequence[Any]) -> tuple[Any, ...]:
-    """A list within the limits. Raises E908."""
-    if len(items) > LONGEST_LIST:
-        raise error("E908", f"a list has at most {LONGEST_LIST:,} entries")
-    found = tuple(items)
-    if any(isinstance(x, tuple) for x in found):
-        count, depth = _measure(found)
-        if count > 2 * LONGEST_LIST or depth > DEEPEST_LIST:
+def checked_list(items: Iterable[Any]) -> tuple[Any, ...]:
+    """A list within the limits, measured while it grows. Raises E908."""
+    found: list[Any] = []
+    total = 1
+    for x in items:
+        count, depth = _measure(x)
+        total += count
+        found.append(x)
+        if len(found) > LONGEST_LIST:
+            raise error("E908", f"a list has at most {LONGEST_LIST:,} entries")
+        if total > 2 * LONGEST_LIST or depth >= DEEPEST_LIST:
             raise error("E908", f"a list has at most {LONGEST_LIST:,} entries in all, in {DEEPEST_LIST} levels")
-    return found
+    return tuple(found)
 
 
 def is_number(x: Any) -> bool:
