@@ -57,8 +57,6 @@ CODES: dict[str, str] = {
     "E404": "a loss takes scores, not probabilities",
     "E405": "a recipe is given twice",
     "E406": "a version is too new",
-    "E407": "a file may not be used",
-    "E408": "not built yet",
     "E421": "an image step is unknown",
     "E422": "an image step's arguments do not fit",
     "E423": "a recipe asks for what training cannot do",
@@ -108,10 +106,7 @@ CODES: dict[str, str] = {
     "E908": "a list is too long",
     "E909": "a tensor is too large",
     "E990": "there is not enough memory",
-    "W201": "a momentum looks like another program's",
-    "W301": "an activation repeated changes nothing",
     "W401": "a momentum is PyTorch's",
-    "W402": "a value is not used",
 }
 
 
