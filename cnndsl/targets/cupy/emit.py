@@ -118,8 +118,8 @@ def emit(program: Program) -> str:
     prepare = e.procedure(
         "prepare_weights", "Fill `net.prepared`: what depends on the weights alone.", program.prepare.regions, []
     )
-    for part in (numpy_frame.read_tensors, numpy_frame.load, numpy_frame.run, numpy_frame.main):
-        e.copied.add(part)
+    for name in ("chosen", "checked", "chunk", "load", "run", "main"):
+        e.copied.add(getattr(numpy_frame, name))
     e.copied.imports |= {"import os", "import sys", "import threading", "import numpy as np", "from typing import Any"}
     e.copied.imports |= {"from collections.abc import Iterator", "from collections.abc import Mapping"}
     fresh = {key: text for key, text in e.copied.constants.items() if key != "DEFAULT"}

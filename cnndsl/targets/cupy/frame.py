@@ -14,7 +14,7 @@ from typing import Any
 import cupy as cp
 import numpy as np
 
-from cnndsl.targets.numpy.frame import read_tensors
+from cnndsl.targets.numpy.frame import checked, chosen, chunk
 
 BATCH = 1
 ARENA_BYTES = 0
@@ -26,7 +26,6 @@ INPUTS: dict[str, tuple[tuple[int, ...], str]] = {}
 OUTPUTS: dict[str, tuple[tuple[int, ...], str]] = {}
 STATE: dict[str, tuple[tuple[int, ...], str]] = {}
 CONSTANTS: dict[str, tuple[list[Any], str, tuple[int, ...]]] = {}
-OPTIONAL: frozenset[str] = frozenset()
 BATCHED: frozenset[str] = frozenset()
 BUFFERS: dict[str, tuple[str, int, tuple[int, ...], str]] = {}
 
@@ -127,16 +126,8 @@ class Network:
 
     def load(self, weights: str | os.PathLike[str] | Mapping[str, Any]) -> Network:
         """Take the weights from a safetensors file, or from a mapping name → array; then `prepare`."""
-        given = weights if isinstance(weights, Mapping) else read_tensors(os.fspath(weights))
-        missing = [name for name in STATE if name not in given and name not in OPTIONAL]
-        if missing:
-            raise ValueError(f"weights are missing: {', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}")
-        for name, (shape, _) in STATE.items():
-            if name in given:
-                array = np.asarray(given[name])
-                if array.shape != shape:
-                    raise ValueError(f"{name} has shape {array.shape}, the model needs {shape}")
-                self.state[name] = array
+        for name, array in chosen(weights).items():
+            self.state[name] = array
         self.prepare()
         return self
 
@@ -155,23 +146,9 @@ class Network:
         for target, result in zip(arrays[len(INPUTS) :], a.results, strict=True):
             target[...] = cp.asnumpy(result).reshape(target.shape)
 
-    def inputs(self, given: tuple[Any, ...]) -> list[Any]:
-        """The inputs as contiguous arrays of the right type; ValueError where one does not fit."""
-        if len(given) != len(INPUTS):
-            raise ValueError(f"{NAME} takes {len(INPUTS)} inputs ({', '.join(INPUTS)}), not {len(given)}")
-        found = []
-        for array, (name, (shape, dtype)) in zip(given, INPUTS.items(), strict=True):
-            x = np.asarray(array, dtype, order="C")
-            if name in BATCHED and x.shape == shape:
-                x = x[None]
-            if (x.shape[1:] if name in BATCHED else x.shape) != shape or (name in BATCHED and x.ndim != len(shape) + 1):
-                raise ValueError(f"{name} has shape {x.shape}, expected {('n', *shape) if name in BATCHED else shape}")
-            found.append(x)
-        return found
-
     def run(self, *given: Any, out: Any = None) -> Any:
         """The outputs for any number of images: in chunks of BATCH, the last one filled up with zeros."""
-        arrays = self.inputs(given)
+        arrays = checked(given)
         count = next((len(x) for x, name in zip(arrays, INPUTS, strict=True) if name in BATCHED), BATCH)
         results = [np.empty((count, *shape) if name in BATCHED else shape, dtype) for name, (shape, dtype) in OUTPUTS.items()]
         if out is not None:
@@ -193,7 +170,7 @@ class Network:
 
     def step(self, *given: Any) -> Any:
         """One training step on BATCH images: the outputs; the state is updated in place, on the device."""
-        arrays = self.inputs(given)
+        arrays = checked(given)
         with self.lock:
             a = self.spare.pop() if self.spare else Arena()
             a.bind(*arrays)
@@ -201,12 +178,3 @@ class Network:
             results = [cp.asnumpy(x) for x in a.results]
             self.spare.append(a)
         return results[0] if len(results) == 1 else tuple(results)
-
-
-def chunk(x: Any, low: int, high: int, name: str) -> Any:
-    """Images low:high of an array, filled up to BATCH with zeros; an array without batch as it is."""
-    if name not in BATCHED or (low == 0 and high == BATCH == len(x)):
-        return x
-    full = np.zeros((BATCH, *x.shape[1:]), x.dtype)
-    full[: high - low] = x[low:high]
-    return full

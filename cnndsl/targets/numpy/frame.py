@@ -7,7 +7,6 @@ model's; here they stand for an empty one, so that this file is checked like any
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 import sys
 import threading
@@ -16,6 +15,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cnndsl.targets.numpy.tensors import read_tensors
 
 Array = NDArray[Any]
 
@@ -161,25 +162,31 @@ def work(
             done.release()
 
 
-def read_tensors(path: str) -> dict[str, Array]:
-    """The arrays of a safetensors file by name: 8 bytes length, a JSON header, then the numbers."""
-    kinds = {"F32": "<f4", "F64": "<f8", "I32": "<i4", "I64": "<i8", "U64": "<u8", "U8": "|u1", "BOOL": "|b1"}
-    with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        length = int.from_bytes(file.read(8), "little")
-        if size < 8 or length > min(size - 8, 100_000_000):
-            raise ValueError(f"{path} is not a safetensors file")
-        header = json.loads(file.read(length))
-        found = {}
-        for name, entry in header.items():
-            if name == "__metadata__":
-                continue
-            begin, end = entry["data_offsets"]
-            dtype, shape = np.dtype(kinds[entry["dtype"]]), tuple(entry["shape"])
-            if not 0 <= begin <= end <= size - 8 - length or int(np.prod(shape)) * dtype.itemsize != end - begin:
-                raise ValueError(f"{path}: the numbers of {name} do not lie where its header says")
-            file.seek(8 + length + begin)
-            found[name] = np.frombuffer(file.read(end - begin), dtype).reshape(shape)
+def chosen(weights: str | os.PathLike[str] | Mapping[str, Any]) -> dict[str, Array]:
+    """The arrays of STATE, from a safetensors file or a mapping name → array; ValueError where one does not fit."""
+    given = weights if isinstance(weights, Mapping) else read_tensors(os.fspath(weights))
+    missing = [name for name in STATE if name not in given and name not in OPTIONAL]
+    if missing:
+        raise ValueError(f"weights are missing: {', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}")
+    found = {name: np.asarray(given[name]) for name in STATE if name in given}
+    for name, array in found.items():
+        if array.shape != STATE[name][0]:
+            raise ValueError(f"{name} has shape {array.shape}, the model needs {STATE[name][0]}")
+    return found
+
+
+def checked(given: tuple[Any, ...]) -> list[Array]:
+    """The inputs as contiguous arrays of the right type; ValueError where one does not fit."""
+    if len(given) != len(INPUTS):
+        raise ValueError(f"{NAME} takes {len(INPUTS)} inputs ({', '.join(INPUTS)}), not {len(given)}")
+    found = []
+    for array, (name, (shape, dtype)) in zip(given, INPUTS.items(), strict=True):
+        x = np.asarray(array, dtype, order="C")
+        if name in BATCHED and x.shape == shape:
+            x = x[None]
+        if (x.shape[1:] if name in BATCHED else x.shape) != shape or (name in BATCHED and x.ndim != len(shape) + 1):
+            raise ValueError(f"{name} has shape {x.shape}, expected {('n', *shape) if name in BATCHED else shape}")
+        found.append(x)
     return found
 
 
@@ -196,16 +203,8 @@ class Network:
 
     def load(self, weights: str | os.PathLike[str] | Mapping[str, Any]) -> Network:
         """Take the weights from a safetensors file, or from a mapping name → array; then `prepare`."""
-        given = weights if isinstance(weights, Mapping) else read_tensors(os.fspath(weights))
-        missing = [name for name in STATE if name not in given and name not in OPTIONAL]
-        if missing:
-            raise ValueError(f"weights are missing: {', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}")
-        for name, (shape, _) in STATE.items():
-            if name in given:
-                array = np.asarray(given[name])
-                if array.shape != shape:
-                    raise ValueError(f"{name} has shape {array.shape}, the model needs {shape}")
-                self.state[name][...] = array
+        for name, array in chosen(weights).items():
+            self.state[name][...] = array
         self.prepare()
         return self
 
@@ -235,23 +234,9 @@ class Network:
         a.bind(*arrays)  # type: ignore[attr-defined]
         self.guarded(run_program, a)
 
-    def inputs(self, given: tuple[Any, ...]) -> list[Array]:
-        """The inputs as contiguous arrays of the right type; ValueError where one does not fit."""
-        if len(given) != len(INPUTS):
-            raise ValueError(f"{NAME} takes {len(INPUTS)} inputs ({', '.join(INPUTS)}), not {len(given)}")
-        found = []
-        for array, (name, (shape, dtype)) in zip(given, INPUTS.items(), strict=True):
-            x = np.ascontiguousarray(array, dtype) if np.ndim(array) else np.asarray(array, dtype)
-            if name in BATCHED and x.shape == shape:
-                x = x[None]
-            if (x.shape[1:] if name in BATCHED else x.shape) != shape or (name in BATCHED and x.ndim != len(shape) + 1):
-                raise ValueError(f"{name} has shape {x.shape}, expected {('n', *shape) if name in BATCHED else shape}")
-            found.append(x)
-        return found
-
     def run(self, *given: Any, out: Any = None) -> Any:
         """The outputs for any number of images: in chunks of BATCH, the last one filled up with zeros."""
-        arrays = self.inputs(given)
+        arrays = checked(given)
         count = next((len(x) for x, name in zip(arrays, INPUTS, strict=True) if name in BATCHED), BATCH)
         many = isinstance(out, (tuple, list))
         results: list[Any] = list(out) if many else [out] if out is not None else [None] * len(OUTPUTS)
@@ -274,7 +259,7 @@ class Network:
 
     def step(self, *given: Any) -> Any:
         """One training step on BATCH images: the outputs; `state` is updated in place."""
-        arrays = self.inputs(given)
+        arrays = checked(given)
         results = [np.empty((BATCH, *shape) if name in BATCHED else shape, dtype) for name, (shape, dtype) in OUTPUTS.items()]
         with self.lock:
             a = self.spare.pop() if self.spare else Arena()

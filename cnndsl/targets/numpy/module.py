@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from cnndsl.graph.types import drawn
 from cnndsl.program.program import Buffer, Program
-from cnndsl.targets.numpy import frame
+from cnndsl.targets.numpy import frame, tensors
 
 if TYPE_CHECKING:
     from cnndsl.targets.numpy.emit import Emitter
 
 WIDTH = 100
+FRAME = (frame.__name__, tensors.__name__)
 LATE = ("BLAS", "DEFAULT")  # constants made of classes that stand below
 
 
@@ -49,8 +50,8 @@ def module_text(program: Program, emitter: Emitter) -> str:
         *prepare,
     ]
     own = {text: key for key, text in emitter.copied.definitions.items()}
-    frame_texts = [t for t, (module, _) in own.items() if module == frame.__name__]
-    kernel_texts = [t for t, (module, _) in own.items() if module != frame.__name__]
+    frame_texts = [t for t, (module, _) in own.items() if module in FRAME]
+    kernel_texts = [t for t, (module, _) in own.items() if module not in FRAME]
     emitter.copied.imports |= {"import sys", "import numpy as np"}
     sections = [
         heading(
