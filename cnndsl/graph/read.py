@@ -80,7 +80,7 @@ class _Reader:
     def value(self, depth: int) -> Any:
         found = self.peek()
         if depth > DEEPEST:
-            raise self.wrong(f"at most {DEEPEST} levels of nesting", "E902")
+            raise self.wrong(f"at most {DEEPEST} levels of nesting", "E904")
         if found in ("none", "true", "false"):
             self.at += 1
             return {"none": None, "true": True, "false": False}[found]
@@ -132,7 +132,7 @@ class _Reader:
             return self.argument(steps)
         fn = self.peek()
         if fn not in PRIMITIVES or fn in ("var", "const"):
-            raise self.wrong("a scalar primitive", "E208")
+            raise self.wrong("a scalar primitive", "E203")
         self.at += 1
         dtype = self.dtype() if self.took(":") else None
         self.take("(")
@@ -201,7 +201,7 @@ class _Reader:
 
     def graph(self, depth: int) -> Graph:
         if depth > DEEPEST:
-            raise self.wrong(f"at most {DEEPEST} graphs inside each other", "E902")
+            raise self.wrong(f"at most {DEEPEST} graphs inside each other", "E904")
         self.take("graph")
         graph = Graph(self.string())
         self.take("{")
@@ -242,7 +242,7 @@ class _Reader:
         if word in SOURCE_OPS:
             return self.source_node(graph, SOURCE_OPS[word], span)
         if word not in REGISTRY:
-            raise error("E208", f"there is no op {word}", span)
+            raise error("E203", f"there is no op {word}", span)
         op = REGISTRY[word]
         self.take("(")
         operands: list[Value] = []
