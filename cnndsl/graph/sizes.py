@@ -121,6 +121,12 @@ def bind(size: Size, values: Mapping[str, int]) -> Size:
     return size if isinstance(size, int) else size.bind(values)
 
 
+def may_reach(size: Size, least: Size) -> bool:
+    """size >= least, or could be for symbols that are large enough: `specialise` asks again with numbers."""
+    difference = size - least
+    return difference >= 0 if isinstance(difference, int) else any(c > 0 for _, c in difference.terms)
+
+
 def ceil_div(size: Size, divisor: int) -> Size:
     """⌈size / divisor⌉."""
     return (size + (divisor - 1)) // divisor

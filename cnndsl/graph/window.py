@@ -13,7 +13,7 @@ from typing import Any
 
 from cnndsl.errors import error
 from cnndsl.graph.op import expect
-from cnndsl.graph.sizes import Size, ceil_div
+from cnndsl.graph.sizes import Size, ceil_div, may_reach
 
 Pad = str | tuple[tuple[int, int], ...]
 
@@ -86,6 +86,13 @@ def pads(pad: Any, n: Sequence[Size], k: Sequence[int], s: Sequence[int], d: Seq
     return tuple((p, p) if isinstance(p, int) else (p[0], p[1]) for p in parts)
 
 
+def check_reflection(n: Sequence[Size], p: Sequence[tuple[Size, Size]]) -> None:
+    """Refuse (E307) to reflect more rows than there are beyond the edge."""
+    for n_, (b, e) in zip(n, p, strict=True):
+        expect(may_reach(n_, b + 1) and may_reach(n_, e + 1), "a reflected pad smaller than the input", "E307",
+               pad=(b, e), input=n_)  # fmt: skip
+
+
 def out_sizes(
     n: Sequence[Size], k: Sequence[int], s: Sequence[int], d: Sequence[int], p: Sequence[tuple[Size, Size]], ceil: bool = False
 ) -> tuple[Size, ...]:
@@ -94,7 +101,7 @@ def out_sizes(
     for n_, k_, s_, d_, (b, e) in zip(n, k, s, d, p, strict=True):
         reach = d_ * (k_ - 1) + 1
         expect(
-            n_ + b + e >= reach,
+            may_reach(n_ + b + e, reach),
             "a window that fits its padded input",
             "E307",
             window="x".join(str(d1 * (k1 - 1) + 1) for k1, d1 in zip(k, d, strict=True)),

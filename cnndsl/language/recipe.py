@@ -78,6 +78,11 @@ class Cosine:
 
 
 @dataclass(frozen=True, slots=True)
+class Linear:
+    """The rate falls to 0 in a straight line, by the step."""
+
+
+@dataclass(frozen=True, slots=True)
 class Plateau:
     """The rate times `factor` when the loss has not fallen for `patience` epochs."""
 

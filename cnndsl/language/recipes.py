@@ -14,6 +14,7 @@ from cnndsl.language.recipe import (
     Cosine,
     Exponential,
     Interval,
+    Linear,
     LossTerm,
     Pipeline,
     Plateau,
@@ -150,6 +151,8 @@ def schedule(value: Any, span: Span) -> Any:
                 then = Constant()
             case "cosine":
                 then = Cosine()
+            case "linear":
+                then = Linear()
             case "step":
                 then = step_schedule(found, call)
             case "exponential":

@@ -22,6 +22,7 @@ SCHEDULES: dict[str, tuple[str, ...]] = {
     "exponential": ("factor",),
     "plateau": ("factor", "patience"),
     "cosine": (),
+    "linear": (),
     "warmup": ("epochs",),
 }
 LOSSES: dict[str, tuple[str, ...]] = {

@@ -84,8 +84,7 @@ def check_input(a: ConvAttrs, x: TensorType) -> None:
 def out_space(a: ConvAttrs, x: TensorType) -> tuple[Any, ...]:
     pads = window.pads(a.pad, x.space, a.kernel, a.strides, a.dilations)
     if a.pad_mode == "reflect":
-        for n, (b, e) in zip(x.space, pads, strict=True):
-            expect(n > b and n > e, "a reflected pad smaller than the input", "E307", pad=(b, e), input=n)
+        window.check_reflection(x.space, pads)
     return window.out_sizes(x.space, a.kernel, a.strides, a.dilations, pads)
 
 

@@ -44,8 +44,7 @@ def infer(a: PadAttrs, x: TensorType) -> tuple[TensorType]:
     expect(x.is_float and x.rank >= 2, "a float tensor with channels", x=x)
     pads = amounts(a, x)
     if a.mode == "reflect":
-        for n, (b, e) in zip(x.space, pads, strict=True):
-            expect(n > b and n > e, "a reflected pad smaller than the input", "E307", pad=(b, e), input=n)
+        window.check_reflection(x.space, pads)
     space = (n + b + e for n, (b, e) in zip(x.space, pads, strict=True))
     return (x.with_shape(x.shape[0], *space, x.channels + sum(a.channels)),)
 

@@ -1,6 +1,6 @@
 """How the rate goes: a function of where training stands, so that a resumed run needs no state of a schedule.
 
-`cosine` and `warmup` move by the step, the others by the epoch. `plateau` is worked out anew from the losses so far.
+`cosine`, `linear` and `warmup` move by the step, the others by the epoch. `plateau` is worked out anew from the losses so far.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnndsl.errors import error
-from cnndsl.language.recipe import Constant, Cosine, Exponential, Plateau, Step, Warmup
+from cnndsl.language.recipe import Constant, Cosine, Exponential, Linear, Plateau, Step, Warmup
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +41,17 @@ def rate_at(schedule: Any, rate: float, at: Position) -> float:
             return float(rate * schedule.factor**at.epoch)
         case Cosine():
             return rate * 0.5 * (1 + math.cos(math.pi * min(at.step / max(at.steps, 1), 1.0)))
+        case Linear():
+            return rate * (1 - min(at.step / max(at.steps, 1), 1.0))
         case Plateau():
             return float(rate * schedule.factor ** plateaus(at.losses, schedule.patience))
         case Warmup():
             warm = round(schedule.epochs * at.steps_per_epoch)
             if at.step < warm:
                 return rate * (at.step + 1) / warm
-            # Cosine takes the steps that are left; what goes by the epoch counts from the beginning, as papers do.
+            # Cosine and linear take the steps that are left; what goes by the epoch counts from the beginning, as papers do.
             rest = Position(at.step - warm, at.steps - warm, at.steps_per_epoch, at.losses)
-            return rate_at(schedule.then, rate, rest if isinstance(schedule.then, Cosine) else at)
+            return rate_at(schedule.then, rate, rest if isinstance(schedule.then, Cosine | Linear) else at)
     raise error("E423", f"the schedule {getattr(schedule, 'name', schedule)} cannot be run", getattr(schedule, "span", None))
 
 

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from cnndsl.errors import CnnError
-from cnndsl.language.recipe import Constant, Cosine, Exponential, Plateau, Step, Warmup
+from cnndsl.language.recipe import Constant, Cosine, Exponential, Linear, Plateau, Step, Warmup
 from cnndsl.training.schedules import Position, plateaus, rate_at
 
 
@@ -28,6 +28,12 @@ def test_step_moves_by_the_epoch() -> None:
 
 def test_exponential() -> None:
     assert rate_at(Exponential(factor=0.9), 1.0, at(35)) == pytest.approx(0.9**3)
+
+
+def test_linear_falls_in_a_straight_line() -> None:
+    assert [rate_at(Linear(), 0.2, at(s)) for s in (0, 25, 50, 99)] == pytest.approx([0.2, 0.15, 0.1, 0.002])
+    warm = Warmup(2, Linear())
+    assert [rate_at(warm, 1.0, at(s)) for s in (0, 19, 20, 60)] == pytest.approx([0.05, 1.0, 1.0, 0.5])
 
 
 def test_cosine_goes_from_the_rate_to_nothing() -> None:
