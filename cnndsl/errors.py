@@ -106,7 +106,14 @@ CODES: dict[str, str] = {
     "E908": "a list is too long",
     "E909": "a tensor is too large",
     "E990": "there is not enough memory",
-    "W401": "a momentum is PyTorch's",
+    "W401": "a momentum looks like PyTorch's",
+    "W402": "a word of a recipe cannot be carried out yet",
+    "W403": "a bias before a batch norm has no effect",
+    "W404": "something is never used",
+    "W405": "a step without weights is repeated",
+    "W406": "no shape is written down",
+    "W407": "a dropout stands at the output",
+    "W408": "two activations of one kind follow each other",
 }
 
 

@@ -51,9 +51,11 @@ def word(value: object) -> str:
 
 
 def setup(app):
-    """Fill `<!-- ops -->` with the table."""
+    """Fill `<!-- ops -->` with the table, `<!-- messages -->` with the pages of the codes."""
+    from cnndsl.language.pages import as_markdown
 
     def fill(app, name, source):
         source[0] = source[0].replace("<!-- ops -->", signatures())
+        source[0] = source[0].replace("<!-- messages -->", as_markdown())
 
     app.connect("source-read", fill)

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from cnndsl.cli import check, compile, doctor, evaluate, export, failure, run, show, train
+from cnndsl.cli import check, compile, doctor, evaluate, explain, export, failure, run, show, train
 from cnndsl.version import __version__
 
 OVERVIEW = """\
@@ -45,6 +45,7 @@ app.command("eval")(evaluate.evaluate)
 app.command("run")(run.run)
 app.command("compile")(compile.compile)
 app.command("export")(export.export)
+app.command("explain")(explain.explain)
 app.command("doctor")(doctor.doctor)
 
 

@@ -113,11 +113,11 @@ def flip(axis: str = "horizontal") -> Made:
     return 1, run
 
 
-def pad(size: Any, mode: str = "zero") -> Made:
-    """`size` more pixels on every side; a list is [rows, columns]. `mode`: zero, reflect or edge."""
-    high, wide = size if isinstance(size, tuple) and len(size) == 2 else (size, size)
+def pad(amount: Any, mode: str = "zero") -> Made:
+    """`amount` more pixels on every side; a list is [rows, columns]. `mode`: zero, reflect or edge."""
+    high, wide = amount if isinstance(amount, tuple) and len(amount) == 2 else (amount, amount)
     if not all(isinstance(v, int) and not isinstance(v, bool) and 0 <= v <= LARGEST for v in (high, wide)):
-        raise error("E422", f"a pad is a whole number from 0, or [rows, columns], not {size}")
+        raise error("E422", f"a pad is a whole number from 0, or [rows, columns], not {amount}")
     modes: dict[str, Any] = {"zero": "constant", "reflect": "reflect", "edge": "edge"}
     if mode not in modes:
         raise error("E422", f"expected zero, reflect or edge, but found {mode}")
@@ -128,11 +128,11 @@ def pad(size: Any, mode: str = "zero") -> Made:
     return 0, run
 
 
-def shift(by: Any) -> Made:
+def shift(amount: Any) -> Made:
     """Moved by whole pixels drawn from −n..n along each axis; zeros come in."""
-    low, high = span_of(by, symmetric=True)
+    low, high = span_of(amount, symmetric=True)
     if low != int(low) or high != int(high):
-        raise error("E422", f"a shift goes by whole pixels, not {by}")
+        raise error("E422", f"a shift goes by whole pixels, not {amount}")
 
     def run(x: Array, draws: Draws) -> Array:
         n, height, width, _ = x.shape

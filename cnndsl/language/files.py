@@ -61,14 +61,17 @@ class Definitions:
     models: dict[str, tuple[tree.ModelItem | tree.Instance, Env]] = field(default_factory=dict)
     recipes: list[tree.Recipe] = field(default_factory=list)
     found: list[Diagnostic] = field(default_factory=list)
+    file: tree.File | None = None
+    """This file's own tree; those that it uses are not kept."""
     steps: int = 0
     """Spent so far on expanding its models."""
 
 
 def define(source: Source, folder: Path | None) -> Definitions:
     """The definitions of a text and of the files it uses (not their recipes). folder: where it stands, if anywhere."""
-    definitions = Definitions(source)
-    _define(definitions, parse(source), folder, {source.name}, True)
+    definitions = Definitions(source, file=parse(source))
+    assert definitions.file is not None
+    _define(definitions, definitions.file, folder, {source.name}, True)
     if not definitions.models and not definitions.found and not definitions.env.names:
         raise error("E110", "there is no model in it", Span(source, 0, 1), help="model name { input image: 28x28x1 … }")
     return definitions

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from cnndsl.errors import CnnError, Diagnostic, Source, Span, error
-from cnndsl.graph.graph import Graph
-from cnndsl.language import recipes
+from cnndsl.language import recipes, warnings
 from cnndsl.language.arguments import bind_parameters, block_arguments, check_word, words_of_parameter
 from cnndsl.language.bundled import bundled
 from cnndsl.language.elaborate import MOST_REPORTS, MOST_STEPS, Elaborator
 from cnndsl.language.evaluate import evaluate
 from cnndsl.language.files import Definitions, define, needs, read, templates_last
-from cnndsl.language.losses import check_loss
+from cnndsl.language.losses import check_loss, names_of
 from cnndsl.language.model import Model
 from cnndsl.language.recipe import Eval, Preprocess, Task, TrainRecipe
 from cnndsl.language.scope import POISON, BlockValue, Env, Poisoned, listed, nearest
@@ -139,7 +138,7 @@ def build(definitions: Definitions, name: str | None, arguments: Mapping[str, An
     errors = [d for d in found if d.severity == "error"]
     if errors:
         raise CnnError(ordered(errors))
-    return replace(model, warnings=tuple(ordered([*warnings_of(model.graph), *found])))
+    return replace(model, warnings=tuple(ordered([*_warnings(model, definitions), *found])))
 
 
 def _chosen(definitions: Definitions, name: str | None, stem: str) -> str:
@@ -251,27 +250,35 @@ def _with_recipes(model: Model, definitions: Definitions, found: list[Diagnostic
             preprocess = recipes.preprocess_record(item, found)
             continue
         else:
-            values, _ = recipes.entries(item, found)
+            values, spans = recipes.entries(item, found)
             terms = values.get("loss", ())
             if item.kind == "eval":
-                evals[name] = Eval(name, values, item.span)
+                evals[name] = Eval(name, values, item.span, spans)
             else:
-                tasks[name] = Task(name, values, item.span)
+                tasks[name] = Task(name, values, item.span, spans)
         if not broken:
             found += check_loss(terms, model.graph)
     return replace(model, trains=trains, evals=evals, tasks=tasks, preprocess=preprocess)
 
 
-def warnings_of(graph: Graph) -> list[Diagnostic]:
-    """W401: a batch norm that keeps less than half of the old statistic is PyTorch's momentum, most likely."""
-    found = []
-    for node in graph.nodes:
-        if node.op.name == "batch_norm" and node.attrs.momentum < 0.5:
-            m = node.attrs.momentum
-            help = f"PyTorch's momentum {m:g} is written momentum = {1 - m:g} here"
-            message = f"batch_norm(momentum = {m:g}) keeps {m:.0%} of the old statistic"
-            found.append(Diagnostic("W401", message, node.origin.span, frames=node.origin.frames, help=help))
-    return found
+def _warnings(model: Model, definitions: Definitions) -> Iterator[Diagnostic]:
+    """Those of the file and of this model's graph."""
+    if definitions.file is not None:
+        yield from warnings.of_file(definitions.file, definitions.source)
+    for recipe in definitions.recipes:
+        values, spans = recipes.entries(recipe, [])
+        yield from recipes.not_carried_out(recipe.kind, values, spans)
+        if recipe.kind == "task":
+            yield Diagnostic(
+                "W402",
+                f"the task {recipe.name.text if recipe.name else ''}".rstrip() + " cannot be carried out yet",
+                recipe.span,
+            )
+    item = definitions.models[model.name][0]
+    terms = [t for r in model.trains.values() for t in r.loss]
+    terms += [t for r in model.tasks.values() for t in r.entries.get("loss", ())]
+    named = {name for term in terms for name in names_of(term.call)}
+    yield from warnings.of_model(model.graph, named, item if isinstance(item, tree.ModelItem) else None)
 
 
 def _retrained(model: Model, train: Mapping[str, str] | None) -> Model:

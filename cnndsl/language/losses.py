@@ -22,7 +22,7 @@ def check_loss(terms: Sequence[LossTerm], graph: Graph) -> Iterator[Diagnostic]:
         if not call.args:
             yield Diagnostic("E403", f"{call.name} needs the name of a value", call.span, help=f"there are {listed(known)}")
             continue
-        for name in _names(call):
+        for name in names_of(call):
             if name not in known:
                 help = nearest(name, known) or f"there are {listed(known)}"
                 yield Diagnostic("E404", f"the loss names {name}, which is no value of {graph.name}", call.span, help=help)
@@ -36,7 +36,7 @@ def check_loss(terms: Sequence[LossTerm], graph: Graph) -> Iterator[Diagnostic]:
             yield Diagnostic("E405", message, call.span, help=f"name the value before the {name}: … as logits")
 
 
-def _names(call: Call) -> Iterator[str]:
+def names_of(call: Call) -> Iterator[str]:
     """The values that the arguments of a loss name, those inside a call too (`downsample(output, 4, lanczos)`)."""
     for arg in [*call.args, *call.keys.values()]:
         if isinstance(arg, str):

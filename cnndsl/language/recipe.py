@@ -17,6 +17,14 @@ class Call:
     args: tuple[Any, ...] = ()
     keys: Mapping[str, Any] = field(default_factory=dict)
     span: Span | None = field(default=None, compare=False, repr=False)
+    spans: Mapping[str, Span] = field(default_factory=dict, compare=False, repr=False)
+    """Where each option stands: by its name, or by its number among those without one."""
+
+
+class Sides(tuple[int, ...]):
+    """`28x28`, apart from a list of two numbers."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +152,7 @@ class Eval:
     name: str
     entries: Mapping[str, Any]
     span: Span | None = field(default=None, compare=False, repr=False)
+    spans: Mapping[str, Span] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -153,6 +162,7 @@ class Task:
     name: str
     entries: Mapping[str, Any]
     span: Span | None = field(default=None, compare=False, repr=False)
+    spans: Mapping[str, Span] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
 from cnndsl.errors import CnnError, Diagnostic, Source, Span, error
 from cnndsl.language import vocabulary as words
+from cnndsl.language.options import as_call, bind, check, images, steps_of, told
 from cnndsl.language.recipe import (
     Call,
     Constant,
@@ -20,13 +21,14 @@ from cnndsl.language.recipe import (
     Plateau,
     Preprocess,
     Sgd,
+    Sides,
     Step,
     TrainRecipe,
     Warmup,
 )  # fmt: skip
-from cnndsl.language.scope import listed, nearest
+from cnndsl.language.spelling import listed, nearest
 from cnndsl.language.syntax import tree
-from cnndsl.language.values import binary, bounded, checked_list, is_number, kind, negate, shown
+from cnndsl.language.values import binary, bounded, checked_list, is_number, negate, shown
 
 
 def plain(x: tree.Expr) -> Any:
@@ -38,7 +40,7 @@ def plain(x: tree.Expr) -> Any:
             case tree.Name():
                 return x.text
             case tree.SizeLiteral():
-                return x.parts
+                return Sides(x.parts)
             case tree.Text():
                 return x.text
             case tree.ListOf():
@@ -48,6 +50,8 @@ def plain(x: tree.Expr) -> Any:
                 if not is_number(low) or not is_number(high) or low > high:
                     raise error("E403", f"a range goes from a number to one not below it, not {shown(low)}..{shown(high)}")
                 return Interval(low, high)
+            case tree.Postfix(operand=tree.Name(text=first), tail=tail) if all(isinstance(t, tree.Name) for t in tail):
+                return ".".join([first, *(t.text for t in tail if isinstance(t, tree.Name))])  # a path of weights
             case tree.Apply():
                 return call_of(x)
             case tree.Arrow():
@@ -67,112 +71,56 @@ def plain(x: tree.Expr) -> Any:
 
 def call_of(x: tree.Apply) -> Call:
     keys: dict[str, Any] = {}
+    spans: dict[str, Span] = {}
+    args: list[Any] = []
     for a in x.args:
-        if a.key is not None and a.key.text in keys:
+        if a.key is None:
+            if keys:
+                raise error("E403", f"{x.name.text}: options without a name come first", a.span)
+            spans[str(len(args))] = a.span
+            args.append(plain(a.value))
+            continue
+        if a.key.text in keys:
             raise error("E403", f"{x.name.text}: {a.key.text} is given twice", a.key.span)
-        if a.key is not None:
-            keys[a.key.text] = plain(a.value)
-    return Call(x.name.text, tuple(plain(a.value) for a in x.args if a.key is None), keys, x.span)
-
-
-def as_call(value: Any, span: Span) -> Call:
-    """A word alone is a call without options."""
-    if isinstance(value, Call):
-        return value
-    if isinstance(value, str):
-        return Call(value, (), {}, span)
-    raise error("E403", f"a step is a word, perhaps with options, not {shown(value)}", span)
-
-
-def bind(call: Call, vocabulary: Mapping[str, Sequence[str]], what: str) -> dict[str, Any]:
-    """option → value of a call whose word is one of `vocabulary`. Raises E402, E403."""
-    if call.name not in vocabulary:
-        help = nearest(call.name, vocabulary) or f"there are {listed(vocabulary)}"
-        raise error("E402", f"{call.name} is no {what}", call.span, help=help)
-    options = vocabulary[call.name]
-    if len(call.args) > len(options):
-        raise error("E403", f"{call.name} takes {len(options)} option(s): {listed(options) or 'none'}", call.span)
-    found = dict(zip(options, call.args, strict=False))
-    for key, value in call.keys.items():
-        if key not in options:
-            help = nearest(key, options) or (f"it has {listed(options)}" if options else "it has none")
-            raise error("E402", f"{call.name} has no option {key}", call.span, help=help)
-        if key in found:
-            raise error("E403", f"{call.name}: {key} is given twice", call.span)
-        found[key] = value
-    return found
-
-
-def number(found: Mapping[str, Any], key: str, call: Call, default: Any, low: float = 0.0, high: float = float("inf")) -> Any:
-    """A number of `found` from low to high; without a default it is needed."""
-    value = found.get(key, default)
-    if value is None:
-        raise error("E403", f"{call.name} needs {key}", call.span, help=f"{call.name}({key} = …)")
-    if not is_number(value) or not low <= value <= high:
-        wanted = f"from {low:g} to {high:g}" if high != float("inf") else f"of at least {low:g}"
-        raise error("E403", f"{call.name}: {key} is a number {wanted}, not {shown(value)}", call.span)
-    return value
-
-
-def choice(found: Mapping[str, Any], key: str, call: Call, *allowed: str) -> str:
-    value = found.get(key, allowed[0])
-    if value not in allowed:
-        help = nearest(value, allowed) if isinstance(value, str) else None
-        raise error("E402", f"{call.name}: {key} is {' or '.join(allowed)}, not {shown(value)}", call.span, help=help)
-    return str(value)
+        keys[a.key.text] = plain(a.value)
+        spans[a.key.text] = a.span
+    return Call(x.name.text, tuple(args), keys, x.span, spans)
 
 
 def optimizer(call: Call) -> Any:
     """`sgd` as a record; the others as they were given."""
     found = bind(call, words.OPTIMIZERS, "optimizer")
-    if call.name != "sgd":
-        number(found, "rate", call, None)
-        return call
-    nesterov = found.get("nesterov", False)
-    if not isinstance(nesterov, bool):
-        raise error("E403", f"sgd: nesterov is true or false, not {shown(nesterov)}", call.span)
-    return Sgd(
-        number(found, "rate", call, None), number(found, "momentum", call, 0.0, 0, 1), nesterov,
-        number(found, "weight_decay", call, 0.0),
-        choice(found, "rate_in", call, "velocity", "update"), choice(found, "decay_on", call, "all", "weights"),
-    )  # fmt: skip
+    return Sgd(**found) if call.name == "sgd" else call
 
 
 def schedule(value: Any, span: Span) -> Any:
     """A schedule's record. `warmup(5) -> cosine` goes before another."""
-    steps = value.steps if isinstance(value, Pipeline) else (as_call(value, span),)
+    steps = steps_of(value, span)
     then: Any = Constant()
     for i, call in reversed(list(enumerate(steps))):
         found = bind(call, words.SCHEDULES, "schedule")
         if (call.name == "warmup") != (i < len(steps) - 1) and len(steps) > 1:
             raise error("E403", "only warmup goes before another schedule", call.span, help="warmup(5) -> cosine")
         match call.name:
-            case "constant":
-                then = Constant()
-            case "cosine":
-                then = Cosine()
-            case "linear":
-                then = Linear()
             case "step":
                 then = step_schedule(found, call)
-            case "exponential":
-                then = Exponential(number(found, "factor", call, None, 0, 1))
-            case "plateau":
-                then = Plateau(number(found, "factor", call, 0.1, 0, 1), int(number(found, "patience", call, 5, 1)))
             case "warmup":
-                then = Warmup(number(found, "epochs", call, None), then)
+                then = Warmup(found["epochs"], then)
+            case _:
+                then = PLAIN_SCHEDULES[call.name](**found)
     return then
+
+
+PLAIN_SCHEDULES: dict[str, Callable[..., Any]] = {
+    "constant": Constant, "cosine": Cosine, "linear": Linear, "exponential": Exponential, "plateau": Plateau,
+}  # fmt: skip
 
 
 def step_schedule(found: Mapping[str, Any], call: Call) -> Step:
     every, at = found.get("every"), found.get("at", ())
     if (every is None) == (at == ()):
         raise error("E403", "step takes every or at", call.span, help="step(every = 8, factor = 0.96) or step(at = [82, 123])")
-    numbers = at if isinstance(at, tuple) else (at,)
-    for n in (*numbers, *(() if every is None else (every,))):
-        if not isinstance(n, int) or isinstance(n, bool) or n < 1:
-            raise error("E403", f"step counts epochs from 1, not {shown(n)}", call.span)
-    return Step(every, numbers, number(found, "factor", call, 0.1, 0, 1))
+    return Step(every, at if isinstance(at, tuple) else (at,), found.get("factor", 0.1))
 
 
 def loss(x: tree.Expr) -> tuple[LossTerm, ...]:
@@ -202,12 +150,15 @@ def loss(x: tree.Expr) -> tuple[LossTerm, ...]:
         if call is None:
             raise error("E403", "a loss is missing here", part.span, help="for example cross_entropy(logits)")
         if call.name not in words.LOSSES:
-            help = nearest(call.name, words.LOSSES) or f"there are {listed(words.LOSSES)}"
-            raise error("E402", f"{call.name} is no loss", call.span, help=help)
-        for key in call.keys:
-            if key not in words.LOSSES[call.name]:
-                help = nearest(key, words.LOSSES[call.name]) or f"it has {listed(words.LOSSES[call.name]) or 'none'}"
-                raise error("E402", f"{call.name} has no option {key}", call.span, help=help)
+            near = nearest(call.name, words.LOSSES) or f"there are {listed(words.LOSSES)}"
+            raise error("E402", f"{call.name} is no loss", call.span, help=near)
+        options = words.LOSSES[call.name]
+        for key, given in call.keys.items():
+            place = call.spans.get(key, call.span)
+            if key not in options:
+                help = nearest(key, options) or (f"it has {listed(options)}" if options else "it has none")
+                raise error("E402", f"{call.name} has no option {key}", place, help=help)
+            check(call.name, key, options[key], given, place)
         terms.append(LossTerm(weight, call))
     return tuple(terms)
 
@@ -217,14 +168,6 @@ def loss_of(text: str) -> tuple[LossTerm, ...]:
     from cnndsl.language.syntax.parse import parse_value
 
     return loss(parse_value(Source("<loss>", text)))
-
-
-def images(value: Any, span: Span) -> tuple[Call, ...]:
-    """A pipeline of image steps."""
-    steps = value.steps if isinstance(value, Pipeline) else (as_call(value, span),)
-    for call in steps:
-        bind(call, words.STEPS, "image step")
-    return steps
 
 
 def labels(value: Any, span: Span) -> tuple[str, ...]:
@@ -238,7 +181,7 @@ def labels(value: Any, span: Span) -> tuple[str, ...]:
 
 
 def entry(key: str, x: tree.Expr) -> Any:
-    """The value of one entry of `train`, checked."""
+    """The value of one entry of `train` or `task`, checked."""
     if key == "loss":
         return loss(x)
     value = plain(x)
@@ -247,37 +190,68 @@ def entry(key: str, x: tree.Expr) -> Any:
             return optimizer(as_call(value, x.span))
         case "schedule":
             return schedule(value, x.span)
-        case "augment":
-            return images(value, x.span)
+        case "augment" | "input":
+            return images(key, value, x.span)
         case "data":
             if not isinstance(value, str):
-                raise error(
-                    "E403", f"data is the name of a bundled data set, not {shown(value)}", x.span, help="--data takes paths"
-                )
+                message = f"data is the name of a bundled data set, not {told(value)}"
+                raise error("E403", message, x.span, help="--data takes paths")
         case "batch" | "epochs" | "steps" | "seed":
             if not isinstance(value, int) or isinstance(value, bool) or value < (key != "seed"):
-                raise error("E403", f"{key} is a whole number from {int(key != 'seed')}, not {shown(value)}", x.span)
+                raise error("E403", f"{key} is a whole number from {int(key != 'seed')}, not {told(value)}", x.span)
+        case "jitter":
+            if not is_number(value) or value < 0:
+                raise error("E403", f"jitter is a number from 0, not {told(value)}", x.span)
         case "clip" | "average":
             call = as_call(value, x.span)
-            number(
-                bind(call, words.CLIPS if key == "clip" else words.AVERAGES, key),
-                "most" if key == "clip" else "decay",
-                call,
-                None,
-            )
+            bind(call, words.CLIPS if key == "clip" else words.AVERAGES, "way to clip" if key == "clip" else "average")
             return call
         case "freeze":
-            return value if isinstance(value, tuple) else (value,)
+            paths = value if isinstance(value, tuple) else (value,)
+            if not paths or not all(isinstance(p, str) for p in paths):
+                message = f"freeze takes paths of weights, not {told(value)}"
+                raise error("E403", message, x.span, help="freeze = [stem, stage1.unit2]")
+            return paths
         case "precision":
-            if value not in ("float32", "tf32", "bf16", "fp16"):
-                raise error("E402", f"precision is float32, tf32, bf16 or fp16, not {shown(value)}", x.span)
+            if value not in words.PRECISIONS:
+                help = nearest(value, words.PRECISIONS) if isinstance(value, str) else None
+                raise error("E402", f"precision is {listed_or(words.PRECISIONS)}, not {told(value)}", x.span, help=help)
         case "validate":
             if not isinstance(value, str) and not (is_number(value) and 0 < value < 1):
-                raise error("E403", f"validate is a share between 0 and 1, not {shown(value)}", x.span)
+                raise error("E403", f"validate is a share between 0 and 1, or a folder, not {told(value)}", x.span)
     return value
 
 
+def listed_or(known: Sequence[str]) -> str:
+    return f"{', '.join(known[:-1])} or {known[-1]}"
+
+
+def eval_entry(key: str, x: tree.Expr) -> Any:
+    """The value of one entry of `eval`, checked."""
+    if key in ("data", "batch"):
+        return entry(key, x)
+    value = plain(x)
+    if key == "views":
+        return images(key, value, x.span)
+    if key == "reduce":
+        if value not in words.REDUCTIONS:
+            help = nearest(value, words.REDUCTIONS) if isinstance(value, str) else None
+            raise error("E402", f"reduce is {listed_or(words.REDUCTIONS)}, not {told(value)}", x.span, help=help)
+        return value
+    places = x.items if isinstance(x, tree.ListOf) else (x,)
+    calls = [as_call(v, p.span) for v, p in zip(value if isinstance(value, tuple) else (value,), places, strict=True)]
+    for call in calls:
+        bind(call, words.METRICS, "metric")
+    return tuple(calls)
+
+
 KEYS = {"train": words.TRAIN_KEYS, "eval": words.EVAL_KEYS, "task": words.TASK_KEYS, "preprocess": words.PREPROCESS_KEYS}
+
+
+def _elsewhere(key: str) -> str | None:
+    """Where a key belongs that another recipe has."""
+    found = [kind for kind, keys in KEYS.items() if key in keys]
+    return f"{key} stands in {' or '.join(found)}" if found else None
 
 
 def entries(recipe: tree.Recipe, found: list[Diagnostic]) -> tuple[dict[str, Any], dict[str, Span]]:
@@ -289,7 +263,7 @@ def entries(recipe: tree.Recipe, found: list[Diagnostic]) -> tuple[dict[str, Any
         key = e.key.text
         try:
             if key not in keys:
-                help = nearest(key, keys) or f"there are {listed(keys)}"
+                help = nearest(key, keys) or _elsewhere(key) or f"there are {listed(keys)}"
                 raise error("E401", f"{recipe.kind} has no key {key}", e.key.span, help=help)
             if key in spans:
                 raise error("E401", f"{key} is given twice", e.key.span)
@@ -302,17 +276,26 @@ def entries(recipe: tree.Recipe, found: list[Diagnostic]) -> tuple[dict[str, Any
 
 def _value(kind_: str, key: str, x: tree.Expr) -> Any:
     if kind_ == "preprocess":
-        return images(plain(x), x.span) if key == "images" else labels(plain(x), x.span)
-    if kind_ == "eval" and key == "views":
-        return images(plain(x), x.span)
-    if kind_ == "eval":
-        value = plain(x)
-        if key == "reduce" and value not in ("mean", "max"):
-            raise error("E402", f"reduce is mean or max, not {shown(value)}", x.span)
-        return value
-    if kind_ == "task" and key == "input":
-        return images(plain(x), x.span)
-    return entry(key, x) if key in words.TRAIN_KEYS else plain(x)
+        return images(key, plain(x), x.span) if key == "images" else labels(plain(x), x.span)
+    return eval_entry(key, x) if kind_ == "eval" else entry(key, x)
+
+
+def not_carried_out(recipe: str, values: Mapping[str, Any], spans: Mapping[str, Span]) -> Iterator[Diagnostic]:
+    """W402 for each entry with words that are written correctly and cannot be carried out yet."""
+    for key, value in values.items():
+        found = words.not_run(key, value)
+        if found:
+            names = listed(x if isinstance(x, str) else x.name for x in found)
+            first = next((x.span for x in found if isinstance(x, Call) and x.span is not None), None)
+            message = f"{recipe} cannot carry out {names} yet" if names != key else f"{recipe} cannot carry out {key} yet"
+            yield Diagnostic("W402", message, first or spans.get(key))
+
+
+def refuse(recipe: str, values: Mapping[str, Any], spans: Mapping[str, Span]) -> None:
+    """Raises E423, at their places, for what W402 warned of."""
+    found = [replace(d, code="E423") for d in not_carried_out(recipe, values, spans)]
+    if found:
+        raise CnnError(found)
 
 
 def train_recipe(recipe: tree.Recipe, base: TrainRecipe | None, found: list[Diagnostic]) -> TrainRecipe:
@@ -349,8 +332,3 @@ def overridden(recipe: TrainRecipe, given: Mapping[str, str]) -> TrainRecipe:
         values["steps"] = None
     known = {f.name for f in fields(TrainRecipe)}
     return replace(recipe, **{k: v for k, v in values.items() if k in known})
-
-
-def described(value: Any) -> str:
-    """A value in a message."""
-    return f"{shown(value)} ({kind(value)})"

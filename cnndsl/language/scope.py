@@ -5,13 +5,13 @@ A word means the innermost of: named value, share, parameter, loop variable, blo
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from cnndsl.errors import CnnError, Frame, Span, error
 from cnndsl.graph.op import REGISTRY, Op
+from cnndsl.language.spelling import listed, nearest
 from cnndsl.language.syntax import tree
 
 
@@ -129,20 +129,6 @@ def words() -> dict[str, Op]:
     import cnndsl.ops  # noqa: F401  (fills the registry)
 
     return {name: op for name, op in REGISTRY.items() if op.word}
-
-
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """`did you mean relu?`, or None where nothing is near."""
-    near = difflib.get_close_matches(word, list(dict.fromkeys(known)), 1, 0.6)
-    return f"did you mean {near[0]}?" if near else None
-
-
-def listed(known: Iterable[str]) -> str:
-    """`a, b and c`; long lists are cut."""
-    names = list(dict.fromkeys(known))
-    if len(names) > 12:
-        names = [*names[:12], f"{len(names) - 12} more"]
-    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
 
 
 __all__ = [

@@ -1,6 +1,71 @@
-"""The words of recipes: keys, optimizers, schedules, losses, image steps, each with its options."""
+"""The words of recipes: keys, optimizers, schedules, losses, image steps, each with its options and what they may be."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import inf
+
+from cnndsl.language.recipe import Call
+
+SIDE = 16_384
+"""Pixels along one side of a picture, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """What an option of a recipe's word may be.
+
+    kind: `number`; `whole`; `truth`; `word` (one of `words`); `side` (pixels: n, HxW, a range to draw from, or in
+    `eval` a list); `draw` (a number, or a range); `numbers` (one, or a list); `counts` (whole numbers, one or a list);
+    `pair` (a whole number, or two of them); `value` (the name of a value). low, high: ends included, or not (`above`,
+    `below`). needed: has no default.
+    """
+
+    kind: str = "number"
+    low: float = 0.0
+    high: float = inf
+    above: bool = False
+    below: bool = False
+    words: tuple[str, ...] = ()
+    needed: bool = False
+
+    @property
+    def wanted(self) -> str:
+        """`a number from 0 to below 1`, as messages say it."""
+        if self.kind == "word":
+            return " or ".join(self.words)
+        if self.kind == "truth":
+            return "true or false"
+        if self.kind == "side":
+            return f"n or HxW, from 1 to {SIDE:,} pixels"
+        if self.kind == "value":
+            return "the name of a value"
+        what = {"number": "a number", "whole": "a whole number", "draw": "a number or a range low..high"}.get(self.kind)
+        what = what or {"numbers": "a number or a list of them", "pair": "a whole number or a list of two"}.get(self.kind)
+        start = f"above {self.low:g}" if self.above else f"from {self.low:g}"
+        end = "" if self.high == inf else f" to {'below ' if self.below else ''}{self.high:g}"
+        return f"{what or 'a whole number or a list of them'} {start}{end}" if self.low > -inf else str(what)
+
+    def holds(self, x: float) -> bool:
+        """Whether a number lies within the ends."""
+        low = x > self.low if self.above else x >= self.low
+        return low and (x < self.high if self.below else x <= self.high)
+
+
+Options = Mapping[str, Option]
+
+
+def _words(*words: str) -> Option:
+    return Option("word", words=words)
+
+
+_SHARE = Option(high=1)
+_PART = Option(high=1, below=True)
+_POSITIVE = Option(above=True)
+_RATE = Option(needed=True)
+_SIDE = Option("side", 1, SIDE, needed=True)
+_FREE = Option("draw", -inf)
 
 TRAIN_KEYS = (
     "data", "loss", "optimizer", "schedule", "batch", "epochs", "steps", "seed", "precision", "clip", "average", "freeze",
@@ -10,54 +75,112 @@ EVAL_KEYS = ("views", "reduce", "metrics", "data", "batch")
 TASK_KEYS = ("input", "loss", "optimizer", "schedule", "jitter", "steps", "average", "seed", "precision", "clip")
 PREPROCESS_KEYS = ("images", "labels")
 
-OPTIMIZERS: dict[str, tuple[str, ...]] = {
-    "sgd": ("rate", "momentum", "nesterov", "weight_decay", "rate_in", "decay_on"),
-    "rmsprop": ("rate", "decay", "eps", "momentum", "weight_decay", "decay_on"),
-    "adam": ("rate", "beta1", "beta2", "eps", "weight_decay", "decay_on"),
-    "adamw": ("rate", "beta1", "beta2", "eps", "weight_decay", "decay_on"),
+_DECAY: Options = {"weight_decay": Option(), "decay_on": _words("all", "weights")}
+_ADAM: Options = {"rate": _RATE, "beta1": _PART, "beta2": _PART, "eps": _POSITIVE, **_DECAY}
+OPTIMIZERS: dict[str, Options] = {
+    "sgd": {
+        "rate": _RATE, "momentum": _SHARE, "nesterov": Option("truth"), "weight_decay": Option(),
+        "rate_in": _words("velocity", "update"), "decay_on": _words("all", "weights"),
+    },
+    "rmsprop": {"rate": _RATE, "decay": _PART, "eps": _POSITIVE, "momentum": _SHARE, **_DECAY},
+    "adam": _ADAM,
+    "adamw": _ADAM,
+}  # fmt: skip
+SCHEDULES: dict[str, Options] = {
+    "constant": {},
+    "step": {"every": Option("whole", 1), "at": Option("counts", 1), "factor": _SHARE},
+    "exponential": {"factor": Option(high=1, needed=True)},
+    "plateau": {"factor": _SHARE, "patience": Option("whole", 1)},
+    "cosine": {},
+    "linear": {},
+    "warmup": {"epochs": Option(needed=True)},
 }
-SCHEDULES: dict[str, tuple[str, ...]] = {
-    "constant": (),
-    "step": ("every", "at", "factor"),
-    "exponential": ("factor",),
-    "plateau": ("factor", "patience"),
-    "cosine": (),
-    "linear": (),
-    "warmup": ("epochs",),
-}
-LOSSES: dict[str, tuple[str, ...]] = {
-    "cross_entropy": ("label_smoothing",),
-    "mse": ("mask",),
-    "mae": ("mask",),
-    "huber": ("delta",),
-    "binary_cross_entropy": ("label_smoothing",),
-    "total_variation": (),
+LOSSES: dict[str, Options] = {
+    "cross_entropy": {"label_smoothing": _PART},
+    "mse": {"mask": Option("value")},
+    "mae": {"mask": Option("value")},
+    "huber": {"delta": _POSITIVE},
+    "binary_cross_entropy": {"label_smoothing": _PART},
+    "total_variation": {},
 }
 LABEL_LOSSES = ("cross_entropy", "binary_cross_entropy")
-CLIPS = {"norm": ("most",), "value": ("most",), "global_norm": ("most",)}
-AVERAGES = {"ema": ("decay",)}
-STEPS: dict[str, tuple[str, ...]] = {
-    "resize": ("size",),
-    "center_crop": ("size",),
-    "crop": ("size",),
-    "random_crop": ("size", "pad"),
-    "random_resized_crop": ("size", "area", "aspect"),
-    "ten_crop": ("size",),
-    "six_crop": ("size",),
-    "squares": (),
-    "fully_convolutional": (),
-    "flip": ("axis",),
-    "pad": ("amount", "mode"),
-    "shift": ("amount",),
-    "affine": ("rotate", "scale", "shear", "shift"),
-    "color_jitter": ("brightness", "contrast", "saturation", "hue"),
-    "pca_jitter": ("strength",),
-    "cutout": ("size",),
-    "noise": ("amount",),
-    "meshgrid": (),
-    "grey": (),
-    "invert": ("when",),
-    "normalize": ("mean", "std"),
+CLIPS: dict[str, Options] = {key: {"most": Option(above=True, needed=True)} for key in ("norm", "value", "global_norm")}
+AVERAGES: dict[str, Options] = {"ema": {"decay": Option(high=1, below=True, needed=True)}}
+METRICS: dict[str, Options] = {
+    "accuracy": {}, "loss": {}, "confusion": {}, "top": {"count": Option("whole", 1, needed=True)},
+    "psnr": {}, "mse": {}, "mae": {},
+}  # fmt: skip
+REDUCTIONS = ("mean", "max")
+PRECISIONS = ("float32", "tf32", "bf16", "fp16")
+
+STEPS: dict[str, Options] = {
+    "resize": {"size": _SIDE},
+    "center_crop": {"size": _SIDE},
+    "crop": {"size": _SIDE, "at": Option("pair", 0, SIDE)},
+    "random_crop": {"size": _SIDE},
+    "random_resized_crop": {"size": _SIDE, "area": Option("draw", 0, 1, above=True), "aspect": Option("draw", above=True)},
+    "ten_crop": {"size": _SIDE},
+    "six_crop": {"size": _SIDE},
+    "squares": {},
+    "fully_convolutional": {},
+    "flip": {"axis": _words("horizontal", "vertical")},
+    "pad": {"amount": Option("pair", 0, SIDE, needed=True), "mode": _words("zero", "reflect", "edge")},
+    "shift": {"amount": Option("draw", -SIDE, SIDE, needed=True)},
+    "affine": {"rotate": _FREE, "scale": Option("draw", above=True), "shear": Option("draw", -80, 80, above=True, below=True),
+               "shift": _FREE},
+    "color_jitter": dict.fromkeys(("brightness", "contrast", "saturation", "hue"), Option("draw", -inf)),
+    "pca_jitter": {"strength": Option()},
+    "cutout": {"size": Option("pair", 1, SIDE, needed=True)},
+    "noise": {"amount": Option("draw", needed=True)},
+    "meshgrid": {},
+    "grey": {},
+    "invert": {"when": _words("always", "auto")},
+    "normalize": {"mean": Option("numbers", -inf, needed=True), "std": Option("numbers", above=True, needed=True)},
+}  # fmt: skip
+
+_STILL = ("resize", "center_crop", "crop", "pad", "grey", "invert", "normalize")
+_DRAWN = ("random_crop", "random_resized_crop", "flip", "shift", "affine", "color_jitter", "pca_jitter", "cutout", "noise")
+PLACES: dict[str, tuple[str, ...]] = {
+    "augment": (*_STILL, *_DRAWN),
+    "images": _STILL,
+    "views": (*_STILL, "flip", "squares", "ten_crop", "six_crop", "fully_convolutional"),
+    "input": ("noise", "meshgrid"),
 }
+"""Which image steps a key takes: `preprocess.images` has no randomness; `views` are every one, not one of many."""
+
 GIVEN = ("label", "image", "target", "mask")
 """What the data gives to a loss."""
+
+RUN = {
+    "optimizer": ("sgd",),
+    "loss": ("cross_entropy", "mse"),
+    "augment": (*_STILL, "random_crop", "flip", "shift", "affine"),
+    "images": _STILL,
+    "metrics": ("accuracy", "loss", "confusion"),
+    "precision": ("float32",),
+}
+"""The words that can be carried out. A key that is not here and not always carried out is refused as a whole."""
+NEVER_RUN = ("clip", "average", "freeze", "views", "reduce", "input", "jitter")
+
+
+def not_run(key: str, value: object) -> list[Call | str]:
+    """The words in the value of one entry that this version cannot carry out; the key itself where that is it."""
+    if key in NEVER_RUN:
+        return [key]
+    if key == "validate" and isinstance(value, str):
+        return ["validate = a folder"]
+    if key not in RUN or value is None:
+        return []
+    words = value if isinstance(value, tuple) else (value,)
+    calls = [getattr(w, "call", w) for w in words]
+    return [c for c in calls if isinstance(c, Call | str) and not _runs(key, c)]
+
+
+def _runs(key: str, word: Call | str) -> bool:
+    name = word if isinstance(word, str) else word.name
+    if name not in RUN[key]:
+        return False
+    # A loss between two values: masks and values computed inside a loss are not written yet.
+    masked = key == "loss" and isinstance(word, Call) and name == "mse" and ("mask" in word.keys or len(word.args) > 2)
+    inner = key == "loss" and isinstance(word, Call) and any(isinstance(a, Call) for a in word.args)
+    return not masked and not inner

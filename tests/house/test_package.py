@@ -35,6 +35,7 @@ def test_the_wheel_is_complete(wheel: zipfile.ZipFile) -> None:
     data = {"cnndsl/data/digits/digits.npz", "cnndsl/data/weights/lenet5.safetensors", "cnndsl/py.typed"}
     assert "cnndsl/grammars/cnn.lark" in beside
     assert "cnndsl/models/lenet5.cnn" in beside
+    data |= {p.relative_to(ROOT).as_posix() for p in (ROOT / "cnndsl" / "language" / "messages").glob("*.md")}
     assert not (tree | beside | data) - names
     assert not [n for n in names if n.startswith(("tests/", "docs/")) or n.endswith(".pyc")]
     assert any(n.endswith("licenses/LICENSE") for n in names)

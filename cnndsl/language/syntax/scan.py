@@ -83,7 +83,7 @@ def check(source: Source) -> None:
             raise error("E905", "whole numbers go from -2**53 to 2**53", Span(source, token.start(), token.end()))
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """`text` with strings and comments blanked, of the same length."""
     return _HIDDEN.sub(lambda m: " " * len(m[0]), text)
 
@@ -99,7 +99,7 @@ def logical_line(text: str, at: int) -> tuple[int, int]:
 
 def _open(text: str, at: int) -> list[int]:
     stack: list[int] = []
-    for i, c in enumerate(_plain(text[:at])):
+    for i, c in enumerate(plain(text[:at])):
         if c in "([{":
             stack.append(i)
         elif c in ")]}" and stack and text[stack[-1]] == _CLOSES[c]:
@@ -117,10 +117,10 @@ def blank(text: str, start: int, end: int) -> str:
     """`text[start:end]` as spaces, its braces kept; at the top level, up to the end of the item."""
     keep = "{}\n"
     if not any(text[i] == "{" for i in _open(text, start)):
-        keep, plain, depth = "\n", _plain(text), 0
+        keep, shown, depth = "\n", plain(text), 0
         for i in range(start, len(text)):
-            depth += (plain[i] == "{") - (plain[i] == "}")
-            if (depth <= 0 and plain[i] == "}") or (depth == 0 and i >= end):
+            depth += (shown[i] == "{") - (shown[i] == "}")
+            if (depth <= 0 and shown[i] == "}") or (depth == 0 and i >= end):
                 end = max(end, i + 1)
                 break
         else:

@@ -1,0 +1,167 @@
+"""Warnings: what is allowed, runs, and is most likely not what was meant. Codes W4xx.
+
+`of_file` looks at the text alone: definitions that nothing uses, repetitions without effect. `of_model` looks at the
+graph. Warnings are found only where there is no error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from itertools import chain
+
+from cnndsl.errors import Diagnostic, Source, Span
+from cnndsl.graph.graph import Graph, Node
+from cnndsl.language.syntax import tree
+from cnndsl.language.syntax.scan import plain
+
+ACTIVATIONS = frozenset(
+    ["relu", "leaky_relu", "prelu", "relu6", "elu", "gelu", "silu", "hard_swish", "sigmoid", "hard_sigmoid", "tanh"],
+) | {"softplus", "softmax", "log_softmax"}
+ONCE = ACTIVATIONS | {"identity", "flatten", "dropout", "spatial_dropout", "global_avg_pool", "global_max_pool"}
+"""Ops without weights that nobody means to repeat. Pools, upsampling and the like are repeated to good purpose."""
+BIASED = ("conv", "depthwise_conv", "conv_transpose", "dense")
+MANY_SIZES = 4
+"""Changes of size without any shape written down that call for a warning."""
+
+
+def of_file(file: tree.File, source: Source) -> Iterator[Diagnostic]:
+    """W404 for blocks, parameters and shared steps; W405; for the definitions of this one file."""
+    text = plain(source.text)
+    for item in file.items:
+        if isinstance(item, tree.Block | tree.ModelItem):
+            yield from _definition(item, source, text, set())
+
+
+def _definition(item: tree.Block | tree.ModelItem, source: Source, text: str, hidden: set[str]) -> Iterator[Diagnostic]:
+    """What is wrong with one block or model, and with the blocks inside it. hidden: parameters around it."""
+    if isinstance(item, tree.Block) and _uses(text, item.name.text, 0, len(text)) < 2 and not _described(item, source):
+        yield Diagnostic("W404", f"the block {item.name.text} is never used", item.name.span)
+    for param in item.params:
+        if not _uses(text, param.name.text, param.name.span.end, item.span.end):
+            what = "model" if isinstance(item, tree.ModelItem) else "block"
+            yield Diagnostic("W404", f"the {what} {item.name.text} never uses its parameter {param.name.text}", param.name.span)
+    names = hidden | {p.name.text for p in item.params}
+    for statement in _statements(item.body):
+        match statement:
+            case tree.Block():
+                yield from _definition(statement, source, text, names)
+            case tree.Share() if _uses(text, statement.name.text, statement.span.end, item.span.end) < 1:
+                yield Diagnostic("W404", f"the shared step {statement.name.text} is never used", statement.name.span)
+            case tree.Step(primary=tree.Invoke(name=name, branches=None), repeat=repeat) if repeat is not None:
+                if name.text in ONCE and name.text not in names and getattr(repeat, "value", 2) not in (0, 1):
+                    help = "to repeat more than one step, put them into braces: { conv(64, 3x3) -> relu } * 3"
+                    message = f"{name.text} has no weights: repeating it does nothing more"
+                    yield Diagnostic("W405", message, statement.span, help=help)
+
+
+def _statements(body: tree.Body) -> Iterator[tree.Statement | tree.Step]:
+    """Every statement and step inside `body`, not into blocks."""
+    todo: list[tree.Syntax] = [body]
+    while todo:
+        match todo.pop():
+            case tree.Body(statements=statements):
+                todo += statements
+            case tree.Pipeline(steps=steps):
+                todo += steps
+            case tree.Step() as step:
+                yield step
+                if isinstance(step.primary, tree.Body):
+                    todo.append(step.primary)
+                elif isinstance(step.primary, tree.Invoke) and step.primary.branches is not None:
+                    todo.append(step.primary.branches)
+            case tree.Branch(pipeline=pipeline) if pipeline is not None:
+                todo.append(pipeline)
+            case tree.If(cases=cases, otherwise=otherwise):
+                todo += [case.body for case in cases]
+                todo += [otherwise] if otherwise is not None else []
+            case tree.For(body=inner) | tree.Head(body=inner):
+                todo.append(inner)
+            case tree.Share() as share:
+                yield share
+                todo.append(share.pipeline)
+            case tree.Block() as block:
+                yield block
+
+
+def _described(item: tree.Block, source: Source) -> bool:
+    """Whether a comment stands right above: then the block is meant for readers or for other files."""
+    above = source.text[: item.span.start].rstrip(" \t").split("\n")
+    return len(above) > 1 and above[-2].lstrip().startswith("#")
+
+
+def _uses(text: str, name: str, start: int, end: int) -> int:
+    """How often a name stands in a stretch of text as anything but the key of an argument or a label; at most 2."""
+    word = re.compile(rf"(?<![\w.]){re.escape(name)}(?!\w)(?!\s*=(?!=))")
+    found = 0
+    for _ in word.finditer(text, start, end):
+        found += 1
+        if found == 2:
+            break
+    return found
+
+
+def of_model(graph: Graph, named_by_losses: Collection[str], item: tree.ModelItem | None) -> Iterator[Diagnostic]:
+    """W401, W403, W404 for values, W406 to W408."""
+    users: set[int] = set()
+    sizes = 0
+    for node in graph.nodes:
+        for x in node.operands:
+            users.add(id(x.node))
+        yield from _node(node)
+        if node.operands:
+            before, after = node.operands[0].type, node.outputs[0].type
+            sizes += after.rank > 2 and before.rank == after.rank and before.space != after.space
+    yield from _unused(graph, users, named_by_losses)
+    output = graph.outputs.get("output")
+    last = output.node if output is not None else None
+    if last is not None and last.op.name in ("softmax", "log_softmax"):
+        last = last.operands[0].node
+    if last is not None and last.op.name in ("dropout", "spatial_dropout"):
+        yield _at(last, "W407", "nothing but the output follows this dropout", "put it before the last layer with weights")
+    if item is not None and sizes >= MANY_SIZES and not _has_notes(item.body):
+        message = f"{graph.name} changes its size {sizes} times and no line says to what"
+        help = "cnndsl fmt --shapes writes the shapes; they are checked from then on"
+        yield Diagnostic("W406", message, item.name.span, help=help)
+
+
+def _node(node: Node) -> Iterator[Diagnostic]:
+    """W401, W403, W408: what one node and the one before it tell."""
+    name = node.op.name
+    if name == "batch_norm":
+        m = node.attrs.momentum
+        if m < 0.5:
+            help = f"PyTorch's momentum {m:g} is written momentum = {1 - m:g} here"
+            yield _at(node, "W401", f"batch_norm(momentum = {m:g}) keeps {m:.0%} of the old statistic", help)
+        before = node.operands[0].node
+        if before.op.name in BIASED and before.attrs.bias:
+            message = f"the bias of this {before.op.name} has no effect: a batch_norm follows and takes the mean away"
+            yield _at(before, "W403", message, "bias = false; or for all of them: defaults { conv(bias = false) }")
+    elif name in ACTIVATIONS and node.operands:
+        before = node.operands[0].node
+        if before.op.name == name and before.origin.span != node.origin.span:
+            yield _at(node, "W408", f"{name} follows {name}", "leave one of them out")
+
+
+def _unused(graph: Graph, users: set[int], losses: Collection[str]) -> Iterator[Diagnostic]:
+    """W404: inputs and values that lead to no output, head or loss."""
+    wanted = {id(x.node) for x in chain(graph.outputs.values(), graph.heads.values())}
+    wanted |= {id(graph.names[n].node) for n in losses if n in graph.names}
+    for node in graph.nodes:
+        if id(node) in users or id(node) in wanted:
+            continue
+        if node.op.name == "input" and node.attrs.name not in losses:
+            yield _at(node, "W404", f"the input {node.attrs.name} is never used", None)
+        elif node.operands:
+            names = [n for n, x in graph.names.items() if x.node is node]
+            what = f"the value {names[0]}" if names else f"what {node.op.name} gives here"
+            yield _at(node, "W404", f"{what} is never used", "join it, or declare it: output name" if names else None)
+
+
+def _has_notes(body: tree.Body) -> bool:
+    return any(isinstance(x, tree.Step) and x.check is not None for x in _statements(body))
+
+
+def _at(node: Node, code: str, message: str, help: str | None) -> Diagnostic:
+    span: Span | None = node.origin.span
+    return Diagnostic(code, message, span, frames=node.origin.frames, help=help)
