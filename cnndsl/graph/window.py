@@ -13,7 +13,7 @@ from typing import Any
 
 from cnndsl.errors import error
 from cnndsl.graph.op import expect
-from cnndsl.graph.sizes import Size, ceil_div, may_reach
+from cnndsl.graph.sizes import Size, ceil_div, may_reach, shown
 
 Pad = str | tuple[tuple[int, int], ...]
 
@@ -77,7 +77,7 @@ def pads(pad: Any, n: Sequence[Size], k: Sequence[int], s: Sequence[int], d: Seq
             reach = d_ * (k_ - 1) + 1
             total = reach - 1 if s_ == 1 else (ceil_div(n_, s_) - 1) * s_ + reach - n_
             if not isinstance(total, int):
-                raise error("E602", f"pad = same with stride {s_} on size {n_} cannot be decided for every size")
+                raise error("E602", f"pad = same with stride {s_} on size {shown(n_)} cannot be decided for every size")
             total = max(total, 0)
             found.append((total // 2, total - total // 2))
         return tuple(found)
@@ -100,13 +100,10 @@ def out_sizes(
     found: list[Size] = []
     for n_, k_, s_, d_, (b, e) in zip(n, k, s, d, p, strict=True):
         reach = d_ * (k_ - 1) + 1
-        expect(
-            may_reach(n_ + b + e, reach),
-            "a window that fits its padded input",
-            "E307",
-            window="x".join(str(d1 * (k1 - 1) + 1) for k1, d1 in zip(k, d, strict=True)),
-            input="x".join(str(m + q[0] + q[1]) for m, q in zip(n, p, strict=True)),
-        )
+        if not may_reach(n_ + b + e, reach):
+            window = "x".join(str(d1 * (k1 - 1) + 1) for k1, d1 in zip(k, d, strict=True))
+            padded = "x".join(str(m + q[0] + q[1]) for m, q in zip(n, p, strict=True))
+            expect(False, "a window that fits its padded input", "E307", window=window, input=padded)
         room = n_ + b + e - reach
         count = (ceil_div(room, s_) if ceil else room // s_) + 1
         if ceil and isinstance(count, int) and (count - 1) * s_ >= n_ + b:

@@ -22,7 +22,7 @@ from cnndsl.language.recipe import Eval, Preprocess, Task, TrainRecipe
 from cnndsl.language.scope import POISON, BlockValue, Env, Poisoned, listed, nearest
 from cnndsl.language.syntax import tree
 from cnndsl.language.syntax.parse import parse_value
-from cnndsl.language.tasks import Enough, drive
+from cnndsl.language.tasks import Enough, drive, uncollected
 from cnndsl.language.values import checked_list
 
 LONGEST_CHAIN = 100
@@ -46,18 +46,25 @@ def load(spec: str | Path, /, train: Mapping[str, str] | None = None, **argument
     recipe to change, as text. Raises `CnnError` with every error of the file.
     """
     path, name = locate(str(spec))
-    model = build(define(read(path), path.parent), name, arguments, path.stem)
+    with uncollected():
+        model = build(define(read(path), path.parent), name, arguments, path.stem)
     return _retrained(model, train)
 
 
 def load_text(text: str, name: str = "<text>", model: str | None = None, **arguments: Any) -> Model:
     """The model in a text; `model` names it where there are several."""
-    return build(define(Source(name, text.replace("\r\n", "\n")), None), model, arguments, "")
+    with uncollected():
+        return build(define(Source(name, text.replace("\r\n", "\n")), None), model, arguments, "")
 
 
 def check(spec: str | Path, /, **arguments: Any) -> list[Diagnostic]:
     """Every error and warning of a file's models, ordered by place. Templates that need arguments are left out,
     unless `spec` names one or nothing else is there."""
+    with uncollected():
+        return _check(spec, arguments)
+
+
+def _check(spec: str | Path, arguments: Mapping[str, Any]) -> list[Diagnostic]:
     path, name = locate(str(spec))
     try:
         definitions = define(read(path), path.parent)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import gc
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from cnndsl.errors import CnnError
@@ -33,3 +35,18 @@ def drive(task: Task) -> Any:
     if failure is not None:
         raise failure
     return result
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without the cycle collector, which would walk the growing tree and graph again and again: a third of the time.
+
+    What is built here is bounded by the limits of the language, and next to none of it is garbage.
+    """
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
