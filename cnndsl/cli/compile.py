@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cnndsl.cli.options import ModelName, PairList, TargetName, Threads
+from cnndsl.cli.options import InputSizes, ModelName, PairList, TargetName, Threads
 from cnndsl.errors import error
 
 
@@ -28,10 +28,12 @@ def compile(
     ] = False,
     dump: Annotated[Path | None, typer.Option("--dump", help="A folder for the graph after each pass.")] = None,
     threads: Threads = None,
+    input: InputSizes = None,
 ) -> None:
     """Compile a model to one file that needs nothing of cnndsl: the very text that `run` and `train` execute."""
     from cnndsl.cli.arguments import pairs
     from cnndsl.cli.models import load_model, say
+    from cnndsl.cli.sizes import bound_sizes
     from cnndsl.passes.context import Options
     from cnndsl.passes.explain import explain as explained
     from cnndsl.program.describe import describe
@@ -49,7 +51,8 @@ def compile(
         graph = build_step(net, recipe.loss, recipe.optimizer, size)
     else:
         size, graph = batch or 1, net.graph
-    options = Options(batch=size, workers=checked_threads(threads), training=train)
+    sizes = bound_sizes(net.graph, input or ())
+    options = Options(batch=size, sizes=sizes, workers=checked_threads(threads), training=train)
     program, text, log = lower(graph, target=target, options=options, dump=dump)
     if explain:
         print(explained(log))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cnndsl.cli.options import ModelName, PairList, WeightsFile
+from cnndsl.cli.options import InputSizes, ModelName, PairList, WeightsFile
 
 
 def export(
@@ -15,10 +15,15 @@ def export(
     arguments: PairList = None,
     weights: WeightsFile = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The file to write; else MODEL.onnx here.")] = None,
+    input: InputSizes = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="Write initial weights drawn by this seed instead of trained ones.")
+    ] = None,
 ) -> None:
     """Write a network with its weights as ONNX."""
     from cnndsl.cli.arguments import pairs
     from cnndsl.cli.models import find_weights, load_model, say
+    from cnndsl.cli.sizes import bound_sizes
     from cnndsl.errors import error
     from cnndsl.formats.onnx import export_onnx
 
@@ -26,7 +31,14 @@ def export(
     path = output or Path(f"{net.name}.onnx")
     if path.suffix != ".onnx":
         raise error("E770", f"{path} is no .onnx file", help="ONNX is the one format that is written so far")
-    found = find_weights(net, weights, model)
-    say(f"weights: {found.path} ({found.found})")
-    export_onnx(net, found.read(), path)
+    if seed is not None and weights is not None:
+        raise error("E770", "--weights and --seed cannot be given together")
+    if seed is not None:
+        values = net.initial_weights(seed)
+        say(f"weights: initial ones of seed {seed}")
+    else:
+        found = find_weights(net, weights, model)
+        values = found.read()
+        say(f"weights: {found.path} ({found.found})")
+    export_onnx(net, values, path, sizes=bound_sizes(net.graph, input or ()))
     print(f"{path}: {path.stat().st_size:,} bytes")

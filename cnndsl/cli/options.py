@@ -16,6 +16,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print data for programs inst
 WeightsFile = Annotated[
     Path | None, typer.Option("--weights", "-w", help="A safetensors file; else the newest run here; else the bundled weights.")
 ]
+InputSizes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input", help="Sizes for the symbols of an input: 256x256x3, or z=256x256x3 where there are several."
+    ),
+]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Threads to use; else every core.")]
 TargetName = Annotated[str, typer.Option("--target", "-t", help="numpy, cupy or reference.")]
 DataSet = Annotated[

@@ -14,7 +14,7 @@ from cnndsl.graph.op import REGISTRY
 from cnndsl.graph.sizes import Affine, Size
 from cnndsl.graph.types import DTYPES, TensorType
 
-TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*"|->|[A-Za-z_]\w*|-?(?:\d+\.?\d*(?:[eE][+-]?\d+)?|inf\b|nan\b)|\S')
+TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*"|->|[A-Za-z_]\w*(?:/\d+)?|-?(?:\d+\.?\d*(?:[eE][+-]?\d+)?|inf\b|nan\b)|\S')
 DEEPEST = 8
 LONGEST_NUMBER = 40
 SOURCE_OPS = {"input": INPUT, "state": STATE, "constant": CONSTANT}
@@ -176,9 +176,11 @@ class _Reader:
         total: Size = 0
         while self.peek() not in (",", "]"):
             self.took("+")
-            named = self.peek().isidentifier()
+            named = self.peek()[:1].isalpha()
             factor = 1 if named else self.whole()
-            if self.peek().isidentifier():
+            if named or self.took("*"):
+                if not self.peek()[:1].isalpha():
+                    raise self.wrong("a symbol")
                 total = total + Affine.symbol(self.take()) * factor
             else:
                 total = total + factor

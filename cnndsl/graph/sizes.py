@@ -6,6 +6,7 @@ A symbol stands for a positive integer, so `N >= 1` is decidable; what is not de
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Union
 
 from cnndsl.errors import error
@@ -53,19 +54,19 @@ class Affine:
 
     def __mul__(self, other: Size) -> Size:
         if not isinstance(other, int):
-            raise _undecided(f"({self}) * ({other})")
+            raise _undecided(f"({shown(self)}) * ({shown(other)})")
         return Affine.of({name: c * other for name, c in self.terms}, self.const * other)
 
     __rmul__ = __mul__
 
     def __floordiv__(self, other: int) -> Size:
         if not isinstance(other, int) or other <= 0 or any(c % other for _, c in self.terms):
-            raise _undecided(f"({self}) // {other}")
+            raise _undecided(f"({shown(self)}) // {shown(other)}")
         return Affine.of({name: c // other for name, c in self.terms}, self.const // other)
 
     def __mod__(self, other: int) -> int:
         if not isinstance(other, int) or other <= 0 or any(c % other for _, c in self.terms):
-            raise _undecided(f"({self}) % {other}")
+            raise _undecided(f"({shown(self)}) % {shown(other)}")
         return self.const % other
 
     def __eq__(self, other: object) -> bool:
@@ -84,7 +85,7 @@ class Affine:
             return True, False
         if all(c < 0 for _, c in difference.terms) and total < 0:
             return False, True
-        raise _undecided(f"{self} >= {other}")
+        raise _undecided(f"{shown(self)} >= {shown(other)}")
 
     def __ge__(self, other: Size) -> bool:
         return self._sign(other)[0]
@@ -110,10 +111,25 @@ class Affine:
         return Affine.of(left, const)
 
     def __str__(self) -> str:
-        text = "+".join(name if c == 1 else f"{c}{name}" for name, c in self.terms)
+        text = "+".join(name if c == 1 else f"{c}*{name}" for name, c in self.terms)
         return text + (f"{self.const:+d}" if self.const else "")
 
     __repr__ = __str__
+
+    def drawn(self) -> str:
+        """For people: with `where H % 32 == 0` the symbol is H/32, and 32 of it are H again, 16 of it H/2."""
+        parts = []
+        for name, c in self.terms:
+            base, _, divisor = name.partition("/")
+            number = Fraction(c, int(divisor or 1))
+            top = base if number.numerator == 1 else f"{number.numerator}{base}"
+            parts.append(top if number.denominator == 1 else f"{top}/{number.denominator}")
+        return "+".join(parts).replace("+-", "-") + (f"{self.const:+d}" if self.const else "")
+
+
+def shown(size: Size) -> str:
+    """A size for people."""
+    return size.drawn() if isinstance(size, Affine) else str(size)
 
 
 def bind(size: Size, values: Mapping[str, int]) -> Size:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from cnndsl.graph.sizes import Affine, Size, bind
+from cnndsl.graph.sizes import Affine, Size, bind, shown
 
 DTYPES = ("float32", "float64", "int32", "int64", "uint64", "uint8", "bool")
 ITEM_BYTES = {"float32": 4, "float64": 8, "int32": 4, "int64": 8, "uint64": 8, "uint8": 1, "bool": 1}
@@ -80,4 +80,4 @@ class TensorType:
 
 def drawn(shape: tuple[Size, ...]) -> str:
     """A shape as the language writes it, the batch left out by the caller: `28x28x6`, `10`, `scalar`."""
-    return "x".join(map(str, shape)) or "scalar"
+    return "x".join(map(shown, shape)) or "scalar"

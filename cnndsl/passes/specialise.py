@@ -6,6 +6,8 @@ Raises E604 where a symbol has no value, and the shape rules' own errors where a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from cnndsl.errors import error
 from cnndsl.graph.graph import INPUT, Graph, Node, SourceAttrs, Value, copy_node, rewrite
 from cnndsl.graph.sizes import Affine
@@ -18,17 +20,32 @@ def specialise(graph: Graph, ctx: Context) -> Graph:
 
     def visit(out: Graph, node: Node, operands: tuple[Value, ...]) -> tuple[Value, ...]:
         if node.op is INPUT:
-            bound = node.attrs.type.bind(values)
-            left = {name for s in bound.shape if isinstance(s, Affine) for name, _ in s.terms}
-            if left:
-                raise error("E604", f"input {node.attrs.name}: no size is given for {', '.join(sorted(left))}",
-                            node.origin.span, help=f"bind it, as in --input {node.attrs.name}=256x256x3")  # fmt: skip
-            attrs = SourceAttrs(node.attrs.name, (), bound, node.attrs.batched)
-            return out.add(INPUT, (), attrs, node.origin)
+            return _bound_input(out, node, values, frozenset())
         attrs = node.op.resolve(node.attrs, *(x.type for x in operands)) if node.op.resolve else node.attrs
         return copy_node(out, node, operands, None if attrs == node.attrs else attrs)
 
     return rewrite(graph, visit)
+
+
+def bind_sizes(graph: Graph, sizes: Mapping[str, int]) -> Graph:
+    """The graph with its symbolic sizes bound and its batch still free. Raises as `specialise` does."""
+    values, batch = _quotients(graph, dict(sizes)), frozenset(name for name, _ in BATCH.terms)
+
+    def visit(out: Graph, node: Node, operands: tuple[Value, ...]) -> tuple[Value, ...]:
+        return _bound_input(out, node, values, batch) if node.op is INPUT else copy_node(out, node, operands)
+
+    return rewrite(graph, visit)
+
+
+def _bound_input(out: Graph, node: Node, values: Mapping[str, int], free: frozenset[str]) -> tuple[Value, ...]:
+    """The input with its sizes bound. E604 where a symbol that is not `free` has no value."""
+    bound = node.attrs.type.bind(values)
+    left = {name for s in bound.shape if isinstance(s, Affine) for name, _ in s.terms} - free
+    if left:
+        raise error("E604", f"input {node.attrs.name}: no size is given for {', '.join(sorted(left))}",
+                    node.origin.span, help=f"bind it, as in --input {node.attrs.name}=256x256x3")  # fmt: skip
+    attrs = SourceAttrs(node.attrs.name, (), bound, node.attrs.batched)
+    return out.add(INPUT, (), attrs, node.origin)
 
 
 def _quotients(graph: Graph, values: dict[str, int]) -> dict[str, int]:

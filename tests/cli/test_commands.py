@@ -172,6 +172,34 @@ def test_a_file_that_cannot_be_written(cli: Any, tmp_path: Path) -> None:
     assert "error[E598]" in done.err
 
 
+SYMBOLIC = """
+model wide {
+    input z: HxWx3 where H % 4 == 0, W % 4 == 0
+    conv(4, 3x3, pad = same, stride = 2) -> relu
+    conv(4, 3x3, pad = same, stride = 2)
+    global_avg_pool
+}
+"""
+
+
+def test_sizes_are_bound_on_the_command_line(cli: Any, tmp_path: Path) -> None:
+    (tmp_path / "wide.cnn").write_text(SYMBOLIC)
+    done = cli("compile", "wide.cnn", "-o", "net.py", "--input", "8x12x3")
+    assert done.code == 0
+    assert "z: n × 8x12x3 float32" in (tmp_path / "net.py").read_text()
+    done = cli("export", "wide.cnn", "-o", "net.onnx", "--seed", "1", "--input", "z=8x12x3")
+    assert done.code == 0
+    assert (tmp_path / "net.onnx").stat().st_size > 0
+    for given, says in (
+        ("8x12x4", "z is HxWx3: its 3 cannot become 4"), ("8x10x3", "W is a multiple of 4, not 10"),
+        ("8x12", "has 3 sizes, not 2"), ("x=8x12x3", "no input x"), ("8*12", "is not a shape"),
+    ):  # fmt: skip
+        done = cli("compile", "wide.cnn", "-o", "other.py", "--input", given)
+        assert (done.code, says in done.err) == (1, True), done.err
+    assert "no size is given for H" in cli("export", "wide.cnn", "--seed", "1").err
+    assert not (tmp_path / "other.py").exists()
+
+
 def test_export(cli: Any, tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx")
     done = cli("export", "lenet5", "-o", "net.onnx")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnndsl.errors import CnnError
-from cnndsl.graph.sizes import Affine, bind, ceil_div
+from cnndsl.graph.sizes import Affine, bind, ceil_div, may_reach, shown
 
 H, W = Affine.symbol("H"), Affine.symbol("W")
 SMALL = st.integers(-20, 20)
@@ -50,4 +50,18 @@ def test_equality_and_text() -> None:
     assert H != W
     assert H != 3
     assert len({H, Affine.symbol("H"), W}) == 2
-    assert str(2 * H + W - 3) == "2H+W-3"
+    assert str(2 * H + W - 3) == "2*H+W-3"
+
+
+def test_people_see_the_symbol_that_was_written() -> None:
+    quarter = Affine.symbol("H/4")
+    sizes = (4 * quarter, 8 * quarter - 1, 2 * quarter, quarter, 3 * quarter)
+    assert [shown(s) for s in sizes] == ["H", "2H-1", "H/2", "H/4", "3H/4"]
+    assert shown(W - 3 * quarter) == "-3H/4+W"
+
+
+def test_what_large_symbols_may_reach() -> None:
+    assert may_reach(H, 100)
+    assert may_reach(H - 7, 1)
+    assert not may_reach(3 - H, 3)
+    assert not may_reach(4, 5)

@@ -13,6 +13,7 @@ from cnndsl.graph.equality import equal, fingerprint
 from cnndsl.graph.graph import Graph
 from cnndsl.graph.networks import to_networkx
 from cnndsl.graph.read import parse_graph
+from cnndsl.graph.sizes import Affine
 from cnndsl.graph.text import to_text
 from cnndsl.passes.pipelines import INFERENCE
 from cnndsl.passes.runner import run_passes
@@ -87,3 +88,11 @@ def test_networkx_keeps_order_and_parallel_edges() -> None:
     found = to_networkx(g)
     assert found.number_of_edges(0, 1) == 2
     assert sorted(d["operand"] for _, _, d in found.edges(data=True)) == [0, 1]
+
+
+def test_symbols_with_divisors_come_back() -> None:
+    g = Graph("g")
+    half, e = Affine.symbol("H/2"), Affine.symbol("E1")
+    g.output(g.input("z", (2 * half, 2 * e + 1, 3)).conv(4, (3, 3), pad="same").relu())
+    assert to_text(parse_graph(to_text(g))) == to_text(g)
+    assert "float32[N,2*H/2,2*E1+1,3]" in to_text(g)

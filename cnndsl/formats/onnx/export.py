@@ -10,6 +10,9 @@ from cnndsl.errors import error
 from cnndsl.formats.onnx.ops import EXPORTS
 from cnndsl.formats.onnx.writer import Writer
 from cnndsl.graph.graph import CONSTANT, INPUT, STATE, Graph, Node, Value
+from cnndsl.graph.sizes import Affine
+from cnndsl.graph.types import BATCH
+from cnndsl.passes.specialise import bind_sizes
 
 
 def export_onnx(
@@ -20,17 +23,19 @@ def export_onnx(
     batch: int | None = None,
     heads: bool = False,
     outputs: Iterable[str] = (),
+    sizes: Mapping[str, int] | None = None,
 ) -> None:
     """Write `net` (a Model or a Graph) with `weights` (name → array) to `path`, as ONNX of opset 17.
 
     Inputs and outputs have our shapes, (N, H, W, C) float32; N is free unless `batch` says how many images. `heads`:
     the side outputs that exist in training are written too. `outputs`: values inside the network, by name, that are
-    written as further outputs.
+    written as further outputs. `sizes`: what the symbols of the inputs are (`{"H": 256, "W": 256}`).
 
-    Raises E641 without the package onnx, E642 for an op that has no counterpart, E643 for an unknown output, E644
-    for weights that are missing or of another shape, E598 where the file cannot be written.
+    Raises E604 where a symbol has no size, E641 without the package onnx, E642 for an op that has no counterpart,
+    E643 for an unknown output, E644 for weights that are missing or of another shape, E598 where the file cannot be written.
     """
     graph: Graph = net if isinstance(net, Graph) else net.graph
+    graph = bind_sizes(graph, sizes or {}) if symbols(graph) else graph
     wanted = wanted_outputs(graph, heads, tuple(outputs))
     needed = ancestors(wanted.values())
     check_weights(graph, weights, needed)
@@ -41,6 +46,11 @@ def export_onnx(
         if node.id in needed:
             place(writer, node)
     writer.save(Path(path), graph.name, inputs, wanted, batch)
+
+
+def symbols(graph: Graph) -> bool:
+    """Whether an input has a size that is not a number, the batch aside."""
+    return any(isinstance(s, Affine) for x in graph.inputs.values() for s in x.type.shape if s != BATCH)
 
 
 def place(writer: Writer, node: Node) -> None:
