@@ -12,9 +12,13 @@ from cnndsl.cli.options import Json
 
 def check(
     files: Annotated[list[str], typer.Argument(help="Files, or file.cnn:name; key=value for the models.")],
+    strict: Annotated[bool, typer.Option("--strict", help="Take warnings as errors: exit code 1.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Say what is wrong with models: errors and warnings, with places. Exit code 1 if there is an error."""
+    """Say what is wrong with models: errors and warnings, with places. Exit code 1 if there is an error.
+
+    `cnndsl explain CODE` says more about a message.
+    """
     from cnndsl.cli.arguments import split
     from cnndsl.cli.failure import draw
     from cnndsl.errors import CnnError, Diagnostic, error
@@ -36,5 +40,5 @@ def check(
         print(json.dumps([d.as_dict() for d in found], indent=2))
     else:
         draw(found)
-    if any(d.severity == "error" for d in found):
+    if any(strict or d.severity == "error" for d in found):
         raise typer.Exit(1)

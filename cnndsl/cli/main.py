@@ -11,25 +11,26 @@ from typing import Annotated
 
 import typer
 
-from cnndsl.cli import check, compile, doctor, evaluate, explain, export, failure, run, show, train
+from cnndsl.cli import catalogue, check, compile, doctor, evaluate, explain, export, failure, new, run, show, train
 from cnndsl.version import __version__
 
 OVERVIEW = """\
 cnndsl {version}: convolutional networks as text, compiled.
+A .cnn file describes a network the way its paper draws it, and the recipe that trains it. From that page cnndsl
+checks every shape, trains the network, and writes it as one readable file that needs only NumPy.
 
-  cnndsl run     lenet5 digit.png             what is in a picture, with weights that came along
-  cnndsl train   lenet5                       train a network on its data; curve and weights go to runs/
-  cnndsl eval    lenet5                       loss, accuracy, confusion matrix
-  cnndsl show    lenet5                       layers, shapes, parameters, multiply-adds, receptive fields
-  cnndsl check   models/*.cnn                 errors and warnings, with their places
-  cnndsl compile lenet5 --batch 8 -o net.py   one readable file that needs only NumPy
-  cnndsl export  lenet5 -o lenet5.onnx        for other programs
-  cnndsl doctor                               cores, BLAS, GPU, versions
+  cnndsl run    lenet5 digit.png    what is in a picture, with weights that came along
+  cnndsl new    mynet               a small network file of your own, with comments
+  cnndsl check  mynet.cnn           errors and warnings, with their places and mends
+  cnndsl show   mynet.cnn           layers, shapes, parameters, multiply-adds, receptive fields
+  cnndsl train  mynet.cnn           train it on its data; curve and weights go to runs/
 
-A model is a file (net.cnn), one model of a file (net.cnn:name), or a bundled name: {bundled}.
-Its arguments and its recipe are set with key=value:  cnndsl train lenet5 train.epochs=2 train.seed=7
+Also: {others}.
+A model is a file (net.cnn), one model of a file (net.cnn:name), or a name that cnndsl models lists.
+Arguments and recipes are set with key=value:  cnndsl train lenet5 classes=10 train.epochs=2
 More on a command:  cnndsl COMMAND --help
 """
+BEGIN = ("run", "new", "check", "show", "train")
 
 app = typer.Typer(
     name="cnndsl",
@@ -45,6 +46,8 @@ app.command("eval")(evaluate.evaluate)
 app.command("run")(run.run)
 app.command("compile")(compile.compile)
 app.command("export")(export.export)
+app.command("new")(new.new)
+app.command("models")(catalogue.models)
 app.command("explain")(explain.explain)
 app.command("doctor")(doctor.doctor)
 
@@ -62,9 +65,8 @@ def overview(
 ) -> None:
     """Convolutional networks as text, compiled."""
     if context.invoked_subcommand is None:
-        from cnndsl.cli.models import bundled_names
-
-        print(OVERVIEW.format(version=__version__, bundled=", ".join(bundled_names())), end="")
+        others = ", ".join(sorted(c.name for c in app.registered_commands if c.name and c.name not in BEGIN))
+        print(OVERVIEW.format(version=__version__, others=others), end="")
 
 
 def main() -> None:

@@ -1,0 +1,92 @@
+"""What a newcomer meets: bare cnndsl, new, models, explain, and warnings in check."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cnndsl.errors import CODES
+from cnndsl.language.papers import Paper, paper_of
+
+WARNED = "model m {\n    input i: 8x8x1\n    conv(3, 3x3) -> relu * 2\n}\n"
+
+
+def test_bare_command_names_what_to_begin_with(cli: Any) -> None:
+    out = cli().out
+    for word in ("run", "new", "check", "show", "train"):
+        assert f"\n  cnndsl {word} " in out
+    for word in ("eval", "compile", "export", "models", "explain", "doctor"):
+        assert word in out
+
+
+def test_new_writes_a_network_that_checks_clean(cli: Any, tmp_path: Path) -> None:
+    done = cli("new", "mine")
+    assert done.code == 0
+    assert [line.split()[:2] for line in done.out.splitlines() if line.startswith("  cnndsl")] == [
+        ["cnndsl", "check"],
+        ["cnndsl", "show"],
+        ["cnndsl", "train"],
+    ]
+    assert cli("check", "--strict", "mine.cnn").out == "mine.cnn: ok\n"
+    assert cli("show", "mine.cnn").code == 0
+    before = (tmp_path / "mine.cnn").read_text()
+    again = cli("new", "mine.cnn")
+    assert again.code == 1
+    assert "never overwrites" in again.err
+    assert (tmp_path / "mine.cnn").read_text() == before
+
+
+@pytest.mark.parametrize("name", ["relu", "model", "my-net", "1st", "a b", ""])
+def test_new_refuses_names_that_are_none(cli: Any, name: str, tmp_path: Path) -> None:
+    done = cli("new", name)
+    assert done.code == 1
+    assert "E770" in done.err
+    assert not list(tmp_path.glob("*.cnn"))
+
+
+def test_models_lists_names_years_counts_and_papers(cli: Any) -> None:
+    text = cli("models").out
+    assert "LeNet-5 (1998)  Gradient-Based Learning Applied to Document Recognition\n" in text
+    assert "61,706 parameters" in text
+    assert "give unit, depths" in text
+    data = json.loads(cli("models", "--json").out)
+    names = {m["name"]: m for family in data for m in family["models"]}
+    assert names["resnet50"]["parameters"] == 25_557_032
+    assert names["resnet"]["needs"] == "unit, depths"
+    years = [family["year"] or 9999 for family in data]
+    assert years == sorted(years)
+
+
+def test_models_prints_the_text_of_one(cli: Any) -> None:
+    assert cli("models", "lenet5").out.startswith("# LeNet-5.")
+    assert "did you mean lenet5" in cli("models", "lenet4").err
+
+
+def test_papers_are_read_from_the_first_comment() -> None:
+    text = "# Net-2. A, B et al.: On Nets: a\n# Study, 2011: and more\n\nmodel m { }\n# Other. C: D, 1999.\n"
+    assert paper_of(text) == Paper("Net-2", "A, B et al.", "On Nets: a Study", 2011)
+    assert paper_of("# only words\nmodel m { }\n") == Paper("only words")
+    assert paper_of("model m { }\n").year is None
+
+
+def test_explain(cli: Any) -> None:
+    everything = cli("explain").out
+    assert all(f"  {code}  " in everything for code in CODES)
+    one = cli("explain", "e312").out
+    assert one.startswith("E312: ")
+    assert "\nWrong:\n" in one
+    assert "\nRight:\n" in one
+    unknown = cli("explain", "E999")
+    assert unknown.code == 1
+    assert "did you mean E99" in unknown.err
+
+
+def test_warnings_are_no_errors_unless_asked(cli: Any, tmp_path: Path) -> None:
+    (tmp_path / "m.cnn").write_text(WARNED)
+    easy, strict = cli("check", "m.cnn"), cli("check", "--strict", "m.cnn")
+    assert (easy.code, strict.code) == (0, 1)
+    assert "warning[W405]" in easy.err
+    assert json.loads(cli("check", "--json", "m.cnn").out)[0]["severity"] == "warning"
