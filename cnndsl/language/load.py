@@ -16,7 +16,7 @@ from cnndsl.language.bundled import bundled
 from cnndsl.language.elaborate import MOST_REPORTS, MOST_STEPS, Elaborator
 from cnndsl.language.evaluate import evaluate
 from cnndsl.language.files import Definitions, define, needs, read, templates_last
-from cnndsl.language.losses import check_loss, names_of
+from cnndsl.language.losses import check_loss, names_in, names_of, unknown_names
 from cnndsl.language.model import Model
 from cnndsl.language.recipe import Eval, Preprocess, Task, TrainRecipe
 from cnndsl.language.scope import POISON, BlockValue, Env, Poisoned, listed, nearest
@@ -27,6 +27,8 @@ from cnndsl.language.values import checked_list
 
 LONGEST_CHAIN = 100
 MOST_SHOWN = 100
+OF_EACH_MODEL = ("E404", "E405", "W406")
+"""What one place can be told of every model of a file: it is told of the first."""
 _MODEL = re.compile(r"^[ \t]*model[ \t]+(\w+)", re.MULTILINE)
 
 
@@ -116,7 +118,8 @@ def ordered(found: list[Diagnostic]) -> list[Diagnostic]:
     kept: dict[tuple[str, str, int, str], Diagnostic] = {}
     for d in found:
         at = d.span
-        kept.setdefault((d.code, at.source.name if at else "", at.start if at else -1, d.message), d)
+        told = "" if d.code in OF_EACH_MODEL else d.message
+        kept.setdefault((d.code, at.source.name if at else "", at.start if at else -1, told), d)
     each = sorted(kept.values(), key=lambda d: (d.span.source.name, d.span.start) if d.span else ("", -1))
     if len(each) > MOST_SHOWN:
         each.sort(key=lambda d: d.severity)  # errors before warnings
@@ -245,6 +248,7 @@ def _with_recipes(model: Model, definitions: Definitions, found: list[Diagnostic
     tasks: dict[str, Task] = {}
     preprocess: Preprocess | None = None
     seen: set[tuple[str, str]] = set()
+    declared = names_in(definitions.models[model.name][0], definitions.models) if broken else []
     for item in sorted(definitions.recipes, key=lambda r: r.kind == "train" and r.name is not None):
         name = item.name.text if item.name else ""
         if (item.kind, name) in seen:
@@ -263,8 +267,7 @@ def _with_recipes(model: Model, definitions: Definitions, found: list[Diagnostic
                 evals[name] = Eval(name, values, item.span, spans)
             else:
                 tasks[name] = Task(name, values, item.span, spans)
-        if not broken:
-            found += check_loss(terms, model.graph)
+        found += check_loss(terms, model.graph) if not broken else unknown_names(terms, model.name, declared)
     return replace(model, trains=trains, evals=evals, tasks=tasks, preprocess=preprocess)
 
 

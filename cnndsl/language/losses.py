@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cnndsl.errors import Diagnostic
 from cnndsl.graph.graph import Graph
 from cnndsl.language.recipe import Call, LossTerm
-from cnndsl.language.scope import listed, nearest
+from cnndsl.language.spelling import listed, nearest
+from cnndsl.language.syntax import tree
+from cnndsl.language.syntax.scan import plain
 from cnndsl.language.vocabulary import GIVEN, LABEL_LOSSES
 
 SQUASHED = ("softmax", "log_softmax", "sigmoid")
@@ -45,3 +48,27 @@ def names_of(call: Call) -> Iterator[str]:
             inside: Any = arg.args[0] if arg.args else None
             if isinstance(inside, str):
                 yield inside
+
+
+Item = tree.ModelItem | tree.Instance
+_DECLARED = re.compile(r"\b(?:as|head|input)\s+(\w+)")
+
+
+def names_in(
+    item: tree.ModelItem | tree.Instance, models: Mapping[str, tuple[tree.ModelItem | tree.Instance, Any]]
+) -> list[str]:
+    """The names that a model's text declares, where errors keep its graph from being built; some may be inner ones."""
+    seen = 0
+    while isinstance(item, tree.Instance) and item.template.text in models and seen < len(models):
+        item, seen = models[item.template.text][0], seen + 1
+    return _DECLARED.findall(plain(item.span.source.text), item.span.start, item.span.end)
+
+
+def unknown_names(terms: Sequence[LossTerm], model: str, declared: Sequence[str]) -> Iterator[Diagnostic]:
+    """E404 for names that the model's text nowhere declares."""
+    known = list(dict.fromkeys([*declared, "output", *GIVEN]))
+    for term in terms:
+        for name in names_of(term.call):
+            if name not in known:
+                help = nearest(name, known) or f"there are {listed(known)}"
+                yield Diagnostic("E404", f"the loss names {name}, which is no value of {model}", term.call.span, help=help)

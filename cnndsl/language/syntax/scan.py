@@ -113,11 +113,23 @@ def opener(text: str, at: int) -> int | None:
     return stack[-1] if stack and text[stack[-1]] in "([" else None
 
 
+_HEADER = re.compile(r"[ \t]*(block|model|train|eval|task|preprocess|defaults)(?!\w)[^{}\n]*\{")
+_OPENS = re.compile(
+    r"(?<![\w.])(?:(?P<join>concat|add|subtract|multiply|maximum)|(?P<if>if)|(?P<for>for)|(?P<else>else))(?!\w)"
+    r"|(?P<label>\w+[ \t]*:)[ \t]*\{"
+)
+
+
 def blank(text: str, start: int, end: int) -> str:
-    """`text[start:end]` as spaces, its braces kept; at the top level, up to the end of the item."""
-    keep = "{}\n"
-    if not any(text[i] == "{" for i in _open(text, start)):
-        keep, shown, depth = "\n", plain(text), 0
+    """`text[start:end]` as spaces, but for its braces and for what makes them a body, branches, a condition or an item.
+
+    At the top level, where no header with its brace is left to stand, up to the end of the item.
+    """
+    top = not any(text[i] == "{" for i in _open(text, start))
+    shown = plain(text)
+    header = _HEADER.match(shown, start, end) if top else None
+    if top and header is None:
+        depth = 0
         for i in range(start, len(text)):
             depth += (shown[i] == "{") - (shown[i] == "}")
             if (depth <= 0 and shown[i] == "}") or (depth == 0 and i >= end):
@@ -125,7 +137,29 @@ def blank(text: str, start: int, end: int) -> str:
                 break
         else:
             end = len(text)
-    return text[:start] + re.sub(f"[^{keep}]", " ", text[start:end]) + text[end:]
+        return text[:start] + re.sub("[^\n]", " ", text[start:end]) + text[end:]
+    left = list(re.sub("[^{}\n]", " ", shown[start:end]))
+    if header is not None:
+        named = header[1] in ("block", "model")
+        _put(left, header.start(1) - start, header[1] + (" a" if named else ""))
+    at = start if header is None else header.end()
+    while (brace := shown.find("{", at, end)) >= 0:
+        found = list(_OPENS.finditer(shown, max(at, shown.rfind("}", at, brace) + 1), brace + 1))
+        chain = len(found) > 1 and (found[-2].lastgroup, found[-1].lastgroup) == ("else", "if")
+        for each in found[-2 if chain else -1 :]:
+            kind = str(each.lastgroup)
+            word = {"if": "if 1", "for": "for a in a"}.get(kind, each[kind])
+            if each.start(kind) + len(word) <= brace:
+                _put(left, each.start(kind) - start, word)
+        at = brace + 1
+    kept = text[:start] + "".join(left) + text[end:]
+    if kept != text:
+        return kept
+    return text[:start] + re.sub("[^{}\n]", " ", text[start:end]) + text[end:]  # what was left is what is wrong
+
+
+def _put(into: list[str], at: int, word: str) -> None:
+    into[at : at + len(word)] = word
 
 
 def unfinished(source: Source, text: str) -> Diagnostic:
@@ -147,12 +181,12 @@ def unexpected(source: Source, text: str, at: int, token: str, expected: set[str
         help = f"a size is made of numbers; with names, write the list [{parts}]"
         return Diagnostic("E104", f"{whole[0]} is not a size", Span(source, at, whole.end()), help=help)
     found = re.compile(r"->|\.\.|[=!<>]=|\w+|[^\n]").match(text, at)
-    if found is None or text[at] == "\n":
+    if found is None or re.compile(r"[ \t\r]*(?:#[^\n]*)?(?:\n|$)").match(text, at):
         before = text[:at].rstrip()
         at = max(0, len(before) - 1)
         if before.endswith("->"):
             return Diagnostic("E105", "-> leads nowhere", Span(source, at - 1, at + 1), help="end the pipeline with a step")
-        return Diagnostic("E103", "the line ends too early", Span(source, at, at + 1), help=_wanted(expected))
+        return Diagnostic("E103", "the line ends too early", Span(source, at, at + 1), help=_after(before, expected))
     word, span = found[0], Span(source, at, found.end())
     if word in _CLOSES and not _open(text, at):
         return Diagnostic("E101", f"`{word}` closes nothing", span)
@@ -165,7 +199,25 @@ def unexpected(source: Source, text: str, at: int, token: str, expected: set[str
         return Diagnostic(
             "E105", "-> leads nowhere", Span(source, len(before) - 2, len(before)), help="end the pipeline with a step"
         )
-    return Diagnostic("E103", f"`{word}` cannot stand here", span, help=_wanted(expected))
+    if word == "#":
+        word = "the end of the line"
+    elif "__ANON_0" in expected and (word[0].isalpha() or word == "{"):
+        return Diagnostic("E103", f"`{word}` begins a new step", span, help=f"steps on one line are joined by ->: … -> {word}")
+    return Diagnostic("E103", f"`{word}` cannot stand here", span, help=_after(before, expected))
+
+
+_AFTER = {
+    ",": "two commas, or nothing before one", "*": "after * comes a number, a name, or an expression in parentheses",
+    "->": "after -> comes a step", ":": "after : comes a shape such as 28x28x6", "=": "after = comes a value",
+    "==": "after == comes a value", "(": "an argument is missing", "+": "after + comes a value", "-": "after - comes a value",
+    "/": "after / comes a value", "..": "after .. comes a number", "|": "after | comes a word",
+}  # fmt: skip
+
+
+def _after(before: str, expected: set[str]) -> str | None:
+    """What could have stood after the sign that stands before, or what else could."""
+    sign = re.search(r"(->|\.\.|==|[-,*:=(+/|])\s*$", before)
+    return (_AFTER[sign[1]] if sign else None) or _wanted(expected)
 
 
 _SIGNS = {
