@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from cnndsl.cli.options import DataSet, Json, ModelName, PairList, TargetName, Threads, WeightsFile
 
@@ -15,6 +17,7 @@ def evaluate(
     arguments: PairList = None,
     weights: WeightsFile = None,
     data: DataSet = None,
+    recipe: Annotated[str, typer.Option("--recipe", help="The name of a recipe: eval NAME { … }.", show_default=False)] = "",
     target: TargetName = "numpy",
     threads: Threads = None,
     as_json: Json = False,
@@ -30,10 +33,11 @@ def evaluate(
 
     net = load_model(model, pairs(arguments or ()).only())
     found = find_weights(net, weights, model)
-    name = data or (net.train.data if net.train is not None else None)
+    how = net.evals.get(recipe)
+    name = data or (how.entries.get("data") if how is not None else None) or (net.train.data if net.train is not None else None)
     if name is None:
         raise error("E770", f"{net.name} names no data to evaluate on", help="name it: --data digits, or --data FOLDER")
-    result = evaluate_model(net, found.read(), datasets.open(name), target=target, threads=threads)
+    result = evaluate_model(net, found.read(), datasets.open(name), target=target, threads=threads, recipe=recipe)
     if as_json:
         about = {"model": net.name, "data": name, "weights": str(found.path)}
         print(json.dumps(about | as_data(result), indent=2))

@@ -277,13 +277,12 @@ def _warnings(model: Model, definitions: Definitions) -> Iterator[Diagnostic]:
         yield from warnings.of_file(definitions.file, definitions.source)
     for recipe in definitions.recipes:
         values, spans = recipes.entries(recipe, [])
-        yield from recipes.not_carried_out(recipe.kind, values, spans)
+        what = f"{recipe.kind} {recipe.name.text}" if recipe.name else recipe.kind
         if recipe.kind == "task":
-            yield Diagnostic(
-                "W402",
-                f"the task {recipe.name.text if recipe.name else ''}".rstrip() + " cannot be carried out yet",
-                recipe.span,
-            )
+            at = recipe.name.span if recipe.name else recipe.span
+            yield Diagnostic("W402", f"{what} cannot be carried out yet: no command runs tasks", at)
+        else:
+            yield from recipes.not_carried_out(what, values, spans)
     item = definitions.models[model.name][0]
     terms = [t for r in model.trains.values() for t in r.loss]
     terms += [t for r in model.tasks.values() for t in r.entries.get("loss", ())]

@@ -287,15 +287,15 @@ def not_carried_out(recipe: str, values: Mapping[str, Any], spans: Mapping[str, 
         if found:
             names = listed(x if isinstance(x, str) else x.name for x in found)
             first = next((x.span for x in found if isinstance(x, Call) and x.span is not None), None)
-            message = f"{recipe} cannot carry out {names} yet" if names != key else f"{recipe} cannot carry out {key} yet"
-            yield Diagnostic("W402", message, first or spans.get(key))
+            what = names if names == key else f"{key}: {names}"
+            yield Diagnostic("W402", f"{recipe} cannot carry out {what} yet", first or spans.get(key))
 
 
 def refuse(recipe: str, values: Mapping[str, Any], spans: Mapping[str, Span]) -> None:
     """Raises E423, at their places, for what W402 warned of."""
     found = [replace(d, code="E423") for d in not_carried_out(recipe, values, spans)]
     if found:
-        raise CnnError(found)
+        raise CnnError(sorted(found, key=lambda d: d.span.start if d.span else -1))
 
 
 def train_recipe(recipe: tree.Recipe, base: TrainRecipe | None, found: list[Diagnostic]) -> TrainRecipe:

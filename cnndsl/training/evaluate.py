@@ -28,14 +28,26 @@ def evaluate(
     *,
     target: str = "numpy",
     threads: int | None = None,
-    batch: int = 64,
+    batch: int | None = None,
     part: str = "test",
+    recipe: str = "",
 ) -> Evaluation:
     """Loss (mean cross entropy), accuracy and confusion matrix of `model` on a part of `dataset`.
 
-    Raises E705 where the labels do not fit the model, E706 where the pictures do not.
+    recipe: the name of an `eval` of the file; the unnamed one holds where there is one. batch: else the recipe's, else 64.
+    Raises E423 for what the recipe asks for and cannot have, E705 where the labels do not fit the model, E706 where the
+    pictures do not.
     """
+    from cnndsl.language.recipes import refuse
     from cnndsl.runtime.compile import compile
+
+    how = model.evals.get(recipe)
+    if how is None and recipe:
+        known = ", ".join(filter(None, model.evals)) or "none"
+        raise error("E423", f"{model.name} has no recipe eval {recipe}; named ones: {known}")
+    if how is not None:
+        refuse(f"eval {recipe}".rstrip(), how.entries, how.spans)
+    batch = batch or (how.entries.get("batch") if how is not None else None) or 64
 
     images = dataset.test if part == "test" and dataset.test is not None else dataset.train
     scores, are_logits = scores_of(model)

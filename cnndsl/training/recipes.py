@@ -8,8 +8,8 @@ from typing import Any
 
 from cnndsl.errors import Span, error
 from cnndsl.language.recipe import Call, Interval, TrainRecipe
+from cnndsl.language.recipes import refuse
 
-REFUSED = ("average", "clip", "freeze", "precision")
 FREE = ("name", "epochs", "steps", "data")  # what may differ when a run goes on
 
 
@@ -19,10 +19,8 @@ def check_recipe(recipe: TrainRecipe) -> None:
     def at(name: str) -> Span | None:
         return recipe.spans.get(name, recipe.span)
 
-    for name in REFUSED:
-        value = getattr(recipe, name)
-        if value not in (None, (), "float32"):
-            raise error("E423", f"train cannot carry out {name} = {drawn(value)}", at(name), help=f"leave {name} out")
+    said = {f.name: v for f in fields(recipe) if (v := getattr(recipe, f.name)) not in (None, ())}
+    refuse(f"train {recipe.name}".rstrip(), said, recipe.spans)
     if recipe.optimizer is None:
         raise error("E423", "the recipe names no optimizer", recipe.span, help="optimizer = sgd(rate = 0.05, momentum = 0.9)")
     if recipe.epochs is None and recipe.steps is None:
