@@ -84,4 +84,4 @@ def unbroadcast(graph: Graph, g: Value, x: Value) -> Value:
     extra = g.type.rank - x.type.rank
     axes = [*range(extra), *(extra + i for i, n in enumerate(x.type.shape) if n == 1 and g.type.shape[extra + i] != 1)]
     summed: Value = graph.reduce_sum(g, axes=tuple(axes))
-    return summed if summed.type.shape == x.type.shape else graph.reshape(summed, shape=x.type.shape)
+    return summed if summed.type.shape == x.type.shape else graph.view(summed, shape=x.type.shape)

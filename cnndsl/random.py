@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 _MULTIPLIERS = (0xD2E7470EE14C6C93, 0xCA5A826395121157)
+INITS = ("he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "normal", "zeros")
+"""How the language may ask for a weight's initial numbers, the default first."""
 _WEYL = (0x9E3779B97F4A7C15, 0xBB67AE8584CAA73B)
 _MASK = (1 << 64) - 1
 
@@ -71,8 +73,16 @@ def normal(xp: Any, seed: int, step: int, stream: int, count: int) -> Any:
 
 
 def initial_array(name: str, sizes: tuple[int, ...], init: str, fan_in: int, seed: int) -> NDArray[np.float32]:
-    """The initial numbers of a weight: `he_normal` (σ = √(2 / fan_in); He et al. 2015), `zeros` or `ones`."""
-    if init != "he_normal":
+    """The initial numbers of a weight, of variance 2 / fan_in: `he_normal`, `he_uniform` (He et al. 2015), with
+    `fan_in` the inputs of one output; `glorot_normal`, `glorot_uniform` (Glorot, Bengio 2010), with `fan_in` inputs and
+    outputs together. `normal`: σ = 0.01 (Krizhevsky et al. 2012). `zeros`, `ones`.
+    """
+    if init in ("zeros", "ones"):
         return np.full(sizes, 1.0 if init == "ones" else 0.0, np.float32)
-    drawn = normal(np, seed, 0, stream_of(name), math.prod(sizes))
-    return (drawn * math.sqrt(2.0 / fan_in)).astype(np.float32).reshape(sizes)
+    count, stream = math.prod(sizes), stream_of(name)
+    if init.endswith("_uniform"):
+        side = math.sqrt(6.0 / fan_in)
+        drawn = (2.0 * uniform(np, words(np, seed, 0, stream, 0, count)) - 1.0) * side
+    else:
+        drawn = normal(np, seed, 0, stream, count) * (0.01 if init == "normal" else math.sqrt(2.0 / fan_in))
+    return drawn.astype(np.float32).reshape(sizes)

@@ -156,6 +156,8 @@ class Graph:
             if x.node.graph is not self:
                 raise error("E601", f"{op.name}: an operand belongs to another graph", origin.span)
         try:
+            if op.becomes is not None:
+                op, attrs = op.becomes(attrs, *(x.type for x in operands))
             types = op.infer(attrs, *(x.type for x in operands))
         except CnnError as e:
             raise placed(e, op.name, origin) from None

@@ -28,7 +28,8 @@ class NoAttrs:
 class WeightSpec:
     """One array that an op owns: `weight`, `bias`, `gamma`, … Path and name together name it in a weight file.
 
-    init: `he_normal` (σ² = 2 / fan_in), `zeros`, `ones`. kind: `parameter` (trained) or `buffer` (a running statistic).
+    init: one of `cnndsl.random.INITS`, or `ones`. fan_in: what the variance is divided by, the inputs of one output; for
+    glorot, inputs and outputs together. kind: `parameter` (trained) or `buffer` (a running statistic).
     decay: whether weight decay with `decay_on = weights` applies.
     """
 
@@ -93,6 +94,8 @@ class Op:
                 parts may be added), `whole` (needs all images at once), `make` (makes a batch out of none, as random
                 bits do); or a function of the attributes
     view        the output is the input's memory under another shape (flatten, reshape, identity)
+    becomes     (a, *input types) -> (op, attributes) for a word that is another way to write that op: graphs hold the
+                other, so passes, kernels, gradients and formats know one meaning
     word        whether the language and the graph API offer it
     words       for fields with a fixed vocabulary: field → words, the default first
     """
@@ -109,6 +112,7 @@ class Op:
     no_gradient: str = ""
     batch: str | Callable[[Any], str] = "map"
     view: bool = False
+    becomes: Callable[..., tuple[Op, Any]] | None = None
     work: Callable[..., Work] | None = None
     window: Callable[[Any], tuple[Sequence[int], Sequence[int]]] | None = None  # a → (dilated kernel, stride) per axis
     word: bool = False

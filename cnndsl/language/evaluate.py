@@ -43,7 +43,8 @@ def _evaluate(x: tree.Expr, env: Env, allowed: Words) -> Any:
         case tree.Name():
             return name_value(x, env, allowed)
         case tree.ListOf():
-            return checked_list(evaluate(item, env, allowed if isinstance(item, tree.ListOf) else ()) for item in x.items)
+            inside = (tree.ListOf, tree.Anything)
+            return checked_list(evaluate(item, env, allowed if isinstance(item, inside) else ()) for item in x.items)
         case tree.Chain():
             return _chain(x, env)
         case tree.Prefix():
@@ -55,13 +56,17 @@ def _evaluate(x: tree.Expr, env: Env, allowed: Words) -> Any:
             return _postfix(x, env)
         case tree.Apply():
             return _apply(x, env)
+        case tree.Anything() if isinstance(allowed, tuple) and "_" in allowed:
+            return "_"
+        case tree.Range() if isinstance(allowed, tuple) and ".." in allowed:
+            return (evaluate(x.low, env), bounded(evaluate(x.high, env) + 1))  # a list [begin, end] stops before its end
         case tree.Text():
             raise error("E313", "a text in quotes stands only after use and among labels")
         case tree.Range():
             raise error("E205", "a range low..high stands only in a recipe")
         case tree.Arrow():
             raise error("E205", "a pipeline is no value here", help="put it into a block and pass the block")
-    raise error("E205", "_ stands only in a shape")
+    raise error("E205", "_ stands only in a shape, and in reshape's size")
 
 
 def words_of(x: tree.Expr, env: Env) -> Words:

@@ -5,7 +5,10 @@ from cnndsl.ops.arithmetic import ADD, MAXIMUM, MULTIPLY, SUBTRACT
 from cnndsl.ops.batch_norm import BATCH_NORM
 from cnndsl.ops.concat import CONCAT, TAKE_PART
 from cnndsl.ops.conv import CONV, CONV_INPUT_GRAD, CONV_WEIGHT_GRAD
+from cnndsl.ops.conv_transpose import CONV_TRANSPOSE
+from cnndsl.ops.crop import CROP, TAKE
 from cnndsl.ops.dense import DENSE, MATMUL
+from cnndsl.ops.depthwise_conv import DEPTHWISE_CONV
 from cnndsl.ops.dropout import DROPOUT
 from cnndsl.ops.fused import FUSED
 from cnndsl.ops.global_pool import GLOBAL_AVG_POOL, GLOBAL_MAX_POOL
@@ -16,20 +19,23 @@ from cnndsl.ops.pad import PAD, PAD_GRAD
 from cnndsl.ops.pointwise import POINTWISE
 from cnndsl.ops.pool import AVG_POOL, AVG_POOL_GRAD, MAX_POOL, MAX_POOL_GRAD
 from cnndsl.ops.random_bits import RANDOM_BITS
+from cnndsl.ops.rearrange import CHANNEL_SHUFFLE, DEPTH_TO_SPACE, SPACE_TO_DEPTH
 from cnndsl.ops.reduce_sum import REDUCE_SUM
 from cnndsl.ops.relu import RELU
+from cnndsl.ops.resample import DOWNSAMPLE, RESAMPLE, UPSAMPLE
 from cnndsl.ops.scale import SCALE
-from cnndsl.ops.shape import FLATTEN, IDENTITY, RESHAPE, SPREAD
+from cnndsl.ops.shape import FLATTEN, IDENTITY, RESHAPE, SPREAD, VIEW
 from cnndsl.ops.sigmoid import SIGMOID
 from cnndsl.ops.softmax import LOG_SOFTMAX, SOFTMAX
 from cnndsl.ops.tanh import TANH
 
 OPS: tuple[Op, ...] = (
-    CONV, CONV_INPUT_GRAD, CONV_WEIGHT_GRAD,
+    CONV, CONV_INPUT_GRAD, CONV_WEIGHT_GRAD, DEPTHWISE_CONV, CONV_TRANSPOSE,
     MAX_POOL, MAX_POOL_GRAD, AVG_POOL, AVG_POOL_GRAD, GLOBAL_AVG_POOL, GLOBAL_MAX_POOL,
     DENSE, MATMUL, BATCH_NORM, MOMENTS,
     RELU, LEAKY_RELU, SIGMOID, TANH, SOFTMAX, LOG_SOFTMAX,
-    FLATTEN, RESHAPE, SPREAD, IDENTITY, PAD, PAD_GRAD, SCALE,
+    FLATTEN, RESHAPE, VIEW, SPREAD, IDENTITY, PAD, PAD_GRAD, CROP, TAKE, SCALE,
+    CHANNEL_SHUFFLE, SPACE_TO_DEPTH, DEPTH_TO_SPACE, RESAMPLE, UPSAMPLE, DOWNSAMPLE,
     ADD, SUBTRACT, MULTIPLY, MAXIMUM, CONCAT, TAKE_PART,
     DROPOUT, RANDOM_BITS,
     CROSS_ENTROPY, CROSS_ENTROPY_GRAD, MSE,

@@ -15,6 +15,7 @@ from typing import Any
 from cnndsl.graph import window
 from cnndsl.graph.op import Op, Reject, WeightSpec, Work, expect, sample, truth
 from cnndsl.graph.types import TensorType
+from cnndsl.random import INITS
 
 PAD_MODES = ("zero", "reflect", "edge")
 
@@ -42,7 +43,7 @@ class ConvAttrs:
         expect(self.pad_mode in PAD_MODES, "pad_mode to be zero, reflect or edge", "E305", pad_mode=self.pad_mode)
         truth(self.bias, "bias")
         truth(self.flip, "flip")
-        expect(self.init == "he_normal", "init to be he_normal", "E305", init=self.init)
+        check_init(self.init)
 
     @property
     def rank(self) -> int:
@@ -66,11 +67,21 @@ def weights(a: ConvAttrs, x: TensorType) -> tuple[WeightSpec, ...]:
     check_input(a, x)
     channels = x.channels
     assert isinstance(channels, int)
-    fan_in = channels // a.groups
+    taps = 1
     for k in a.kernel:
-        fan_in *= k
-    w = WeightSpec("weight", (*a.kernel, channels // a.groups, a.filters), a.init, fan_in)
+        taps *= k
+    fan = fan_of(a.init, taps * channels // a.groups, taps * a.filters // a.groups)
+    w = WeightSpec("weight", (*a.kernel, channels // a.groups, a.filters), a.init, fan)
     return (w, WeightSpec("bias", (a.filters,), decay=False)) if a.bias else (w,)
+
+
+def check_init(init: Any) -> None:
+    expect(init in INITS, f"init to be one of {', '.join(INITS)}", "E305", init=init)
+
+
+def fan_of(init: str, inputs: int, outputs: int) -> int:
+    """What an initialisation divides its variance by: `inputs` of one output, with `outputs` of one input for glorot."""
+    return inputs + outputs if init.startswith("glorot") else inputs
 
 
 def check_input(a: ConvAttrs, x: TensorType) -> None:
@@ -217,7 +228,7 @@ CONV = Op(
     vjp=vjp,
     work=multiply_adds,
     window=lambda a: ([d * (k - 1) + 1 for k, d in zip(a.kernel, a.dilations, strict=True)], a.strides),
-    words={"pad_mode": PAD_MODES, "pad": ("valid", "same", "same_symmetric"), "init": ("he_normal",)},
+    words={"pad_mode": PAD_MODES, "pad": ("valid", "same", "same_symmetric"), "init": INITS},
     samples=(
         sample((2, 7, 6, 3), (3, 3, 3, 4), (4,), filters=4, kernel=(3, 3)),
         sample((2, 7, 7, 3), (3, 3, 3, 4), filters=4, kernel=(3, 3), stride=2, pad="same", bias=False),

@@ -12,6 +12,8 @@ from typing import Any
 from cnndsl.graph import window
 from cnndsl.graph.op import Op, Reject, WeightSpec, Work, expect, sample, truth
 from cnndsl.graph.types import TensorType
+from cnndsl.ops.conv import check_init, fan_of
+from cnndsl.random import INITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class DenseAttrs:
     def __post_init__(self) -> None:
         window.whole(self.units, "units")
         truth(self.bias, "bias")
-        expect(self.init == "he_normal", "init to be he_normal", "E305", init=self.init)
+        check_init(self.init)
 
 
 def check_input(a: DenseAttrs, x: TensorType) -> None:
@@ -36,7 +38,7 @@ def weights(a: DenseAttrs, x: TensorType) -> tuple[WeightSpec, ...]:
     check_input(a, x)
     c = x.channels
     assert isinstance(c, int)
-    w = WeightSpec("weight", (c, a.units), a.init, c)
+    w = WeightSpec("weight", (c, a.units), a.init, fan_of(a.init, c, a.units))
     return (w, WeightSpec("bias", (a.units,), decay=False)) if a.bias else (w,)
 
 
@@ -88,7 +90,7 @@ DENSE = Op(
     weights=weights,
     vjp=vjp,
     work=lambda a, x, w, *b: Work(multiply_adds=x.sizes[0] * w.elements),
-    words={"init": ("he_normal",)},
+    words={"init": INITS},
     samples=(sample((3, 7), (7, 4), (4,), units=4), sample((1, 5), (5, 2), units=2, bias=False)),
     rejects=(
         Reject(("float32[2,3,3,4]", "float32[4,5]"), "flatten", {"units": 5, "bias": False}),

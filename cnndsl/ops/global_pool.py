@@ -24,7 +24,7 @@ def max_reference(xp: Any, a: Any, x: Any) -> tuple[Any]:
 def wide(g: Any, value: Any, like: Any) -> Any:
     """(N, C) as (N, 1, …, C), to broadcast against `like`."""
     n, c = value.type.shape
-    return g.reshape(value, shape=(n, *(1 for _ in like.type.space), c))
+    return g.view(value, shape=(n, *(1 for _ in like.type.space), c))
 
 
 def avg_vjp(g: Any, a: NoAttrs, xs: Any, ys: Any, gys: Any) -> tuple[Any]:

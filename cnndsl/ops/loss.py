@@ -98,7 +98,7 @@ def mse_vjp(g: Any, a: MseAttrs, xs: Any, ys: Any, gys: Any) -> tuple[Any, ...]:
         return gx, gt
     gmask = g.pointwise(lambda e, d, o, t: (o - t) * (o - t) * (d * (share / 2)), gys[0], xs[0], xs[1])
     if xs[2].type.shape != xs[0].type.shape:
-        gmask = g.reshape(g.reduce_sum(gmask, axes=(gmask.type.rank - 1,)), shape=xs[2].type.shape)
+        gmask = g.view(g.reduce_sum(gmask, axes=(gmask.type.rank - 1,)), shape=xs[2].type.shape)
     return gx, gt, gmask
 
 

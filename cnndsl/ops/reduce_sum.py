@@ -26,7 +26,7 @@ def reference(xp: Any, a: Any, x: Any) -> tuple[Any]:
 
 def vjp(g: Any, a: ReduceSumAttrs, xs: Any, ys: Any, gys: Any) -> tuple[Any]:
     kept = tuple(1 if i in a.axes else n for i, n in enumerate(xs[0].type.shape))
-    wide = g.reshape(gys[0], shape=kept)
+    wide = g.view(gys[0], shape=kept)
     return (g.pointwise(lambda e, d, x: e.select(e.eq(x, x), d, d), wide, xs[0]),)
 
 

@@ -29,7 +29,7 @@ def log_softmax_reference(xp: Any, a: Any, x: Any) -> tuple[Any]:
 
 def _row_sums(g: Any, x: Any) -> Any:
     """Σ over the last axis, that axis kept with size 1."""
-    return g.reshape(g.reduce_sum(x, axes=(x.type.rank - 1,)), shape=(*x.type.shape[:-1], 1))
+    return g.view(g.reduce_sum(x, axes=(x.type.rank - 1,)), shape=(*x.type.shape[:-1], 1))
 
 
 def softmax_vjp(g: Any, a: NoAttrs, xs: Any, ys: Any, gys: Any) -> tuple[Any]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from cnndsl.formats.onnx.writer import Writer, to_first
 from cnndsl.graph import window
 from cnndsl.graph.graph import Node, Value
@@ -40,6 +42,16 @@ def conv(w: Writer, node: Node, a: Any) -> str:
     shape: dict[str, Any] = {"kernel_shape": list(a.kernel), "strides": list(a.stride), "dilations": list(a.dilation)}
     inputs = [data, kernel, *(w.weight(b) for b in bias)]
     return w.node("Conv", inputs, hint(node), group=a.groups, pads=ends(pads), **shape)
+
+
+def conv_transpose(w: Writer, node: Node, a: Any) -> str:
+    x, weight, *bias = node.operands
+    rank = len(a.kernel)
+    kernel = w.weight(weight, [rank + 1, rank, *range(rank)], tuple(range(rank)) if a.flip else ())
+    shape: dict[str, Any] = {"kernel_shape": list(a.kernel), "strides": list(a.stride), "dilations": list(a.dilation)}
+    shape["output_padding"] = list(a.output_pad)
+    inputs = [w.first(x), kernel, *(w.weight(b) for b in bias)]
+    return w.node("ConvTranspose", inputs, hint(node), group=a.groups, pads=ends(a.pad), **shape)
 
 
 def ends(pads: Sequence[tuple[Any, Any]]) -> list[int]:
@@ -182,6 +194,71 @@ def cropped(w: Writer, x: Value, space: Sequence[Any], name: str) -> str:
     return w.node("Slice", [w.first(x), w.integers(starts), w.integers(stops), w.integers(axes)], f"{name}.cropped")
 
 
+def crop(w: Writer, node: Node, a: Any) -> str:
+    x = node.operands[0]
+    cut = [(k, b, e) for k, (b, e) in enumerate([tuple(a.channels), *a.amount], 1) if (b, e) != (0, 0)]
+    if not cut:
+        return w.first(x)
+    sizes: list[Any] = [x.type.shape[0], x.type.channels, *x.type.space]
+    stops = [sizes[k] - e for k, _, e in cut]
+    inputs = [w.first(x), w.integers([b for _, b, _ in cut]), w.integers(stops), w.integers([k for k, _, _ in cut])]
+    return w.node("Slice", inputs, hint(node))
+
+
+def channel_shuffle(w: Writer, node: Node, a: Any) -> str:
+    x = node.operands[0].type
+    return rearranged(w, node, [*x.shape[1:-1], a.groups, x.channels // a.groups], [*range(x.rank - 1), x.rank, x.rank - 1])
+
+
+def space_to_depth(w: Writer, node: Node, a: Any) -> str:
+    x, rank = node.operands[0].type, node.operands[0].type.rank - 2
+    if rank == 2:
+        return w.node("SpaceToDepth", [w.first(node.operands[0])], hint(node), blocksize=a.block)
+    split = [part for n in x.space for part in (n // a.block, a.block)]
+    return rearranged(w, node, [*split, x.channels], [0, *range(1, 2 * rank, 2), *range(2, 2 * rank + 1, 2), 2 * rank + 1])
+
+
+def depth_to_space(w: Writer, node: Node, a: Any) -> str:
+    x, rank = node.operands[0].type, node.operands[0].type.rank - 2
+    if rank == 2:
+        return w.node("DepthToSpace", [w.first(node.operands[0])], hint(node), blocksize=a.block, mode="DCR")
+    order = [0, *(k for i in range(rank) for k in (1 + i, 1 + rank + i)), 2 * rank + 1]
+    return rearranged(w, node, [*x.space, *[a.block] * rank, node.outputs[0].type.channels], order)
+
+
+def rearranged(w: Writer, node: Node, split: Sequence[Any], order: Sequence[int]) -> str:
+    """The channels-last tensor of each image cut into `split`, its axes (the batch's is 0) in another order."""
+    y, name, sizes = node.outputs[0].type, hint(node), node.outputs[0].type.shape[1:]
+    cut = w.node("Reshape", [w.last(node.operands[0]), w.integers([0, *split])], f"{name}.cut")
+    turned = w.node("Transpose", [cut], f"{name}.turned", perm=list(order))
+    last = w.node("Reshape", [turned, w.integers([0, *sizes])], f"{name}.last")
+    return last if y.rank < 3 else w.node("Transpose", [last], name, perm=to_first(y.rank))
+
+
+def resample(w: Writer, node: Node, a: Any) -> str:
+    """What ONNX has by name; else a product with each axis' matrix, which is what the op does to a unit along it."""
+    data, name, f = w.first(node.operands[0]), hint(node), list(a.factor)
+    if a.method == "nearest" and not a.transposed:
+        keys = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+        return w.node("Resize", [data, "", w.numbers([1, 1, *f])], name, **keys)
+    if a.method == "bilinear" and not a.transposed and len(f) == 2:
+        keys = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
+        return w.node("Resize", [data, "", w.numbers([1, 1, *f])], name, **keys)
+    if a.method == "average" and not a.transposed:
+        return w.node("AveragePool", [data], name, kernel_shape=f, strides=f)
+    rank = len(f)
+    space: tuple[Any, ...] = node.operands[0].type.space
+    for k, (n, one) in enumerate(zip(space, f, strict=True)):
+        units = np.eye(n)[:, :, None]
+        matrix = node.op.reference(np, node.op.attrs((one,), a.method, a.transposed), units)[0][:, :, 0]
+        order = list(range(rank + 2))
+        order[2 + k], order[-1] = order[-1], order[2 + k]
+        last = w.node("Transpose", [data], f"{name}.turned", perm=order)
+        product = w.node("MatMul", [last, w.constant(matrix.astype(np.float32))], f"{name}.product")
+        data = w.node("Transpose", [product], name, perm=order)
+    return data
+
+
 def matmul(w: Writer, node: Node, a: Any) -> str:
     inputs = [w.first(x) for x in node.operands]
     return w.node("Gemm", inputs, hint(node), transA=int(a.transpose_a), transB=int(a.transpose_b))
@@ -195,6 +272,7 @@ def reduce_sum(w: Writer, node: Node, a: Any) -> str:
 
 EXPORTS: dict[str, Rule] = {
     "conv": conv,
+    "conv_transpose": conv_transpose,
     "max_pool": max_pool,
     "avg_pool": avg_pool,
     "global_avg_pool": global_pool("GlobalAveragePool"),
@@ -210,10 +288,16 @@ EXPORTS: dict[str, Rule] = {
     "log_softmax": softmax("LogSoftmax"),
     "flatten": flatten,
     "reshape": reshape,
+    "view": reshape,
     "spread": reshape,
     "identity": same,
     "dropout": same,
     "pad": pad,
+    "crop": crop,
+    "channel_shuffle": channel_shuffle,
+    "space_to_depth": space_to_depth,
+    "depth_to_space": depth_to_space,
+    "resample": resample,
     "scale": scale,
     "add": join("Add"),
     "subtract": join("Sub"),

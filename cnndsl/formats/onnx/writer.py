@@ -71,17 +71,23 @@ class Writer:
         import numpy as np
 
         array = np.ascontiguousarray(array) if np.ndim(array) else np.asarray(array)
-        key = (array.dtype.str, array.shape, array.tobytes()) if array.size <= 16 else (hint, id(array))
+        key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self.known:
             self.known[key] = self.name(hint)
             self.initializers.append(self.onnx.numpy_helper.from_array(array, self.known[key]))
         return self.known[key]
 
-    def integers(self, numbers: Sequence[int]) -> str:
+    def integers(self, numbers: Sequence[Any]) -> str:
         """An int64 vector, as shapes, axes and pads are given."""
         import numpy as np
 
         return self.constant(np.asarray(list(numbers), np.int64), "numbers")
+
+    def numbers(self, found: Sequence[float]) -> str:
+        """A float32 vector."""
+        import numpy as np
+
+        return self.constant(np.asarray(list(found), np.float32), "numbers")
 
     def number(self, x: float) -> str:
         """A float32 scalar."""

@@ -206,6 +206,12 @@ def input_grad_kernels(call: Call) -> tuple[Callable[..., Any], ...]:
     return (conv.conv2d_input_grad_turned if "pad" in call.numbers else conv.conv2d_input_grad,)
 
 
+def transpose_lines(call: Call) -> list[str]:
+    """conv_transpose is conv_input_grad of its input; then the bias."""
+    lines = input_grad_lines(call)
+    return [*lines, f"np.add({call.ys[0]}, {call.xs[2]}, out={call.ys[0]})"] if len(call.xs) == 3 else lines
+
+
 # Products -------------------------------------------------------------------------------------------------------------
 
 
@@ -343,6 +349,23 @@ def choose_zero(node: Node, workers: int) -> Choice | None:
     return Choice(node.op.name) if node.attrs.mode == "zero" else None
 
 
+def choose_blocks(node: Node, workers: int) -> Choice | None:
+    return Choice("blocks") if node.attrs.method in ("nearest", "average") else None
+
+
+def blocks_lines(call: Call) -> list[str]:
+    a = call.attrs
+    share = 1.0
+    for f in a.factor if a.method == "average" else ():
+        share /= f
+    name = "repeat_blocks" if a.grows else "sum_blocks"
+    return [f"{name}({call.xs[0]}, {call.ys[0]}, factor={a.factor!r}{keys(scale=share if share != 1 else None)})"]
+
+
+def blocks_kernels(call: Call) -> tuple[Callable[..., Any], ...]:
+    return (shape.repeat_blocks if call.attrs.grows else shape.sum_blocks,)
+
+
 def loss_keys(call: Call) -> str:
     return keys(label_smoothing=call.attrs.label_smoothing, count=call.attrs.count)
 
@@ -365,6 +388,7 @@ LOWERINGS: dict[str, Lowering] = {
     ),
     "conv_weight_grad": plain(conv.conv2d_weight_grad, weight_grad_lines, choose_weight_grad),
     "conv_input_grad": Lowering(choose_input_grad, input_grad_lines, input_grad_kernels),
+    "conv_transpose": Lowering(choose_input_grad, transpose_lines, input_grad_kernels),
     "dense": plain(dense.matmul, dense_lines, choose_dense, finishes=True),
     "matmul": Lowering(lambda node, workers: Choice("product"), matmul_lines, lambda call: ()),
     "max_pool": Lowering(choose_pool, pool_lines, pool_kernels),
@@ -388,6 +412,8 @@ LOWERINGS: dict[str, Lowering] = {
     "mse": plain(
         loss.mse, lambda c: [f"mse({', '.join([*c.xs, *['None'][len(c.xs) - 2 :], *c.ys])}{keys(count=c.attrs.count)})"]
     ),
+    "resample": Lowering(choose_blocks, blocks_lines, blocks_kernels),
+    "crop": plain(shape.crop, lambda c: [f"crop({c.xs[0]}, {c.ys[0]}, begin={begins(c.attrs)!r})"]),
     "random_bits": plain(random.random_bits, random_lines),
     "concat": plain(shape.concat, concat_lines),
     "take_part": plain(shape.take_part, lambda c: [f"take_part({c.xs[0]}, {c.ys[0]}, start={c.attrs.start})"]),

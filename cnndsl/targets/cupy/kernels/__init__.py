@@ -11,6 +11,7 @@ from cnndsl.targets.cupy.launch import Launch
 KERNELS: dict[str, Callable[[Node], list[Launch] | None]] = {
     "conv": conv.forward,
     "conv_input_grad": conv.input_grad,
+    "conv_transpose": conv.transpose,
     "conv_weight_grad": conv.weight_grad,
     "max_pool": pool.forward,
     "avg_pool": pool.forward,

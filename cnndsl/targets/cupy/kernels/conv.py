@@ -148,6 +148,15 @@ def input_grad(node: Node) -> list[Launch] | None:
     return [launch([reads("gy", 0), reads("w", 1), writes("gx", 0)], body, product(g.x))]
 
 
+def transpose(node: Node) -> list[Launch] | None:
+    """conv_transpose: the input's gradient, then the bias."""
+    found = input_grad(node)
+    if found is None or not node.attrs.bias:
+        return found
+    y = node.outputs[0].type.sizes
+    return [*found, launch([reads("b", 2), writes("y", 0)], [f"y[i] += b[i % {y[-1]}];"], product(y), "bias")]
+
+
 def weight_grad(node: Node) -> list[Launch] | None:
     """gw[m, c, f] = Σ over n and o of x[n, o·stride + m·dilation − pad, c] · gy[n, o, f]."""
     if not all_float32(node):

@@ -38,6 +38,24 @@ def crop(x: Array, out: Array, *, begin: tuple[int, ...]) -> None:
     np.copyto(out, x[(slice(None), *(slice(b, b + n) for b, n in zip(begin, out.shape[1:], strict=True)))])
 
 
+def repeat_blocks(x: Array, out: Array, *, factor: tuple[int, ...], scale: float = 1.0) -> None:
+    """out = each number of x, times scale, over a block of `factor` places."""
+    blocks = out.reshape(out.shape[0], *(p for n, f in zip(x.shape[1:-1], factor, strict=True) for p in (n, f)), out.shape[-1])
+    wide = x.reshape(x.shape[0], *(p for n in x.shape[1:-1] for p in (n, 1)), x.shape[-1])
+    if scale == 1.0:
+        np.copyto(blocks, wide)
+    else:
+        np.multiply(wide, blocks.dtype.type(scale), out=blocks)
+
+
+def sum_blocks(x: Array, out: Array, *, factor: tuple[int, ...], scale: float = 1.0) -> None:
+    """out = scale times the sum over each block of `factor` places of x."""
+    blocks = x.reshape(x.shape[0], *(p for n, f in zip(out.shape[1:-1], factor, strict=True) for p in (n, f)), x.shape[-1])
+    np.sum(blocks, axis=tuple(range(2, 2 * len(factor) + 1, 2)), out=out)
+    if scale != 1.0:
+        out *= out.dtype.type(scale)
+
+
 def copy_results(found: tuple[Any, ...], *outs: Array) -> None:
     """What a reference returned, into the arrays where it belongs."""
     for x, out in zip(found, outs, strict=True):
