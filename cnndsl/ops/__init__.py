@@ -14,6 +14,7 @@ from cnndsl.ops.fused import FUSED
 from cnndsl.ops.global_pool import GLOBAL_AVG_POOL, GLOBAL_MAX_POOL
 from cnndsl.ops.leaky_relu import LEAKY_RELU
 from cnndsl.ops.loss import CROSS_ENTROPY, CROSS_ENTROPY_GRAD, MSE
+from cnndsl.ops.losses import BINARY_CROSS_ENTROPY, HUBER, MAE, TOTAL_VARIATION
 from cnndsl.ops.moments import MOMENTS
 from cnndsl.ops.pad import PAD, PAD_GRAD
 from cnndsl.ops.pointwise import POINTWISE
@@ -38,7 +39,7 @@ OPS: tuple[Op, ...] = (
     CHANNEL_SHUFFLE, SPACE_TO_DEPTH, DEPTH_TO_SPACE, RESAMPLE, UPSAMPLE, DOWNSAMPLE,
     ADD, SUBTRACT, MULTIPLY, MAXIMUM, CONCAT, TAKE_PART,
     DROPOUT, RANDOM_BITS,
-    CROSS_ENTROPY, CROSS_ENTROPY_GRAD, MSE,
+    CROSS_ENTROPY, CROSS_ENTROPY_GRAD, MSE, MAE, HUBER, BINARY_CROSS_ENTROPY, TOTAL_VARIATION,
     POINTWISE, REDUCE_SUM, FUSED,
 )  # fmt: skip
 
