@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING
 from typing import Any
@@ -75,8 +76,10 @@ def check_option(op: Op, name: str, type_: str, value: Any, arg: tree.Argument) 
         raise error("E201", f"{op.name}: {name} cannot be {value}", arg.value.span, help=f"it is one of {listed(words)}")
 
 
-def op_record(op: Op, given: Mapping[str, Any], span: Any) -> Any:
-    """The op's attributes. Raises E210 for an option that is missing, and what the record itself refuses."""
+def op_record(op: Op, given: Mapping[str, Any], x: tree.Invoke) -> Any:
+    """The op's attributes. Raises E210 for an option that is missing, and what the record itself refuses, at the
+    argument that the refusal names."""
+    span = x.span
     missing = [f.name for f in op.fields() if f.default is MISSING and f.default_factory is MISSING and f.name not in given]
     if missing:
         raise error("E210", f"{op.name} needs {listed(missing)}", span, help=usage(op))
@@ -88,7 +91,9 @@ def op_record(op: Op, given: Mapping[str, Any], span: Any) -> Any:
         ) from None
     except CnnError as e:
         d = e.diagnostics[0]
-        raise error(d.code, f"{op.name}: {d.message}", span, notes=d.notes, help=d.help) from None
+        names = [f.name for f in op.fields()]
+        told = [a.span for n, a in spread_arguments(op.name, names, x.args).items() if re.search(rf"\b{n}\b", d.message)]
+        raise error(d.code, f"{op.name}: {d.message}", (told or [span])[0], notes=d.notes, help=d.help) from None
 
 
 def usage(op: Op) -> str:

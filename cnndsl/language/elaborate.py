@@ -19,10 +19,12 @@ from cnndsl.language import joins
 from cnndsl.language.arguments import bind_parameters, block_arguments, op_arguments, op_record
 from cnndsl.language.evaluate import drawn_type, evaluate
 from cnndsl.language.inputs import declare_input
+from cnndsl.language.phrases import plainly
 from cnndsl.language.scope import POISON, Binding, BlockValue, Env, OpValue, Poisoned, Words, nearest, words
 from cnndsl.language.syntax import tree
 from cnndsl.language.tasks import Enough, Task
 from cnndsl.language.values import kind, shown, whole
+from cnndsl.language.vocabulary import LOSSES
 
 MOST_STEPS = 100_000
 DEEPEST = 100
@@ -48,7 +50,7 @@ class Elaborator:
             key = (d.code, at.start if at else -1, at.end if at else -1)
             if key not in self.seen:
                 self.seen.add(key)
-                self.found.append(replace(d, span=at, frames=d.frames or env.frames))
+                self.found.append(plainly(replace(d, span=at, frames=d.frames or env.frames)))
         if len(self.found) >= MOST_REPORTS:
             raise Enough
 
@@ -276,6 +278,9 @@ class Elaborator:
             raise error("E205", f"{x.name.text} is a value: it stands only at the beginning of a pipeline", x.name.span)
         if target is None:
             op = words().get(x.name.text)
+            if op is None and x.name.text in LOSSES:
+                message = f"{x.name.text} is a loss: it stands in a recipe, not among the steps"
+                raise error("E208", message, x.span, help=f"train {{ loss = {x.name.text}(logits) }}")
             if op is None:
                 steps = [n for n in env.visible() if (b := env.find(n)) and (b.kind in ("block", "share", "value"))]
                 help = nearest(x.name.text, [*steps, *words()])
@@ -294,7 +299,7 @@ class Elaborator:
         if x.branches is not None and op.name not in joins.JOINS:
             raise error("E208", f"{op.name} has no branches", x.branches.span, help=f"{', '.join(joins.JOINS)} have")
         given = {**env.defaults.get(op.name, {}), **target.fixed, **op_arguments(op, x.args, env, target.fixed)}
-        attrs = op_record(op, given, x.span)
+        attrs = op_record(op, given, x)
         scope = self.graph.scope
         path = scope.path(segment or scope.segment(op.name))
         if op.name in joins.JOINS:
@@ -411,5 +416,6 @@ class Elaborator:
         if len(sizes) == len(wanted) and all(w is None or w == s for w, s in zip(wanted, sizes, strict=True)):
             return value
         said = "x".join("_" if w is None else str(w) for w in wanted)
-        self.report(error("E310", f"the shape here is {drawn_type(value)}, not {said}", shape.span), env)
+        help = f"if the network is what you mean, write : {drawn_type(value)}"
+        self.report(error("E310", f"the shape here is {drawn_type(value)}, not {said}", shape.span, help=help), env)
         return POISON

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cnndsl.errors import CnnError, Diagnostic, Source, Span, error
+from cnndsl.errors import CnnError, Diagnostic, Label, Source, Span, error
 from cnndsl.language.scope import Binding, BlockValue, Env, words
 from cnndsl.language.syntax import tree
 from cnndsl.language.syntax.parse import parse
@@ -73,7 +73,7 @@ def define(source: Source, folder: Path | None) -> Definitions:
     assert definitions.file is not None
     _define(definitions, definitions.file, folder, {source.name}, True)
     if not definitions.models and not definitions.found and not definitions.env.names:
-        raise error("E110", "there is no model in it", Span(source, 0, 1), help="model name { input image: 28x28x1 … }")
+        raise error("E110", "the file defines no model", Span(source, 0, 1), help="model name { input image: 28x28x1 … }")
     return definitions
 
 
@@ -102,7 +102,9 @@ def _define(into: Definitions, file: tree.File, folder: Path | None, open_: set[
                     name = item.name.text
                     if name in into.models or name in words():
                         what = "is declared twice" if name in into.models else "is the name of an op"
-                        raise error("E204", f"{name} {what}", item.name.span, help="choose another name")
+                        first = into.models[name][0].name.span if name in into.models else None
+                        related = (Label(first, "declared here first"),) if first is not None else ()
+                        raise error("E204", f"{name} {what}", item.name.span, related=related, help="choose another name")
                     into.models[name] = (item, env)
                 case tree.Recipe() if own:
                     into.recipes.append(item)

@@ -71,6 +71,8 @@ def _differ(op: Op, first: Part, part: Part, how: str, sizes: str) -> None:
     help = None
     if how == "in channels" and op.name in ("add", "maximum", "subtract"):
         help = f"project one of them: {part.label}: conv({first.value.type.channels}, 1x1)"
+    elif op.name == "multiply":
+        help = "a gate beside HxWxC has the shape C or HxWx1"
     elif how == "in size" and op.name == "concat":
         help = "concat(fit = crop) crops the larger around its centre"
     raise error(

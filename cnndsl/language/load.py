@@ -163,7 +163,7 @@ def _chosen(definitions: Definitions, name: str | None, stem: str) -> str:
             return stem if stem in ready else ready[0]
         help = f"there are {listed(templates_last(models))}"
         if not models:
-            raise CnnError(definitions.found or [Diagnostic("E110", "there is no model in it", span)])
+            raise CnnError(definitions.found or [Diagnostic("E110", "the file defines no model", span)])
         raise error("E202", f"{definitions.source.name} holds several models: name one, as file.cnn:name", help=help)
     if name not in models:
         near = nearest(name, models)
@@ -180,8 +180,9 @@ def _elaborate(elaborator: Elaborator, definitions: Definitions, name: str, argu
         chain.append((item, env))
         template = item.template
         if template.text not in definitions.models or len(chain) > LONGEST_CHAIN:
-            help = nearest(template.text, definitions.models)
-            what = "is an instance of itself" if len(chain) > LONGEST_CHAIN else "is no model"
+            circle = len(chain) > LONGEST_CHAIN
+            help = "an instance names another model" if circle else nearest(template.text, definitions.models)
+            what = "is an instance of itself" if circle else "is no model"
             raise error("E203", f"{template.text} {what}", template.span, help=help)
         item, env = definitions.models[template.text]
     target = BlockValue(item, env)
@@ -203,7 +204,8 @@ def _elaborate(elaborator: Elaborator, definitions: Definitions, name: str, argu
     graph = elaborator.graph
     if value is not POISON and value is not None:
         if value.node.op.name == "input" and not elaborator.found:
-            elaborator.report(error("E208", f"{name} has no steps", item.name.span), body)
+            help = "for example conv(6, 5x5) -> relu, in a line of its own"
+            elaborator.report(error("E208", f"{name} has no steps", item.name.span, help=help), body)
         graph.output(value)
     elif value is None and not elaborator.found:
         help = "input image: 28x28x1" if not graph.inputs else "begin with an input: image -> conv(6, 5x5)"

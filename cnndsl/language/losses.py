@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import MISSING
 from typing import Any
 
-from cnndsl.errors import Diagnostic
+from cnndsl.errors import CnnError, Diagnostic, error
 from cnndsl.graph.graph import Graph
+from cnndsl.graph.op import Op
 from cnndsl.language.recipe import Call, LossTerm
+from cnndsl.language.scope import words
 from cnndsl.language.spelling import listed, nearest
 from cnndsl.language.syntax import tree
 from cnndsl.language.syntax.scan import plain
 from cnndsl.language.vocabulary import GIVEN, LABEL_LOSSES
 
+CHANCE = ("dropout", "spatial_dropout", "stochastic_depth", "noise")
 SQUASHED = ("softmax", "log_softmax", "sigmoid")
 
 
@@ -29,6 +33,11 @@ def check_loss(terms: Sequence[LossTerm], graph: Graph) -> Iterator[Diagnostic]:
             if name not in known:
                 help = nearest(name, known) or f"there are {listed(known)}"
                 yield Diagnostic("E404", f"the loss names {name}, which is no value of {graph.name}", call.span, help=help)
+        for inside in calls_in(call):
+            try:
+                computed(inside)
+            except CnnError as e:
+                yield from e.diagnostics
         first = call.args[0]
         value = graph.names.get(first) or graph.heads.get(first) if isinstance(first, str) else None
         if value is None and first == "output":
@@ -42,12 +51,48 @@ def check_loss(terms: Sequence[LossTerm], graph: Graph) -> Iterator[Diagnostic]:
 def names_of(call: Call) -> Iterator[str]:
     """The values that the arguments of a loss name, those inside a call too (`downsample(output, 4, lanczos)`)."""
     for arg in [*call.args, *call.keys.values()]:
+        while isinstance(arg, Call):
+            arg = arg.args[0] if arg.args else None
         if isinstance(arg, str):
             yield arg
-        elif isinstance(arg, Call):
-            inside: Any = arg.args[0] if arg.args else None
-            if isinstance(inside, str):
-                yield inside
+
+
+def calls_in(call: Call) -> Iterator[Call]:
+    """What a loss computes of its arguments first, from the outside in."""
+    for arg in call.args:
+        while isinstance(arg, Call):
+            yield arg
+            arg = arg.args[0] if arg.args else None
+
+
+def computed(call: Call) -> tuple[Op, Any]:
+    """The op and the attributes of `downsample(output, 4, lanczos)`, an op without weights and chance on its first argument.
+
+    Raises E402 for what is no op, E403 for an op or arguments that cannot stand inside a loss.
+    """
+    ops = {name: op for name, op in words().items() if op.inputs == 1 and op.weights is None and name not in CHANCE}
+    op = ops.get(call.name)
+    if op is None:
+        if call.name in words():
+            raise error("E403", f"{call.name} cannot be computed inside a loss", call.span, help="an op without weights can")
+        raise error("E402", f"{call.name} is no op", call.span, help=nearest(call.name, ops))
+    fields = [f.name for f in op.fields()]
+    if not call.args or len(call.args) - 1 > len(fields):
+        raise error("E403", f"{call.name} takes a value and at most {listed(fields)}", call.span)
+    given = dict(zip(fields, call.args[1:], strict=False))
+    for key, x in call.keys.items():
+        if key not in fields or key in given:
+            raise error(
+                "E402", f"{call.name} has no option {key} here", call.spans.get(key, call.span), help=nearest(key, fields)
+            )
+        given[key] = x
+    missing = [f.name for f in op.fields() if f.default is MISSING and f.name not in given]
+    if missing:
+        raise error("E403", f"{call.name} needs {listed(missing)}", call.span)
+    try:
+        return op, op.attrs(**given)
+    except CnnError as e:
+        raise error("E403", f"{call.name}: {e.diagnostics[0].message}", call.span) from None
 
 
 Item = tree.ModelItem | tree.Instance

@@ -115,7 +115,7 @@ def images(key: str, value: Any, span: Span) -> tuple[Call, ...]:
             why = {
                 "images": "draws at random, and preprocess is the same for every picture" if call.name in PLACES["augment"]
                 else "makes several pictures of one", "views": "draws at random, and views are the same each time",
-                "augment": "makes no picture of one", "input": "makes no input of its own",
+                "augment": "makes no single picture, which training needs", "input": "is no input of a task",
             }[key]  # fmt: skip
             where = "put it into augment" if key in ("images", "views") and call.name in PLACES["augment"] else None
             raise error("E403", f"{call.name} {why}", call.span, help=where or f"{key} takes {listed(PLACES[key])}")

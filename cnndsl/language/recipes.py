@@ -140,6 +140,8 @@ def loss(x: tree.Expr) -> tuple[LossTerm, ...]:
                 call = value
             elif is_number(value):
                 weight *= value
+            elif isinstance(value, str) and value in words.LOSSES:
+                raise error("E403", f"{value} needs the name of a value", factor.span, help=f"{value}(logits)")
             else:
                 raise error(
                     "E403",

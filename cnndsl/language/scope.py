@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cnndsl.errors import CnnError, Frame, Span, error
+from cnndsl.errors import CnnError, Frame, Label, Span, error
 from cnndsl.graph.op import REGISTRY, Op
 from cnndsl.language.spelling import listed, nearest
 from cnndsl.language.syntax import tree
@@ -93,7 +93,9 @@ class Env:
         """Raises E204 where a name is taken."""
         other = self.names.get(name.text)
         if other is not None and other.kind != "parameter":
-            raise error("E204", f"{name.text} is declared twice", name.span, help="names are unique in a body")
+            related = (Label(other.span, "declared here first"),) if other.span is not None else ()
+            help = "names are unique in a body"
+            raise error("E204", f"{name.text} is declared twice", name.span, related=related, help=help)
         if name.text in words():
             raise error("E204", f"{name.text} is the name of an op", name.span, help="choose another name")
         found = self.find(name.text)

@@ -155,7 +155,7 @@ def _unused(graph: Graph, users: set[int], losses: Collection[str]) -> Iterator[
         elif node.operands:
             names = [n for n, x in graph.names.items() if x.node is node]
             what = f"the value {names[0]}" if names else f"what {node.op.name} gives here"
-            yield _at(node, "W404", f"{what} is never used", "join it, or declare it: output name" if names else None)
+            yield _at(node, "W404", f"{what} is never used", f"join it, or give it out: output {names[0]}" if names else None)
 
 
 def _has_notes(body: tree.Body) -> bool:

@@ -59,3 +59,28 @@ def test_errors_are_ordered_by_place() -> None:
     starts = [d.span.start for d in caught.value.diagnostics if d.span]
     assert starts == sorted(starts)
     assert [d.code for d in caught.value.diagnostics] == ["E203", "E203", "E203", "E401"]
+
+
+RAISABLE = [c for c in CODES if c < "E42" or c in ("E602", "E905", "E906", "E907", "E908", "E909") or c.startswith("W")]
+ELSEWHERE = {
+    "E108": "a byte of another encoding: test_syntax",
+    "E202": "several models, none named: below",
+    "E301": "integers where floats are needed: the Python API",
+    "E305": "E201 comes first in text",
+    "E309": "weights made by hand: the Python API",
+}
+
+
+def test_every_code_that_text_can_raise_is_here() -> None:
+    text = "".join(p.read_text(encoding="utf-8") for p in GOLDEN.glob("*.txt"))
+    assert [c for c in RAISABLE if f"[{c}]" not in text and c not in ELSEWHERE] == []
+    assert len(BAD) >= 150
+
+
+def test_of_several_models_one_must_be_named() -> None:
+    text = "model a { input i: 4x4x1; relu }\nmodel b { input i: 4x4x1; tanh }\n"
+    with pytest.raises(CnnError, match="there are a and b") as caught:
+        load_text(text, "two.cnn")
+    assert caught.value.code == "E202"
+    with pytest.raises(CnnError, match="did you mean"):
+        load_text(text.replace("model b", "model beta"), "two.cnn", model="betta")
