@@ -61,9 +61,6 @@ train i { validate = "pictures" }
 train j { precision = bf16 }
 train k { augment = random_resized_crop(32, area = 0.08..1.0, aspect = 0.75..1.33) -> flip }
 train l { augment = color_jitter(brightness = 0.4, hue = -0.1..0.1) -> pca_jitter(0.1) -> cutout(8) -> noise(0.1) }
-train m { loss = mae(early, target) + huber(early, target, delta = 2) }
-train n { loss = binary_cross_entropy(logits) + 0.1 * total_variation(output) }
-train o { loss = mse(early, target, mask = mask) }
 eval p { views = resize([224, 256]) -> squares -> six_crop(224) -> flip; reduce = max }
 eval q { views = resize(256) -> fully_convolutional; metrics = top(5) }
 task r { input = noise(0..0.1); loss = mse(output, image); optimizer = adam(0.01); jitter = 0.03; steps = 6000 }
