@@ -21,7 +21,9 @@ from cnndsl.errors import error
 from cnndsl.graph.graph import INPUT, Graph, Origin, State, Value
 from cnndsl.graph.op import REGISTRY
 from cnndsl.graph.types import TensorType
+from cnndsl.language.losses import SQUASHED, computed, names_of
 from cnndsl.language.recipe import Sgd
+from cnndsl.language.vocabulary import LABEL_LOSSES as LOGIT_LOSSES
 from cnndsl.training.optimizers import add_updates
 
 if TYPE_CHECKING:
@@ -29,7 +31,11 @@ if TYPE_CHECKING:
     from cnndsl.language.recipe import Call, LossTerm
 
 Array = NDArray[Any]
-LABEL_LOSSES = ("cross_entropy",)
+LOSSES = {
+    "cross_entropy": (2, 2), "mse": (2, 3), "mae": (2, 3), "huber": (2, 2), "binary_cross_entropy": (2, 2),
+    "total_variation": (1, 1),
+}  # fmt: skip
+"""How many values each takes, at least and at most. What is left out is the data's `label` or `target`."""
 
 
 class Step:
@@ -169,7 +175,7 @@ def build_step(
 
 
 def _names_head(graph: Graph, term: LossTerm) -> bool:
-    return any(isinstance(x, str) and x in graph.heads for x in term.call.args)
+    return any(name in graph.heads for name in names_of(term.call))
 
 
 def add_loss(graph: Graph, terms: Sequence[LossTerm]) -> Value:
@@ -187,39 +193,53 @@ def add_loss(graph: Graph, terms: Sequence[LossTerm]) -> Value:
 
 
 def _term(graph: Graph, call: Call) -> Value:
-    """One loss of the recipe: `cross_entropy(logits)`, `mse(output, image)`."""
-    op = REGISTRY.get(call.name)
-    if op is None or call.name not in ("cross_entropy", "mse"):
-        raise error(
-            "E423",
-            f"the loss {call.name} cannot be run",
-            call.span,
-            help="there are cross_entropy(logits), mse(output, target)",
-        )
+    """One loss of the recipe: `cross_entropy(logits)`, `mse(downsample(output, 4, lanczos), image)`."""
+    if call.name not in LOSSES:
+        raise error("E423", f"the loss {call.name} cannot be run", call.span, help=f"there are {', '.join(LOSSES)}")
+    op, (least, most) = REGISTRY[call.name], LOSSES[call.name]
     if not call.args:
         raise error("E424", f"{call.name} needs the name of a value", call.span)
     first = _operand(graph, call, call.args[0])
-    if call.name in LABEL_LOSSES:
-        if first.node.op.name in ("softmax", "log_softmax"):
-            raise error("E424", f"{call.name} takes logits, {call.args[0]} has been through {first.node.op.name}", call.span)
-        extra = call.args[1:] or ("label",)
-    else:
-        extra = call.args[1:] or ("target",)
+    if call.name in LOGIT_LOSSES and first.node.op.name in SQUASHED:
+        raise error("E424", f"{call.name} takes logits, {call.args[0]} has been through {first.node.op.name}", call.span)
+    keys = dict(call.keys)
+    extra = call.args[1:]
+    if len(extra) < least - 1:
+        extra = ("label",) if call.name == "cross_entropy" else ("target",)
+    if "mask" in keys:
+        extra = (*extra, keys.pop("mask"))
+    if len(extra) >= most:
+        raise error("E424", f"{call.name} takes {most} values at most, not {1 + len(extra)}", call.span)
     operands = [first]
     for name in extra:
         if name == "label":
             operands.append(_given(graph, "label", TensorType(first.type.shape[:-1], "int32")))
-        elif name in ("target", "mask") and name not in graph.inputs and name not in graph.names:
+        elif name in ("image", "target", "mask") and name not in graph.inputs and name not in graph.names:
             operands.append(_given(graph, str(name), first.type))
         else:
             operands.append(_operand(graph, call, name))
-    attrs = op.attrs(**dict(call.keys))
+    attrs = op.attrs(**keys)
     if op.resolve is not None:
         attrs = op.resolve(attrs, *(x.type for x in operands))
     return graph.add(op, operands, attrs, Origin("loss", call.span))[0]
 
 
 def _operand(graph: Graph, call: Call, name: Any) -> Value:
+    """The value of that name, or what a call inside the loss computes of one."""
+    from cnndsl.language.recipe import Call as Inside
+
+    pending: list[Call] = []
+    while isinstance(name, Inside):
+        pending.append(name)
+        name = name.args[0] if name.args else None
+    value = _named(graph, call, name)
+    for inside in reversed(pending):
+        op, attrs = computed(inside)
+        value = graph.add(op, (value,), attrs, Origin(inside.name, inside.span))[0]
+    return value
+
+
+def _named(graph: Graph, call: Call, name: Any) -> Value:
     try:
         return named(graph, name)
     except KeyError:
