@@ -1,17 +1,42 @@
-"""`cnndsl show MODEL`: the table of layers."""
+"""`cnndsl show MODEL`: the table of layers, or the network as a picture."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
 from cnndsl.cli.options import Json, ModelName, PairList
 
+Depth = Annotated[int | None, typer.Option("--depth", min=0, help="How deep blocks are unfolded; else what a screen holds.")]
+Drawing = Annotated[Path | None, typer.Option("--svg", help="Draw the network into this file instead; - is stdout.")]
 
-def show(model: ModelName, arguments: PairList = None, as_json: Json = False) -> None:
-    """Print a model's layers: shapes, parameters, multiply-adds, receptive fields."""
+
+def show(
+    model: ModelName, arguments: PairList = None, depth: Depth = None, drawing: Drawing = None, as_json: Json = False
+) -> None:
+    """Print a model's layers: shapes, parameters, multiply-adds, receptive fields. Or draw it: --svg."""
     import json
 
     from cnndsl.cli.arguments import pairs
-    from cnndsl.cli.models import load_model
-    from cnndsl.view.summary import summary
+    from cnndsl.cli.models import load_model, say
+    from cnndsl.errors import error
 
-    found = summary(load_model(model, pairs(arguments or ()).only()))
-    print(json.dumps(found.as_dict(), indent=2) if as_json else found.table())
+    if as_json and (drawing is not None or depth is not None):
+        raise error("E770", "--json tells everything: it goes without --svg and --depth")
+    found = load_model(model, pairs(arguments or ()).only())
+    if drawing is None:
+        from cnndsl.view.summary import summary
+
+        told = summary(found)
+        print(json.dumps(told.as_dict(), indent=2) if as_json else told.table(depth))
+        return
+    from cnndsl.view.svg import svg
+
+    text = svg(found.graph, depth)
+    if str(drawing) == "-":
+        print(text, end="")
+        return
+    drawing.write_text(text, encoding="utf-8")
+    say(f"drawn into {drawing}")

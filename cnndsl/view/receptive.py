@@ -1,48 +1,97 @@
-"""Receptive fields: how much of the input one position of a value depends on.
+"""Receptive fields: how much of the input one position of a value depends on, how far apart and from where.
 
-Per axis, with window k (dilated) and stride s, going down from the input (field 1, step 1):
+Per axis, with window k (dilated), stride s and begin pad p, going down from the input (size 1, step 1, start 0):
 
-    field ← field + (k − 1) · step        step ← step · s
+    size ← size + (k − 1) · step        start ← start − p · step        step ← step · s
 
-A join takes the largest of its branches. What ends the spatial axes (flatten, global pooling) sees the whole input.
-The field counts padding in and is not cut at the input's border, as the literature does. Araujo, Norris, Sim,
-"Computing Receptive Fields of Convolutional Neural Networks", 2019.
+A join takes the largest size and step and the least start of its branches. Where an op without a window makes a value
+larger, the step shrinks by as much. What ends the spatial axes (flatten, global pooling) sees the whole input. The
+size counts padding in and is not cut at the input's border, as the literature does; a start below 0 lies in the
+padding. Araujo, Norris, Sim, "Computing Receptive Fields of Convolutional Neural Networks", 2019.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from fractions import Fraction
+
 from cnndsl.graph.graph import INPUT, SOURCES, Graph, Value
 from cnndsl.graph.sizes import Size
+from cnndsl.view.words import padding, strides
 
 Field = tuple[Size, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Per axis: the size of the field, the step between those of neighbours, the first row of the first.
+
+    An axis that sees the whole input has step and start 0. A start that no number says (padding of open sizes) is None.
+    """
+
+    size: Field
+    step: tuple[Fraction, ...]
+    start: tuple[Fraction | None, ...]
+
+
 def receptive_fields(graph: Graph) -> dict[Value, Field]:
-    """For each value that an input reaches: its receptive field, one size for each spatial axis of that input."""
-    fields: dict[Value, Field] = {}
-    steps: dict[Value, tuple[int, ...]] = {}
+    """For each value that an input reaches: the size of its receptive field along each spatial axis of that input."""
+    return {value: found.size for value, found in seen(graph).items()}
+
+
+def seen(graph: Graph) -> dict[Value, Seen]:
+    """For each value that an input reaches: what one position of it sees of that input."""
+    found: dict[Value, Seen] = {}
     whole: dict[Value, Field] = {}
     for node in graph.nodes:
         if node.op is INPUT:
             space = node.outputs[0].type.space
-            fields[node.outputs[0]], steps[node.outputs[0]] = (1,) * len(space), (1,) * len(space)
+            n = len(space)
+            found[node.outputs[0]] = Seen((1,) * n, (Fraction(1),) * n, (Fraction(0),) * n)
             whole[node.outputs[0]] = space
-        fed = [x for x in node.operands if x in fields]
+        fed = [x for x in node.operands if x in found]
         if node.op in SOURCES or not fed:
             continue
-        widest = max(fed, key=lambda x: len(fields[x]))
-        rank = len(fields[widest])
-        alike = [x for x in fed if len(fields[x]) == rank]
-        field = tuple(_largest([fields[x][i] for x in alike]) for i in range(rank))
-        step = tuple(max(steps[x][i] for x in alike) for i in range(rank))
-        if node.op.window is not None:
-            kernel, stride = node.op.window(node.attrs)
-            field = tuple(f + (k - 1) * j for f, k, j in zip(field, kernel, step, strict=True))
+        widest = max(fed, key=lambda x: len(found[x].size))
+        rank = len(found[widest].size)
+        alike = [found[x] for x in fed if len(found[x].size) == rank]
+        size = tuple(_largest([a.size[i] for a in alike]) for i in range(rank))
+        step = tuple(max(a.step[i] for a in alike) for i in range(rank))
+        start = tuple(_least([a.start[i] for a in alike]) for i in range(rank))
+        if node.op.window is not None and len(stride := strides(node)) == rank:
+            reach = node.op.window(node.attrs)[0]
+            pads = padding(node)
+            begins = [b for b, _ in pads.pads] if pads else [None] * rank
+            size = tuple(f + (k - 1) * _round(j) for f, k, j in zip(size, reach, step, strict=True))
+            start = tuple(
+                None if s is None or not isinstance(b, int) else s - b * j for s, b, j in zip(start, begins, step, strict=True)
+            )
             step = tuple(j * s for j, s in zip(step, stride, strict=True))
         for y in node.outputs:
-            ends = len(y.type.space) < len(widest.type.space)
-            fields[y], steps[y], whole[y] = whole[widest] if ends else field, step, whole[widest]
-    return fields
+            if len(y.type.space) < len(widest.type.space):
+                found[y] = Seen(whole[widest], (Fraction(0),) * rank, (Fraction(0),) * rank)
+            else:
+                grown = step if node.op.window is not None else tuple(map(_grown, step, widest.type.space, y.type.space))
+                found[y] = Seen(size, grown if len(grown) == rank else step, start)
+            whole[y] = whole[widest]
+    return found
+
+
+def _grown(step: Fraction, before: Size, after: Size) -> Fraction:
+    """The step where an op without a window makes an axis larger: upsampling."""
+    if isinstance(before, int) and isinstance(after, int) and before and after > before and after % before == 0:
+        return step * before / after
+    return step
+
+
+def _round(step: Fraction) -> int:
+    """Rows between neighbours, at least: a fraction of a row is a row."""
+    return -(-step.numerator // step.denominator)
+
+
+def _least(starts: list[Fraction | None]) -> Fraction | None:
+    known = [s for s in starts if s is not None]
+    return min(known) if len(known) == len(starts) and known else None
 
 
 def _largest(sizes: list[Size]) -> Size:

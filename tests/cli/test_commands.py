@@ -221,3 +221,18 @@ def test_run_starts_quickly(digit: Path) -> None:
         subprocess.run(command, env=environment, check=True, capture_output=True)
         taken.append(time.perf_counter() - began)
     assert sorted(taken)[3] <= 0.6
+
+
+def test_show_draws(cli: Any, tmp_path: Path) -> None:
+    drawn = cli("show", "lenet5", "--svg", "-").out
+    assert drawn.startswith("<svg ") and drawn.endswith("</svg>\n")
+    said = cli("show", "lenet5", "--svg", str(tmp_path / "net.svg"))
+    assert (said.out, said.err) == ("", f"drawn into {tmp_path / 'net.svg'}\n")
+    assert (tmp_path / "net.svg").read_text(encoding="utf-8") == drawn
+    assert "error[E770]" in cli("show", "lenet5", "--json", "--depth", "1").err
+
+
+def test_show_unfolds(cli: Any) -> None:
+    assert "unit2 … × 7" in cli("show", "resnet152").out
+    assert "stage2" in cli("show", "resnet152", "--depth", "0").out
+    assert "unit2" not in cli("show", "resnet152", "--depth", "0").out

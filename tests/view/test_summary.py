@@ -1,9 +1,18 @@
 """Receptive fields by hand-computed cases, and the rows of the table."""
 
-from cnndsl import ops
+from pathlib import Path
+
+import pytest
+
+from cnndsl import load, ops
 from cnndsl.graph.graph import Graph
-from cnndsl.view.receptive import receptive_fields
-from cnndsl.view.summary import Summary, rows
+from cnndsl.view.receptive import receptive_fields, seen
+from cnndsl.view.summary import Row, graph_summary, peak, summary
+from cnndsl.view.summary import rows as rows_of
+
+
+def rows(graph: Graph) -> list[Row]:
+    return list(rows_of(graph).values())
 
 
 def lenet_like() -> Graph:
@@ -62,8 +71,9 @@ def test_rows_of_lenet() -> None:
         ("conv2", "conv", (10, 10, 16), 2416, 10 * 10 * 16 * 150),
         ("logits", "dense", (10,), 4010, 4000),
     ]
-    assert found[0].detail == "5x5 pad 2"
+    assert found[0].detail == "6 5x5 pad 2·2"
     assert found[2].detail == "2x2 stride 2"
+    assert [r.bytes for r in found[:3]] == [4 * 28 * 28 * 6, 4 * 28 * 28 * 6, 4 * 14 * 14 * 6]
 
 
 def test_a_head_is_marked_and_its_parameters_stay_out() -> None:
@@ -76,15 +86,98 @@ def test_a_head_is_marked_and_its_parameters_stay_out() -> None:
     }  # fmt: skip
 
 
-def test_the_table_is_aligned() -> None:
-    found = rows(lenet_like())
-    table = Summary("tiny", {"image": (28, 28, 1)}, (10,), 6582, 12, 361600, found).table().splitlines()
-    assert table[0] == "tiny: image 28x28x1 -> 10"
-    assert table[4].split() == ["conv", "conv", "5x5", "pad", "2", "28x28x6", "156", "117,600", "5x5"]
-    assert table[-2:] == [
-        "6,582 parameters (26 kB), 361,600 multiply-adds an image",
-        "and 12 parameters in heads, which exist in training only",
+def test_steps_and_starts() -> None:
+    g = Graph("g")
+    x = g.input("image", (224, 224, 3))
+    y = x.conv(4, (7, 7), stride=2, pad=3).max_pool((3, 3), stride=2, pad=1)
+    # One row of the pool is four of the input; its first window begins one row of the convolution above it: 3 + 2.
+    found = seen(g)[y]
+    assert (found.size, found.step, found.start) == ((11, 11), (4, 4), (-5, -5))
+    told = rows(g)[1].as_dict()
+    assert (told["receptive_stride"], told["receptive_offset"], told["pad"]) == ([4, 4], [-5, -5], [[1, 1], [1, 1]])
+    assert "receptive_stride" in rows(g)[1].as_dict()
+
+
+def test_what_padding_and_rounding_came_to() -> None:
+    g = Graph("g")
+    x = g.input("image", (112, 111, 3))
+    x.max_pool((3, 3), stride=2, pad="same")
+    x.max_pool((3, 3), stride=2, round="ceil")
+    x.max_pool((2, 2))
+    x.conv(4, (3, 3), pad="same_symmetric")
+    assert [r.detail for r in rows(g)] == [
+        "3x3 stride 2 pad 0·1, 1·1 from same",
+        "3x3 stride 2 round ceil ceil +1, +0",
+        "2x2 stride 2 unread 0, 1",
+        "4 3x3 pad 1·1 from same_symmetric",
     ]
+
+
+def test_one_and_three_axes() -> None:
+    g = Graph("g")
+    line = g.input("line", (100, 4)).conv(8, (5,), stride=2)
+    cube = g.input("cube", (8, 16, 16, 1)).conv(2, (3, 3, 3), pad=1)
+    g.output(line, "first")
+    g.output(cube, "second")
+    table = graph_summary(g, "two").table()
+    assert table.startswith("two: line 100x4, cube 8x16x16x1 -> first 48x8, second 8x16x16x2\n")
+    assert "conv 8 k5 stride 2" in table
+    assert "conv 2 3x3x3 pad 1·1" in table
+
+
+def test_the_peak_by_hand() -> None:
+    g = Graph("g")
+    x = g.input("image", (4, 4, 1))  # 64 bytes
+    y = x.conv(2, (1, 1))  # 128; 192 with the image
+    z = y.relu().add(y)  # relu and y: 256; with the sum: 384
+    g.output(z.flatten())
+    assert peak(g, rows_of(g)) == 384
+
+
+def test_open_sizes_are_said() -> None:
+    from cnndsl.graph.sizes import Affine
+
+    g = Graph("g")
+    g.output(g.input("image", (Affine.symbol("H"), 8, 3)).conv(4, (3, 3), pad=1).global_avg_pool())
+    table = graph_summary(g).table()
+    assert "open multiply-adds an image" in table
+    assert "activation bytes depend on sizes that are open" in table
+
+
+def test_names_cannot_steer_a_terminal() -> None:
+    g = Graph("g\x1b[31m")
+    g.output(g.input("image\x07", (4, 4, 1)).conv(2, (1, 1), name="red\x1b[31m"))
+    assert graph_summary(g).table().replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize("name", ["lenet5", "resnet18", "googlenet"])
+def test_golden_tables(name: str, request: pytest.FixtureRequest) -> None:
+    """`pytest --update-golden` writes them anew."""
+    text = summary(load(name)).table() + "\n"
+    path = Path(__file__).parent / "golden" / f"{name}.txt"
+    if request.config.getoption("--update-golden"):
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["resnet152", "googlenet", "inception_v3"])
+def test_large_models_fit_a_screen(name: str) -> None:
+    found = summary(load(name))
+    assert len(found.table().splitlines()) <= 56
+    assert len(found.table(99).splitlines()) > 56
+
+
+def test_folding_loses_nothing() -> None:
+    """Folded at any depth, the lines of the outermost level add up to the totals."""
+    found = summary(load("resnet152"))
+    counts = []
+    for depth in (0, 1, 99):
+        lines = found.table(depth).splitlines()[4:]
+        cells = [line.split("  ") for line in lines[: lines.index("")] if not line.startswith(" ")]
+        counts.append(sum(row.parameters for row in found.layers))
+        assert "unit2 … × 35" in found.table(depth) or depth == 0
+        assert len(cells) == 9
+    assert set(counts) == {60_192_808}
 
 
 assert ops.OPS  # the words of the graph API
