@@ -63,6 +63,8 @@ class Definitions:
     found: list[Diagnostic] = field(default_factory=list)
     file: tree.File | None = None
     """This file's own tree; those that it uses are not kept."""
+    hints: tuple[Diagnostic, ...] | None = None
+    """The warnings that the text alone gives, once they were looked for."""
     steps: int = 0
     """Spent so far on expanding its models."""
 

@@ -275,6 +275,18 @@ def _with_recipes(model: Model, definitions: Definitions, found: list[Diagnostic
 
 def _warnings(model: Model, definitions: Definitions) -> Iterator[Diagnostic]:
     """Those of the file and of this model's graph."""
+    if definitions.hints is None:
+        definitions.hints = tuple(_hints(definitions))
+    yield from definitions.hints
+    item = definitions.models[model.name][0]
+    terms = [t for r in model.trains.values() for t in r.loss]
+    terms += [t for r in model.tasks.values() for t in r.entries.get("loss", ())]
+    named = {name for term in terms for name in names_of(term.call)}
+    yield from warnings.of_model(model.graph, named, item if isinstance(item, tree.ModelItem) else None)
+
+
+def _hints(definitions: Definitions) -> Iterator[Diagnostic]:
+    """What the file's text alone makes suspicious, and what of its recipes cannot be carried out yet."""
     if definitions.file is not None:
         yield from warnings.of_file(definitions.file, definitions.source)
     for recipe in definitions.recipes:
@@ -285,11 +297,6 @@ def _warnings(model: Model, definitions: Definitions) -> Iterator[Diagnostic]:
             yield Diagnostic("W402", f"{what} cannot be carried out yet: no command runs tasks", at)
         else:
             yield from recipes.not_carried_out(what, values, spans)
-    item = definitions.models[model.name][0]
-    terms = [t for r in model.trains.values() for t in r.loss]
-    terms += [t for r in model.tasks.values() for t in r.entries.get("loss", ())]
-    named = {name for term in terms for name in names_of(term.call)}
-    yield from warnings.of_model(model.graph, named, item if isinstance(item, tree.ModelItem) else None)
 
 
 def _retrained(model: Model, train: Mapping[str, str] | None) -> Model:

@@ -7,6 +7,7 @@ graph. Warnings are found only where there is no error.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Collection, Iterator
 from itertools import chain
 
@@ -27,26 +28,26 @@ MANY_SIZES = 4
 
 def of_file(file: tree.File, source: Source) -> Iterator[Diagnostic]:
     """W404 for blocks, parameters and shared steps; W405; for the definitions of this one file."""
-    text = plain(source.text)
+    uses = _Uses(source.text)
     for item in file.items:
         if isinstance(item, tree.Block | tree.ModelItem):
-            yield from _definition(item, source, text, set())
+            yield from _definition(item, source, uses, set())
 
 
-def _definition(item: tree.Block | tree.ModelItem, source: Source, text: str, hidden: set[str]) -> Iterator[Diagnostic]:
+def _definition(item: tree.Block | tree.ModelItem, source: Source, uses: _Uses, hidden: set[str]) -> Iterator[Diagnostic]:
     """What is wrong with one block or model, and with the blocks inside it. hidden: parameters around it."""
-    if isinstance(item, tree.Block) and _uses(text, item.name.text, 0, len(text)) < 2 and not _described(item, source):
+    if isinstance(item, tree.Block) and uses.count(item.name.text, 0, len(source.text)) < 2 and not _described(item, source):
         yield Diagnostic("W404", f"the block {item.name.text} is never used", item.name.span)
     for param in item.params:
-        if not _uses(text, param.name.text, param.name.span.end, item.span.end):
+        if not uses.count(param.name.text, param.name.span.end, item.span.end):
             what = "model" if isinstance(item, tree.ModelItem) else "block"
             yield Diagnostic("W404", f"the {what} {item.name.text} never uses its parameter {param.name.text}", param.name.span)
     names = hidden | {p.name.text for p in item.params}
     for statement in _statements(item.body):
         match statement:
             case tree.Block():
-                yield from _definition(statement, source, text, names)
-            case tree.Share() if _uses(text, statement.name.text, statement.span.end, item.span.end) < 1:
+                yield from _definition(statement, source, uses, names)
+            case tree.Share() if not uses.count(statement.name.text, statement.span.end, item.span.end):
                 yield Diagnostic("W404", f"the shared step {statement.name.text} is never used", statement.name.span)
             case tree.Step(primary=tree.Invoke(name=name, branches=None), repeat=repeat) if repeat is not None:
                 if name.text in ONCE and name.text not in names and getattr(repeat, "value", 2) not in (0, 1):
@@ -86,19 +87,24 @@ def _statements(body: tree.Body) -> Iterator[tree.Statement | tree.Step]:
 
 def _described(item: tree.Block, source: Source) -> bool:
     """Whether a comment stands right above: then the block is meant for readers or for other files."""
-    above = source.text[: item.span.start].rstrip(" \t").split("\n")
-    return len(above) > 1 and above[-2].lstrip().startswith("#")
+    end = source.text.rfind("\n", 0, item.span.start)
+    return end >= 0 and source.text[source.text.rfind("\n", 0, end) + 1 : end].lstrip().startswith("#")
 
 
-def _uses(text: str, name: str, start: int, end: int) -> int:
-    """How often a name stands in a stretch of text as anything but the key of an argument or a label; at most 2."""
-    word = re.compile(rf"(?<![\w.]){re.escape(name)}(?!\w)(?!\s*=(?!=))")
-    found = 0
-    for _ in word.finditer(text, start, end):
-        found += 1
-        if found == 2:
-            break
-    return found
+_WORD = re.compile(r"(?<![\w.])[A-Za-z]\w*(?!\s*=(?!=))(?!\w)")
+
+
+class _Uses:
+    """Where each word of a text stands as anything but the key of an argument: found once, for files of any length."""
+
+    def __init__(self, text: str) -> None:
+        self.places: dict[str, list[int]] = {}
+        for found in _WORD.finditer(plain(text)):
+            self.places.setdefault(found[0], []).append(found.start())
+
+    def count(self, name: str, start: int, end: int) -> int:
+        places = self.places.get(name, [])
+        return bisect_left(places, end) - bisect_left(places, start)
 
 
 def of_model(graph: Graph, named_by_losses: Collection[str], item: tree.ModelItem | None) -> Iterator[Diagnostic]:
