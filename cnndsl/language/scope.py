@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from cnndsl.errors import CnnError, Frame, Label, Span, error
@@ -130,6 +131,12 @@ def words() -> dict[str, Op]:
     """The ops that the language offers, by name."""
     import cnndsl.ops  # noqa: F401  (fills the registry)
 
+    return _words(len(REGISTRY))
+
+
+@cache
+def _words(count: int) -> dict[str, Op]:
+    """Of a registry of `count` ops: it only grows."""
     return {name: op for name, op in REGISTRY.items() if op.word}
 
 
