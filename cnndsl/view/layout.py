@@ -338,18 +338,15 @@ def _route(
             e.points.append((x1, tops[e.head.layer]))
         e.points.append((x1, e.head.y))
     reach = [max((i.x + max(i.right, i.label + 6 if i.label > 1 else 0.0) for i in layer), default=0.0) for layer in layers]
-    taken: list[tuple[int, int, float]] = []
+    lanes = list(reach)  # per layer, how far out boxes and lanes reach: short skips lie inside long ones
     for e in sorted((e for e in edges if e.lane), key=lambda e: (e.head.layer - e.tail.layer, e.tail.layer, e.out)):
         first, last = e.tail.layer, e.head.layer
-        beside = [i.x for i in layers[last]]
-        e.side = e.head.kind == "join" and e.head.x == max(beside)
-        x = max(reach[first + 1 : last]) + LANE * 0.75
+        e.side = e.head.kind == "join" and e.head.x == max(i.x for i in layers[last])
+        x = max(lanes[first + 1 : last]) + LANE * 0.75
         if e.side:
             x = max(x, e.head.x + e.head.right + LANE)
-        for a, b, other in sorted(taken, key=lambda t: t[2]):
-            if a < last and b > first and abs(x - other) < LANE * 0.75:
-                x = other + LANE * 0.75
-        taken.append((first, last, x))
+        for k in range(first + 1, last + e.side):
+            lanes[k] = max(lanes[k], x)
         x0 = e.tail.x + e.out
         e.points = [(x0, e.tail.y + e.tail.height)]
         if bottoms[first] > e.points[0][1]:

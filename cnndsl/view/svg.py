@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 from cnndsl.errors import printable
+from cnndsl.graph.graph import Graph
 from cnndsl.view.layout import Point
 from cnndsl.view.picture import picture
 from cnndsl.view.shapes import CAPTION, STRIPE, TITLE, Line, Shape
 
 if TYPE_CHECKING:
-    from cnndsl.graph.graph import Graph
+    from cnndsl.language.model import Model
 
 FILLS = {
     "conv": ("#cfe3f3", "#0072b2"), "dense": ("#e7d3e3", "#a3568a"), "pool": ("#fbe3bf", "#c98500"),
@@ -32,13 +33,13 @@ STYLE = (
 )
 
 
-def svg(graph: Graph, depth: int | None = None) -> str:
-    """`graph` drawn from top to bottom, as the text of an SVG file.
+def svg(model: Model | Graph, depth: int | None = None) -> str:
+    """A model or graph, drawn from top to bottom, as the text of an SVG file.
 
     depth: how deep blocks are unfolded; by default as deep as a page can show. Equal repetitions are drawn once,
-    with their number. The text is valid XML, and the same for the same graph.
+    with their number. The text is valid XML, and the same for the same graph. Write it in UTF-8.
     """
-    drawn = picture(graph, depth)
+    drawn = picture(model if isinstance(model, Graph) else model.graph, depth)
     notes = 14 * len(drawn.notes)
     width, height = drawn.width, drawn.height + notes
     out = [

@@ -120,7 +120,7 @@ def _given(kind: type, node: Node) -> list[str]:
     found = []
     for name, default in _defaults(kind):
         x = getattr(node.attrs, name)
-        if x == default or name in ("filters", "units", "kernel", "window", "stride", "pad", "momentum", "eps"):
+        if x == default or name in ("filters", "units", "kernel", "window", "stride", "pad", "round", "momentum", "eps"):
             continue
         if x is False:
             found.append(f"no {name}")
