@@ -175,7 +175,7 @@ CONV_TRANSPOSE = Op(
     work=multiply_adds,
     words={"pad": ("valid", "same", "same_symmetric"), "init": INITS},
     samples=(
-        sample((2, 4, 3, 3), (2, 2, 5, 3), (5,), filters=5, kernel=(2, 2), stride=2),
+        sample((3, 4, 3, 3), (2, 2, 5, 3), (5,), filters=5, kernel=(2, 2), stride=2),
         sample((2, 4, 5, 3), (3, 3, 4, 3), filters=4, kernel=(3, 3), stride=2, pad="same", bias=False),
         sample((1, 5, 4, 4), (4, 3, 3, 4), (6,), filters=6, kernel=(4, 3), stride=(2, 1), pad=((1, 2), (0, 1)), groups=2),
         sample((2, 4, 4, 2), (3, 3, 2, 2), (2,), filters=2, kernel=(3, 3), stride=2, pad=1, output_pad=1),

@@ -73,3 +73,15 @@ def test_refusals(step: str, code: str, says: str) -> None:
     assert caught.value.code == code
     assert says in str(caught.value)
     assert caught.value.diagnostics[0].span is not None
+
+
+def test_a_training_step_of_them_is_the_same_on_numpy() -> None:
+    from cnndsl.training.step import compile_step
+
+    m = load_text(TEXT.replace(", init = zeros", ""))
+    x, y = np.random.default_rng(0).standard_normal((3, 16, 16, 6)).astype(np.float32), np.array([0, 1, 2], np.int32)
+    steps = [compile_step(m, loss="cross_entropy(logits)", batch=3, target=t) for t in ("numpy", "reference")]
+    curves = [[s(x, y) for _ in range(4)] for s in steps]
+    np.testing.assert_allclose(*curves, rtol=1e-5)
+    for name, w in steps[1].weights.items():
+        assert np.abs(steps[0].weights[name] - w).max() <= 1e-4 * np.abs(w).max() + 1e-7, name

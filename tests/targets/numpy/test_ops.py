@@ -62,8 +62,10 @@ def test_printed_program_gives_the_reference(op: Any, n: int, workers: int, monk
 
 def flowing(op: Any, count: int, attrs: Any) -> range:
     """Which operands carry the batch."""
-    if op.name in ("conv", "dense", "batch_norm", "conv_input_grad", "random_bits") or (
-        op.name == "matmul" and not attrs.get("transpose_a")
+    if (
+        op.weights is not None
+        or op.name in ("conv_input_grad", "random_bits")
+        or (op.name == "matmul" and not attrs.get("transpose_a"))
     ):
         return range(1)
     return range(count)
