@@ -163,11 +163,12 @@ def _labels(graph: Graph) -> set[str]:
 
 
 def _written_in(join: Node, made: Node, outer: list[Frame], calls: int) -> bool:
-    """Whether the text of `made`, as seen from the body of `join`, lies inside the text of `join`; True without texts."""
+    """Whether the text of `made`, as seen from the body of `join`, lies inside the text of `join`. Without texts, a
+    scope of the graph API, it does not: who opened it wants to see it."""
     place = outer[-(calls + 1)].called_at if len(outer) > calls else made.origin.span
     around = join.origin.span
     if place is None or around is None or place.source is not around.source:
-        return True
+        return False
     return around.start <= place.start < around.end
 
 
