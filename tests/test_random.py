@@ -78,3 +78,15 @@ def test_the_numbers_stay() -> None:
     assert [hex(int(x)) for x in words(np, 0, 0, 0, 0, 4)] == [
         "0x16554d9eca36314c", "0xdb20fe9d672d0fdc", "0xd7e772cee186176b", "0x7e68b68aec7ba23b",
     ]  # fmt: skip
+
+
+def test_every_initialisation_has_its_spread() -> None:
+    from cnndsl.random import INITS
+
+    for init in INITS:
+        w = initial_array("conv.weight", (3, 3, 16, 32), init, 144, seed=0)
+        wanted = {"zeros": 0.0, "normal": 0.01}.get(init, np.sqrt(2 / 144))
+        assert abs(w.std() - wanted) <= 0.03 * wanted, init
+        assert w.dtype == np.float32
+        if init.endswith("uniform"):
+            assert np.abs(w).max() <= np.sqrt(6 / 144) * (1 + 1e-6)
