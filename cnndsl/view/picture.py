@@ -155,24 +155,30 @@ class _Drawing:
         return found
 
     def is_small(self, group: Group) -> bool:
-        """Whether all of it makes one card."""
-        chain: list[Node] = []
+        """Whether all of it makes one card; or two, one after the other, inside another block."""
+        cards: list[list[Node]] = []
         for node in group.nodes():
             if node.outputs[0] in self.alias:
                 continue
-            if (node.op.name in FAMILY and FAMILY[node.op.name] == "join") or len(chain) > 5:
+            if FAMILY.get(node.op.name) == "join":
                 return False
-            if chain and not self.continues(chain, node):
+            if cards and self.continues(cards[-1], node):
+                cards[-1].append(node)
+                continue
+            if len(cards) == (2 if group.level > 1 else 1) or (cards and not self.alone(cards[-1][-1], node)):
                 return False
-            chain.append(node)
-        return bool(chain)
+            cards.append([node])
+        return bool(cards)
+
+    def alone(self, before: Node, node: Node) -> bool:
+        """Whether `node`, and nothing else, takes what `before` makes, and takes nothing else."""
+        last = self.real(before.outputs[0])
+        return self.uses.get(last) == 1 and [self.real(x) for x in node.operands if x.node.op not in SOURCES] == [last]
 
     def continues(self, card: list[Node], node: Node) -> bool:
         """Whether `node` is a light step that alone takes what `card` ends with."""
-        last = self.real(card[-1].outputs[0])
-        flows = [self.real(x) for x in node.operands if x.node.op not in SOURCES]
         same_head = self.heads.get(node) == self.heads.get(card[-1])
-        return node.op.name in LIGHT and flows == [last] and self.uses.get(last) == 1 and same_head and len(card) < 8
+        return node.op.name in LIGHT and same_head and len(card) < 8 and self.alone(card[-1], node)
 
     def put(self, into: Shape, shape: Shape) -> None:
         shape.parent = into
