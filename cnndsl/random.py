@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 _MULTIPLIERS = (0xD2E7470EE14C6C93, 0xCA5A826395121157)
 INITS = ("he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "normal", "zeros")
 """How the language may ask for a weight's initial numbers, the default first."""
+CONSTANTS = {"zeros": 0.0, "ones": 1.0, "quarters": 0.25}
 _WEYL = (0x9E3779B97F4A7C15, 0xBB67AE8584CAA73B)
 _MASK = (1 << 64) - 1
 
@@ -75,10 +76,10 @@ def normal(xp: Any, seed: int, step: int, stream: int, count: int) -> Any:
 def initial_array(name: str, sizes: tuple[int, ...], init: str, fan_in: int, seed: int) -> NDArray[np.float32]:
     """The initial numbers of a weight, of variance 2 / fan_in: `he_normal`, `he_uniform` (He et al. 2015), with
     `fan_in` the inputs of one output; `glorot_normal`, `glorot_uniform` (Glorot, Bengio 2010), with `fan_in` inputs and
-    outputs together. `normal`: σ = 0.01 (Krizhevsky et al. 2012). `zeros`, `ones`.
+    outputs together. `normal`: σ = 0.01 (Krizhevsky et al. 2012). `zeros`, `ones`, `quarters`.
     """
-    if init in ("zeros", "ones"):
-        return np.full(sizes, 1.0 if init == "ones" else 0.0, np.float32)
+    if init in CONSTANTS:
+        return np.full(sizes, CONSTANTS[init], np.float32)
     count, stream = math.prod(sizes), stream_of(name)
     if init.endswith("_uniform"):
         side = math.sqrt(6.0 / fan_in)

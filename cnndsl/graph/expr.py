@@ -25,7 +25,7 @@ PRIMITIVES = {
     "var": 0, "const": 0,
     "add": 2, "sub": 2, "mul": 2, "div": 2, "min": 2, "max": 2,
     "lt": 2, "le": 2, "gt": 2, "ge": 2, "eq": 2, "and": 2, "or": 2,
-    "neg": 1, "abs": 1, "exp": 1, "log": 1, "sqrt": 1, "tanh": 1, "erf": 1, "not": 1, "isfinite": 1,
+    "neg": 1, "abs": 1, "exp": 1, "log": 1, "sqrt": 1, "tanh": 1, "erf": 1, "cos": 1, "not": 1, "isfinite": 1,
     "cast": 1, "uniform": 1,
     "select": 3,
 }  # fmt: skip
@@ -256,5 +256,6 @@ _PARTIALS: dict[str, tuple[Callable[..., Operand], ...]] = {
     "log": (lambda y, a: 1.0 / a,),
     "sqrt": (lambda y, a: 0.5 / y,),
     "tanh": (lambda y, a: 1.0 - y * y,),
+    "cos": (lambda y, a: -E.cos(a - 1.5707963267948966),),  # sin a
     "erf": (lambda y, a: 1.1283791670955126 * E.exp(-(a * a)),),
 }

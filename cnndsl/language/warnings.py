@@ -140,7 +140,7 @@ def _node(node: Node) -> Iterator[Diagnostic]:
             help = f"PyTorch's momentum {m:g} is written momentum = {1 - m:g} here"
             yield _at(node, "W401", f"batch_norm(momentum = {m:g}) keeps {m:.0%} of the old statistic", help)
         before = node.operands[0].node
-        if before.op.name in BIASED and before.attrs.bias:
+        if before.op.name in BIASED and before.attrs.bias and not _says_bias(before):
             message = f"the bias of this {before.op.name} has no effect: a batch_norm follows and takes the mean away"
             yield _at(before, "W403", message, "bias = false; or for all of them: defaults { conv(bias = false) }")
     elif name in ACTIVATIONS and node.operands:
@@ -171,3 +171,9 @@ def _has_notes(body: tree.Body) -> bool:
 def _at(node: Node, code: str, message: str, help: str | None) -> Diagnostic:
     span: Span | None = node.origin.span
     return Diagnostic(code, message, span, frames=node.origin.frames, help=help)
+
+
+def _says_bias(node: Node) -> bool:
+    """Whether the step itself says `bias = true`: then it is meant, as in networks that were published so."""
+    span = node.origin.span
+    return span is not None and re.search(r"\bbias\s*=\s*true\b", span.source.text[span.start : span.end]) is not None

@@ -11,7 +11,7 @@ from cnndsl.errors import error
 from cnndsl.graph.graph import Graph, Node, Value, rewrite
 from cnndsl.passes.context import Context
 
-VANISH = ("dropout", "identity")
+VANISH = ("dropout", "spatial_dropout", "stochastic_depth", "noise", "identity")
 
 
 def inference(graph: Graph, ctx: Context) -> Graph:

@@ -8,9 +8,20 @@ where u ≥ rate, else 0, with u from `random_bits(seed, step)` in the stream of
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 from cnndsl.graph.graph import INPUT, Graph, Node, State, Value, rewrite
+from cnndsl.graph.sizes import Size
 from cnndsl.graph.types import TensorType
 from cnndsl.passes.context import Context
+
+DROPS: dict[str, Callable[[tuple[Size, ...]], tuple[Size, ...]]] = {
+    "dropout": lambda shape: shape,
+    "spatial_dropout": lambda shape: (shape[0], *(1,) * (len(shape) - 2), shape[-1]),
+    "stochastic_depth": lambda shape: (shape[0], *(1,) * (len(shape) - 1)),
+}
+"""word → the shape of what is drawn for a value of that shape; the rest is stretched."""
 
 
 def training(graph: Graph, ctx: Context) -> Graph:
@@ -29,17 +40,20 @@ def training(graph: Graph, ctx: Context) -> Graph:
     def visit(out: Graph, node: Node, operands: tuple[Value, ...]) -> tuple[Value, ...] | None:
         if not clock:
             seed_and_step(out)
-        if node.op.name == "dropout":
+        if node.op.name in DROPS:
             rate = float(node.attrs.rate)
             if rate == 0:
                 return operands
             x = operands[0]
-            bits = out.random_bits(*clock, stream=stream_of(node.path), sizes=x.type.shape, origin=node.origin)
+            sizes = DROPS[node.op.name](x.type.shape)
+            bits = out.random_bits(*clock, stream=stream_of(node.path), sizes=sizes, origin=node.origin)
             factor = 1.0 / (1.0 - rate)
             dropped = out.pointwise(
                 lambda e, v, b: e.select(e.uniform(b) >= rate, v * factor, 0.0), x, bits, origin=node.origin
             )
             return (dropped,)
+        if node.op.name == "noise":
+            return (noisy(out, node, operands[0], clock),)
         if node.op.name == "batch_norm":
             x, gamma, beta, mean, variance = operands
             new = out.moments(x, origin=node.origin)
@@ -57,3 +71,23 @@ def training(graph: Graph, ctx: Context) -> Graph:
     for name, value in updates.items():
         out.update(name, value)
     return out
+
+
+def noisy(out: Graph, node: Node, x: Value, clock: Sequence[Value]) -> Value:
+    """x + amount · z, z normal by Box and Muller's transform of two streams of words."""
+    from cnndsl.random import stream_of
+
+    amount = float(node.attrs.amount)
+    if amount == 0:
+        return x
+    first, second = (
+        out.random_bits(*clock, stream=stream_of(node.path + end), sizes=x.type.shape, origin=node.origin)
+        for end in ("", ".angle")
+    )
+
+    def rule(e: Any, v: Any, p: Any, q: Any) -> Any:
+        radius = e.sqrt(-2.0 * e.log(1.0 - e.uniform(p)))
+        return v + e.cast(amount * radius * e.cos(6.283185307179586 * e.uniform(q)), x.type.dtype)
+
+    noise: Value = out.pointwise(rule, x, first, second, origin=node.origin)
+    return noise

@@ -270,6 +270,62 @@ def reduce_sum(w: Writer, node: Node, a: Any) -> str:
     return last if y.rank < 3 else w.node("Transpose", [last], f"{hint(node)}.first", perm=to_first(y.rank))
 
 
+def prelu(w: Writer, node: Node, a: Any) -> str:
+    """ONNX stretches the slope over what comes after the channels, so it gets an axis for each."""
+    x, slope = node.operands
+    ones = [1] * (x.type.rank - 2)
+    shaped = w.node("Reshape", [w.weight(slope), w.integers([x.type.channels, *ones])], f"{hint(node)}.slope")
+    return w.node("PRelu", [w.first(x), shaped], hint(node))
+
+
+def gelu(w: Writer, node: Node, a: Any) -> str:
+    """Opset 17 has no Gelu, so it is written out."""
+    x, name = w.first(node.operands[0]), hint(node)
+    if a.approximate == "tanh":
+        cube = w.node("Mul", [x, w.node("Mul", [x, x], f"{name}.square")], f"{name}.cube")
+        inner = w.node("Add", [x, w.node("Mul", [cube, w.number(0.044715)], f"{name}.part")], f"{name}.inner")
+        bent = w.node("Tanh", [w.node("Mul", [inner, w.number(0.7978845608028654)], f"{name}.scaled")], f"{name}.tanh")
+    else:
+        bent = w.node("Erf", [w.node("Mul", [x, w.number(0.7071067811865476)], f"{name}.scaled")], f"{name}.erf")
+    half = w.node("Mul", [x, w.number(0.5)], f"{name}.half")
+    return w.node("Mul", [half, w.node("Add", [bent, w.number(1.0)], f"{name}.plus")], name)
+
+
+def silu(w: Writer, node: Node, a: Any) -> str:
+    x = w.first(node.operands[0])
+    return w.node("Mul", [x, w.node("Sigmoid", [x], f"{hint(node)}.gate")], hint(node))
+
+
+def relu6(w: Writer, node: Node, a: Any) -> str:
+    return w.node("Clip", [w.first(node.operands[0]), w.number(0.0), w.number(6.0)], hint(node))
+
+
+def group_norm(w: Writer, node: Node, a: Any) -> str:
+    """InstanceNormalization of (N, groups, all the rest), then scale and shift; opset 17 has no GroupNormalization."""
+    x, gamma, beta = node.operands
+    name, groups, rank = hint(node), a.groups, x.type.rank
+    parts = w.node("Reshape", [w.first(x), w.integers([0, groups, -1])], f"{name}.groups")
+    ones, zeros = w.numbers([1.0] * groups), w.numbers([0.0] * groups)
+    normal = w.node("InstanceNormalization", [parts, ones, zeros], f"{name}.normal", epsilon=float(a.eps))
+    back = w.node("Reshape", [normal, w.node("Shape", [w.first(x)], f"{name}.shape")], f"{name}.whole")
+    vectors = []
+    for s in (gamma, beta):
+        shape = w.integers([x.type.channels, *[1] * (rank - 2)])
+        vectors.append(w.node("Reshape", [w.weight(s), shape], f"{name}.vector"))
+    return w.node("Add", [w.node("Mul", [back, vectors[0]], f"{name}.scaled"), vectors[1]], name)
+
+
+def lrn(w: Writer, node: Node, a: Any) -> str:
+    """ONNX divides alpha by the size, and ONNX Runtime wants two axes of space."""
+    (x,), name = node.operands, hint(node)
+    keys = {"alpha": float(a.alpha) * a.size, "beta": float(a.beta), "bias": float(a.k), "size": a.size}
+    data = w.first(x)
+    if x.type.rank == 4:
+        return w.node("LRN", [data], name, **keys)
+    flat = w.node("Reshape", [data, w.integers([0, x.type.channels, -1, 1])], f"{name}.flat")
+    return w.node("Reshape", [w.node("LRN", [flat], f"{name}.lrn", **keys), w.node("Shape", [data], f"{name}.shape")], name)
+
+
 EXPORTS: dict[str, Rule] = {
     "conv": conv,
     "conv_transpose": conv_transpose,
@@ -282,6 +338,16 @@ EXPORTS: dict[str, Rule] = {
     "batch_norm": batch_norm,
     "relu": simple("Relu"),
     "leaky_relu": leaky_relu,
+    "prelu": prelu,
+    "relu6": relu6,
+    "elu": lambda w, node, a: w.node("Elu", [w.first(node.operands[0])], hint(node), alpha=float(a.alpha)),
+    "gelu": gelu,
+    "silu": silu,
+    "hard_swish": simple("HardSwish"),
+    "hard_sigmoid": simple("HardSigmoid", alpha=1 / 6, beta=0.5),
+    "softplus": simple("Softplus"),
+    "group_norm": group_norm,
+    "lrn": lrn,
     "sigmoid": simple("Sigmoid"),
     "tanh": simple("Tanh"),
     "softmax": softmax("Softmax"),
@@ -292,6 +358,9 @@ EXPORTS: dict[str, Rule] = {
     "spread": reshape,
     "identity": same,
     "dropout": same,
+    "spatial_dropout": same,
+    "stochastic_depth": same,
+    "noise": same,
     "pad": pad,
     "crop": crop,
     "channel_shuffle": channel_shuffle,

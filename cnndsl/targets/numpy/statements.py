@@ -22,7 +22,7 @@ BINARY = {
 }  # fmt: skip
 UNARY = {
     "neg": "np.negative", "abs": "np.abs", "exp": "np.exp", "log": "np.log", "sqrt": "np.sqrt", "tanh": "np.tanh",
-    "not": "np.logical_not", "isfinite": "np.isfinite", "erf": "erf",
+    "not": "np.logical_not", "isfinite": "np.isfinite", "erf": "erf", "cos": "np.cos",
 }  # fmt: skip
 INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "=="}
 BYTES = {"float32": 4, "float64": 8, "int32": 4, "int64": 8, "uint64": 8, "uint8": 1, "bool": 1}

@@ -23,6 +23,7 @@ CUDA = SOURCE.split('CUDA = r"""')[1].split('"""')[0]
 FALLBACKS = {
     "pad_grad", "crop", "resample", "channel_shuffle", "space_to_depth", "depth_to_space",
     "mae", "huber", "binary_cross_entropy", "total_variation",
+    "group_norm", "standardize", "standardize_grad", "lrn", "window_sum",
 }  # fmt: skip
 """Ops that run through their reference here so far."""
 

@@ -15,7 +15,7 @@ INFIX = {
     "add": "+", "sub": "-", "mul": "*", "div": "/", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==",
     "and": "&&", "or": "||",
 }  # fmt: skip
-CALLS = {"abs": "fabs", "exp": "exp", "log": "log", "sqrt": "sqrt", "tanh": "tanh", "erf": "erf"}
+CALLS = {"abs": "fabs", "exp": "exp", "log": "log", "sqrt": "sqrt", "tanh": "tanh", "erf": "erf", "cos": "cos"}
 
 
 def expressions(node: Node) -> tuple[Expr, ...]:
