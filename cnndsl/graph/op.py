@@ -28,8 +28,8 @@ class NoAttrs:
 class WeightSpec:
     """One array that an op owns: `weight`, `bias`, `gamma`, … Path and name together name it in a weight file.
 
-    init: one of `cnndsl.random.INITS`, or `ones`, `quarters`. fan_in: what the variance is divided by, the inputs of one output; for
-    glorot, inputs and outputs together. kind: `parameter` (trained) or `buffer` (a running statistic).
+    init: one of `cnndsl.random.INITS`, or `ones`, `quarters`. fan_in: what the variance is divided by, the inputs of one
+    output; for glorot, inputs and outputs together. kind: `parameter` (trained) or `buffer` (a running statistic).
     decay: whether weight decay with `decay_on = weights` applies.
     """
 

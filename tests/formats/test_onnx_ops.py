@@ -20,7 +20,8 @@ runtime = pytest.importorskip("onnxruntime")
 
 NOT_EXPORTED = {
     "conv_input_grad", "conv_weight_grad", "max_pool_grad", "avg_pool_grad", "pad_grad", "take_part", "cross_entropy_grad",
-    "moments", "standardize", "standardize_grad", "window_sum", "cross_entropy", "mse", "mae", "huber", "binary_cross_entropy", "total_variation",
+    "moments", "standardize", "standardize_grad", "window_sum",
+    "cross_entropy", "mse", "mae", "huber", "binary_cross_entropy", "total_variation",
     "random_bits", "fused", "pointwise",
 }  # fmt: skip
 """Parts of a training step: ONNX files carry networks that are asked, not trained."""

@@ -26,10 +26,10 @@ STEPS = (1e-7, 1e-8, 1e-9, 3e-10)
 SMALL = {"lenet5": "", "course": "", "resnet20": "16x16x3", "preact_e": "8x8x3"}
 LARGE = {
     "alexnet": "67x67x3", "vgg11_lrn": "32x32x3", "googlenet": "96x96x3", "bn_inception": "64x64x3",
-    "inception_v2": "107x107x3", "inception_v3": "299x299x3", "resnet18": "64x48x3", "resnet50": "33x64x3", "plain18": "32x32x3", "resnet34_a": "32x32x3",
-    "preact_a": "8x8x3", "preact_b": "8x8x3", "preact_c": "8x8x3", "preact_d": "8x8x3", "mobilenet_v2": "64x64x3",
-    "densenet121": "32x64x3", "squeezenet": "47x47x3", "unet": "188x188x1", "se_resnet50": "32x32x3", "resnext50": "32x32x3",
-    "efficientnet_b0": "64x64x3",
+    "inception_v2": "107x107x3", "inception_v3": "299x299x3", "resnet18": "64x48x3", "resnet50": "33x64x3",
+    "plain18": "32x32x3", "resnet34_a": "32x32x3", "preact_a": "8x8x3", "preact_b": "8x8x3", "preact_c": "8x8x3",
+    "preact_d": "8x8x3", "mobilenet_v2": "64x64x3", "densenet121": "32x64x3", "squeezenet": "47x47x3",
+    "unet": "188x188x1", "se_resnet50": "32x32x3", "resnext50": "32x32x3", "efficientnet_b0": "64x64x3",
 }  # fmt: skip
 """name → its input here; nothing: as it is."""
 
