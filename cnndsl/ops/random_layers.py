@@ -34,7 +34,7 @@ def reference(xp: Any, a: Any, x: Any) -> tuple[Any]:
     return (x,)
 
 
-def layer(name: str, attrs: type, **keys: float) -> Op:
+def layer(name: str, attrs: type, **keys: Any) -> Op:
     return Op(
         name, attrs, infer, reference, word=True, view=True, vjp=lambda g, a, xs, ys, gys: (gys[0],),
         samples=(sample((2, 3, 4), **keys),), rejects=(Reject(("int32[4]",), "a float tensor", keys),),

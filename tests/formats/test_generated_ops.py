@@ -50,3 +50,8 @@ def test_generated_ops(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", range(1, 7))
 def test_a_thousand_generated_ops(seed: int, tmp_path: Path) -> None:
     compare(1000, seed, tmp_path)
+
+
+def test_every_word_is_generated() -> None:
+    words = {op.name for op in cnndsl.ops.OPS if op.word}
+    assert words - set(generated_ops.MAKERS) == {"identity", "concat"} - set(generated_ops.MAKERS)
