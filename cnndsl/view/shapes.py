@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from cnndsl.graph.graph import Node, Value
 from cnndsl.graph.types import drawn
 from cnndsl.view.layout import Edge, Item, Point
-from cnndsl.view.words import kernel, same, strides
+from cnndsl.view.words import kernel, same, strides, word
 
 STRIPE, MAIN, CAPTION = 14.0, 20.0, 10.0
 TITLE = 21.0
@@ -91,7 +91,7 @@ def centred(width: float, height: float) -> Item:
 
 def words(node: Node) -> str:
     """A step as papers label it: `7×7 conv, 64, /2`."""
-    a, name = node.attrs, node.op.name
+    a, name = node.attrs, word(node)
     sizes = "×".join(map(str, kernel(node)))
     parts = [f"{sizes} {name}" if sizes else name]
     if name == "dense":
@@ -101,6 +101,11 @@ def words(node: Node) -> str:
     stride = strides(node)
     if any(s != 1 for s in stride):
         parts.append(f"/{same(stride, '×')}")
+    if name == "depthwise_conv":
+        return ", ".join([f"{sizes} depthwise", *parts[1:]])
+    factor = getattr(a, "factor", None)
+    if isinstance(factor, tuple):
+        return f"{name} ×{same(factor, '×')}, {a.method}"
     for key, drawn_as in (("groups", "groups {}"), ("dilation", "dilated {}"), ("rate", "{:g}"), ("factor", "×{}")):
         x = getattr(a, key, None)
         if x not in (None, 1) and isinstance(x, (int, float)):

@@ -11,7 +11,7 @@ from cnndsl.graph.graph import SOURCES, Graph, Node, Value
 from cnndsl.graph.sizes import Size
 from cnndsl.view.fold import Group, heads_of, tree
 from cnndsl.view.receptive import Seen, seen
-from cnndsl.view.words import Padding, activation_bytes, first_parameters, multiply_adds, options, padding
+from cnndsl.view.words import Padding, activation_bytes, first_parameters, multiply_adds, options, padding, word
 
 if TYPE_CHECKING:
     from cnndsl.language.model import Model
@@ -148,7 +148,7 @@ def rows(graph: Graph) -> dict[Node, Row]:
     return {
         node: Row(
             node.path or f"{node.op.name}#{node.id}",
-            node.op.name,
+            word(node),
             node.outputs[0].type.shape[1:],
             parameters.get(node, 0),
             multiply_adds(node),

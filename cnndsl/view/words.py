@@ -17,7 +17,7 @@ ONE_IMAGE = {str(BATCH): 1}
 FAMILIES: dict[str, tuple[str, ...]] = {
     "conv": ("conv", "depthwise_conv", "conv_transpose"),
     "dense": ("dense",),
-    "pool": ("max_pool", "avg_pool", "global_avg_pool", "global_max_pool", "upsample", "downsample"),
+    "pool": ("max_pool", "avg_pool", "global_avg_pool", "global_max_pool", "upsample", "downsample", "resample"),
     "norm": ("batch_norm", "layer_norm", "instance_norm", "group_norm", "lrn", "scale"),
     "act": (
         "relu", "leaky_relu", "prelu", "relu6", "elu", "gelu", "silu", "hard_swish", "sigmoid", "hard_sigmoid", "tanh",
@@ -58,6 +58,20 @@ class Padding:
         if any(r < 0 for r in self.rounding):
             parts.append("unread " + same(tuple(str(max(-r, 0)) for r in self.rounding), ", "))
         return " ".join(parts)
+
+
+def word(node: Node) -> str:
+    """The op as a reader names it: a graph holds `resample` where the text said `upsample`, and `conv` for a depthwise one."""
+    name, a = node.op.name, node.attrs
+    if name == "resample":
+        return "upsample" if a.grows else "downsample"
+    if name == "conv" and a.groups > 1 and a.groups == node.operands[0].type.channels:
+        return "depthwise_conv"
+    if name == "group_norm" and a.groups == 1:
+        return "layer_norm"
+    if name == "group_norm" and a.groups == node.operands[0].type.channels:
+        return "instance_norm"
+    return name
 
 
 def resolved(node: Node) -> Any:
