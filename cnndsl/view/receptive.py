@@ -15,8 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from cnndsl.graph.graph import INPUT, SOURCES, Graph, Value
-from cnndsl.graph.sizes import Size
+from cnndsl.graph.graph import INPUT, SOURCES, Graph, Node, Value
+from cnndsl.graph.sizes import Affine, Size
 from cnndsl.view.words import padding, strides
 
 Field = tuple[Size, ...]
@@ -68,6 +68,12 @@ def seen(graph: Graph) -> dict[Value, Seen]:
             )
             step = tuple(j * s for j, s in zip(step, stride, strict=True))
         for y in node.outputs:
+            if factors := _shrunk(node, rank):
+                taps = 6 if getattr(node.attrs, "method", "") == "lanczos" else 1
+                size = tuple(f + (k * taps - 1) * _round(j) for f, k, j in zip(size, factors, step, strict=True))
+                step = tuple(j * k for j, k in zip(step, factors, strict=True))
+            if node.op.name == "resample" and node.attrs.method == "bilinear":  # between two neighbours
+                size = tuple(f + _round(j) for f, j in zip(size, step, strict=True))
             if len(y.type.space) < len(widest.type.space):
                 found[y] = Seen(whole[widest], (Fraction(0),) * rank, (Fraction(0),) * rank)
             else:
@@ -77,8 +83,21 @@ def seen(graph: Graph) -> dict[Value, Seen]:
     return found
 
 
+def _shrunk(node: Node, rank: int) -> tuple[int, ...]:
+    """How many rows become one, per axis, where an op without a window makes them fewer."""
+    if node.op.name == "resample" and not node.attrs.grows and len(node.attrs.factor) == rank:
+        return tuple(node.attrs.factor)
+    return (node.attrs.block,) * rank if node.op.name == "space_to_depth" else ()
+
+
 def _grown(step: Fraction, before: Size, after: Size) -> Fraction:
     """The step where an op without a window makes an axis larger: upsampling."""
+    if isinstance(before, Affine) and isinstance(after, Affine) and not before.const and not after.const:
+        (name, small), *others = before.terms
+        ((again, large), *more) = after.terms
+        if name != again or others or more:
+            return step
+        before, after = small, large
     if isinstance(before, int) and isinstance(after, int) and before and after > before and after % before == 0:
         return step * before / after
     return step

@@ -6,6 +6,7 @@ import pytest
 
 from cnndsl import load, ops
 from cnndsl.graph.graph import Graph
+from cnndsl.graph.sizes import Affine
 from cnndsl.view.receptive import receptive_fields, seen
 from cnndsl.view.summary import Row, graph_summary, peak, summary
 from cnndsl.view.summary import rows as rows_of
@@ -28,6 +29,22 @@ def test_receptive_fields_of_lenet() -> None:
     assert [r.receptive_field for r in rows(lenet_like())] == [
         (5, 5), (5, 5), (6, 6), (14, 14), (14, 14), (16, 16), (28, 28), (28, 28), (28, 28),
     ]  # fmt: skip
+
+
+def test_resampling_changes_the_step() -> None:
+    g = Graph("g")
+    h = Affine.symbol("H/2") * 2
+    x = g.input("image", (h, 12, 3)).conv(4, (3, 3), stride=2, pad="same").upsample(2, "bilinear").conv(4, (3, 3), pad="same")
+    y = g.input("other", (12, 12, 3)).downsample(2).space_to_depth(2).upsample(2).conv(4, (3, 3))
+    g.output(x)
+    found = {r.name: (r.seen.size, r.seen.step) for r in rows_of(g).values()}
+    assert found["conv"] == ((3, 3), (2, 2))
+    assert found["upsample"] == ((5, 5), (1, 1))
+    assert found["conv2"] == ((7, 7), (1, 1))
+    assert found["downsample"] == ((2, 2), (2, 2))
+    assert found["space_to_depth"] == ((4, 4), (4, 4))
+    assert found["conv3"] == ((8, 8), (2, 2))
+    assert y.type.space == (4, 4)
 
 
 def test_stride_and_dilation() -> None:
