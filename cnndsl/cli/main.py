@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from cnndsl.cli import catalogue, check, compile, doctor, evaluate, explain, export, failure, new, run, show, train
+from cnndsl.cli import catalogue, check, compile, doctor, evaluate, explain, export, failure, import_, new, run, show, train
 from cnndsl.version import __version__
 
 OVERVIEW = """\
@@ -47,6 +47,7 @@ app.command("run")(run.run)
 app.command("compile")(compile.compile)
 app.command("export")(export.export)
 app.command("new")(new.new)
+app.command("import")(import_.import_)
 app.command("models")(catalogue.models)
 app.command("explain")(explain.explain)
 app.command("doctor")(doctor.doctor)
