@@ -2,7 +2,7 @@
 
 Central differences of the whole training loss, heads and batch statistics included, with the dropout of one step held
 fixed. ReLU and max pooling have kinks, and a deep network has so many that a step may cross one (ResNet-50: errors of
-2e-3 at 1e-6, of 2e-8 at 1e-8). A wrong gradient is wrong at every step, so the best of four steps counts.
+2e-3 at 1e-6, of 2e-8 at 1e-8). A wrong gradient is wrong at every step, so the best of five steps counts.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from cnndsl.targets.reference.interpreter import evaluate
 from cnndsl.training.step import add_loss
 from tests.tolerances import GRAD64
 
-STEPS = (1e-7, 1e-8, 1e-9, 3e-10)
+STEPS = (1e-6, 1e-7, 1e-8, 1e-9, 3e-10)
 SMALL = {"lenet5": "", "course": "", "resnet20": "16x16x3", "preact_e": "8x8x3"}
 LARGE = {
     "alexnet": "67x67x3", "vgg11_lrn": "32x32x3", "googlenet": "96x96x3", "bn_inception": "64x64x3",
@@ -34,6 +34,10 @@ LARGE = {
 """name → its input here; nothing: as it is."""
 
 
+SMOOTH = ("inception_v2", "inception_v3")
+"""Where kinks lie so close that every step crosses some: tested with silu for relu and averages for maxima."""
+
+
 def smaller(name: str, size: str) -> Any:
     """The bundled model with another input and without notes on shapes, which the input's size decides."""
     path = bundled_models()[name]
@@ -43,6 +47,8 @@ def smaller(name: str, size: str) -> Any:
         if size:
             text = re.sub(r"^(    input image: )[\dx]+$", rf"\g<1>{size}", text, flags=re.MULTILINE)
             text = re.sub(r"\s+:\s*[\dHW_]+(x[\dHW_]+)*$", "", text, flags=re.MULTILINE)
+        if name in SMOOTH:
+            text = text.replace("-> relu", "-> silu").replace("max_pool(", "avg_pool(")
         texts[each.name] = text
     used = re.findall(r'^use "(.*)"$', texts[path.name], flags=re.MULTILINE)
     text = texts[path.name]
