@@ -21,6 +21,10 @@ INITS = ("he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "normal",
 CONSTANTS = {"zeros": 0.0, "ones": 1.0, "quarters": 0.25}
 _WEYL = (0x9E3779B97F4A7C15, 0xBB67AE8584CAA73B)
 _MASK = (1 << 64) - 1
+FEW = 64
+"""Words below which starting NumPy's generator takes longer than the words."""
+CHUNK = 1 << 20
+"""Pairs of words turned into normal numbers at a time, so that a large weight needs no large float64 arrays."""
 
 
 def stream_of(path: str) -> int:
@@ -54,9 +58,17 @@ def blocks(xp: Any, seed: int, step: int, stream: int, index: Any) -> Any:
 def words(xp: Any, seed: int, step: int, stream: int, start: int, count: int) -> Any:
     """Words start … start + count − 1 of a stream, as a flat uint64 array."""
     first, last = start // 4, -(-(start + count) // 4)
+    if xp is np and count > FEW:
+        return _fast_words(seed, step, stream, first, last)[start - 4 * first : start - 4 * first + count]
     counters = xp.arange(first, max(last, first), dtype="uint64")
     flat = blocks(xp, seed, step, stream, counters).reshape(-1)
     return flat[start - 4 * first : start - 4 * first + count]
+
+
+def _fast_words(seed: int, step: int, stream: int, first: int, last: int) -> NDArray[np.uint64]:
+    """Blocks first … last − 1 from NumPy's own generator, in C: 4 ns a word instead of 150."""
+    counter = (first + ((step & _MASK) << 64) + ((stream & _MASK) << 128) - 1) % (1 << 256)
+    return np.random.Philox(key=seed & _MASK, counter=counter).random_raw(4 * (last - first))
 
 
 def uniform(xp: Any, bits: Any) -> Any:
@@ -66,11 +78,15 @@ def uniform(xp: Any, bits: Any) -> Any:
 
 def normal(xp: Any, seed: int, step: int, stream: int, count: int) -> Any:
     """`count` standard normal float64 numbers by Box and Muller's transform of pairs of words."""
-    pairs = -(-count // 2)
-    u = uniform(xp, words(xp, seed, step, stream, 0, 2 * pairs)).reshape(pairs, 2)
+    return _normal_pairs(xp, seed, step, stream, 0, -(-count // 2))[:count]
+
+
+def _normal_pairs(xp: Any, seed: int, step: int, stream: int, first: int, count: int) -> Any:
+    """Twice `count` normal numbers, from the pairs of words first … first + count − 1."""
+    u = uniform(xp, words(xp, seed, step, stream, 2 * first, 2 * count)).reshape(count, 2)
     radius = xp.sqrt(-2.0 * xp.log(1.0 - u[:, 0]))
     angle = (2.0 * math.pi) * u[:, 1]
-    return xp.stack([radius * xp.cos(angle), radius * xp.sin(angle)], axis=1).reshape(-1)[:count]
+    return xp.stack([radius * xp.cos(angle), radius * xp.sin(angle)], axis=1).reshape(-1)
 
 
 def initial_array(name: str, sizes: tuple[int, ...], init: str, fan_in: int, seed: int) -> NDArray[np.float32]:
@@ -81,9 +97,15 @@ def initial_array(name: str, sizes: tuple[int, ...], init: str, fan_in: int, see
     if init in CONSTANTS:
         return np.full(sizes, CONSTANTS[init], np.float32)
     count, stream = math.prod(sizes), stream_of(name)
+    found = np.empty(count, np.float32)
     if init.endswith("_uniform"):
         side = math.sqrt(6.0 / fan_in)
-        drawn = (2.0 * uniform(np, words(np, seed, 0, stream, 0, count)) - 1.0) * side
+        for i in range(0, count, 2 * CHUNK):
+            part = found[i : i + 2 * CHUNK]
+            part[:] = (2.0 * uniform(np, words(np, seed, 0, stream, i, len(part))) - 1.0) * side
     else:
-        drawn = normal(np, seed, 0, stream, count) * (0.01 if init == "normal" else math.sqrt(2.0 / fan_in))
-    return drawn.astype(np.float32).reshape(sizes)
+        spread = 0.01 if init == "normal" else math.sqrt(2.0 / fan_in)
+        for i in range(0, count, 2 * CHUNK):
+            part = found[i : i + 2 * CHUNK]
+            part[:] = (_normal_pairs(np, seed, 0, stream, i // 2, -(-len(part) // 2)) * spread)[: len(part)]
+    return found.reshape(sizes)

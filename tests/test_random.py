@@ -7,6 +7,7 @@ import hashlib
 import numpy as np
 import pytest
 
+from cnndsl import random
 from cnndsl.ops.random_bits import RANDOM_BITS
 from cnndsl.random import blocks, initial_array, normal, stream_of, uniform, words
 
@@ -90,3 +91,19 @@ def test_every_initialisation_has_its_spread() -> None:
         assert w.dtype == np.float32
         if init.endswith("uniform"):
             assert np.abs(w).max() <= np.sqrt(6 / 144) * (1 + 1e-6)
+
+
+def test_many_words_come_from_numpy_and_few_from_our_own_lines() -> None:
+    """The same words, also where the counter's block 0 lies before NumPy's first and where seeds are as large as may be."""
+    for seed, step, stream in ((0, 0, 0), (7, 3, 2**63 + 11), (2**64 - 1, 2**63, 2**64 - 1)):
+        many = random.words(np, seed, step, stream, 0, 6 * random.FEW)
+        few = [random.words(np, seed, step, stream, k * random.FEW, random.FEW) for k in range(6)]
+        assert np.array_equal(many, np.concatenate(few))
+        assert np.array_equal(random.words(np, seed, step, stream, 5, 3 * random.FEW), many[5 : 5 + 3 * random.FEW])
+
+
+def test_a_large_weight_is_made_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = {init: random.initial_array("w", (41, 25), init, 9, 3) for init in random.INITS}
+    monkeypatch.setattr(random, "CHUNK", 100)
+    for init, x in whole.items():
+        assert np.array_equal(random.initial_array("w", (41, 25), init, 9, 3), x)
