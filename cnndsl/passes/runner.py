@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from cnndsl.errors import error
 from cnndsl.graph.graph import Graph
 from cnndsl.passes.context import Context
 
@@ -15,9 +17,16 @@ Pass = Callable[[Graph, Context], Graph]
 
 
 def run_passes(graph: Graph, pipeline: Sequence[Pass], ctx: Context, dump: Path | None = None) -> Graph:
-    """The graph after all passes of `pipeline` but those in `ctx.options.without`. Raises E601 if one breaks it."""
+    """The graph after all passes of `pipeline` but those in `ctx.options.without`. Raises E601 if one breaks it,
+    E606 for a pass to be left out that is not there.
+    """
     from cnndsl.graph.verify import verify
 
+    known = [step.__name__ for step in pipeline]
+    for name in sorted(ctx.options.without - set(known)):
+        near = difflib.get_close_matches(name, known, 1)
+        help = f"did you mean {near[0]}?" if near else f"there are {', '.join(dict.fromkeys(known))}"
+        raise error("E606", f"there is no pass {name} to leave out", help=help)
     specialised = ctx.options.training  # a training step is built on integer sizes
     for number, step in enumerate(pipeline, 1):
         name = step.__name__

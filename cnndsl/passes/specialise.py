@@ -51,6 +51,10 @@ def _bound_input(out: Graph, node: Node, values: Mapping[str, int], free: frozen
 def _quotients(graph: Graph, values: dict[str, int]) -> dict[str, int]:
     """`values` with `H/32` wherever an input's `where H % 32 == 0` makes that the symbol. Raises E604 where H does not fit."""
     found = dict(values)
+    symbols = {s for x in graph.inputs.values() for n in x.type.shape if isinstance(n, Affine) for s, _ in n.terms}
+    unknown = sorted(set(values) - symbols - {s.partition("/")[0] for s in symbols} - {s for s, _ in BATCH.terms})
+    if unknown:
+        raise error("E604", f"{graph.name} has no size named {unknown[0]}", help="sizes are bound by the symbols of the inputs")
     for value in graph.inputs.values():
         symbols = {name for s in value.type.shape if isinstance(s, Affine) for name, _ in s.terms}
         for symbol in sorted(symbols - set(found)):

@@ -30,6 +30,12 @@ def training(graph: Graph, ctx: Context) -> Graph:
 
     updates: dict[str, Value] = {}
     clock: list[Value] = []
+    met: dict[str, int] = {}
+
+    def stream(node: Node) -> int:
+        """Of the node's path; a shared step met again has the same path and draws from a stream of its own."""
+        met[node.path] = met.get(node.path, 0) + 1
+        return stream_of(node.path if met[node.path] == 1 else f"{node.path}#{met[node.path]}")
 
     def seed_and_step(out: Graph) -> list[Value]:
         if not clock:
@@ -46,14 +52,14 @@ def training(graph: Graph, ctx: Context) -> Graph:
                 return operands
             x = operands[0]
             sizes = DROPS[node.op.name](x.type.shape)
-            bits = out.random_bits(*clock, stream=stream_of(node.path), sizes=sizes, origin=node.origin)
+            bits = out.random_bits(*clock, stream=stream(node), sizes=sizes, origin=node.origin)
             factor = 1.0 / (1.0 - rate)
             dropped = out.pointwise(
                 lambda e, v, b: e.select(e.uniform(b) >= rate, v * factor, 0.0), x, bits, origin=node.origin
             )
             return (dropped,)
         if node.op.name == "noise":
-            return (noisy(out, node, operands[0], clock),)
+            return (noisy(out, node, operands[0], clock, stream(node)),)
         if node.op.name == "batch_norm":
             x, gamma, beta, mean, variance = operands
             new = out.moments(x, origin=node.origin)
@@ -73,16 +79,13 @@ def training(graph: Graph, ctx: Context) -> Graph:
     return out
 
 
-def noisy(out: Graph, node: Node, x: Value, clock: Sequence[Value]) -> Value:
-    """x + amount · z, z normal by Box and Muller's transform of two streams of words."""
-    from cnndsl.random import stream_of
-
+def noisy(out: Graph, node: Node, x: Value, clock: Sequence[Value], stream: int) -> Value:
+    """x + amount · z, z normal by Box and Muller's transform of two streams of words, `stream` and the next."""
     amount = float(node.attrs.amount)
     if amount == 0:
         return x
     first, second = (
-        out.random_bits(*clock, stream=stream_of(node.path + end), sizes=x.type.shape, origin=node.origin)
-        for end in ("", ".angle")
+        out.random_bits(*clock, stream=(stream + k) % 2**64, sizes=x.type.shape, origin=node.origin) for k in (0, 1)
     )
 
     def rule(e: Any, v: Any, p: Any, q: Any) -> Any:

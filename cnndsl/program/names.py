@@ -11,18 +11,24 @@ import keyword
 import re
 
 LONGEST = 60
+RESERVED = frozenset(
+    ("a", "at", "bind", "block", "given", "hi", "i", "j", "lo", "net", "np", "out", "p", "part", "results", "s", "scratch",
+     "self", "start", "stop", "worker", "y")
+)  # fmt: skip
+NUMBERED = re.compile(r"[xyt]\d+(_tile)?|(row|number|mask)\d*")
+"""What printed functions call their own parameters and variables: no buffer may take such a name."""
 
 
 class Names:
     """Gives each wish a name nobody has yet."""
 
     def __init__(self, taken: frozenset[str] = frozenset()) -> None:
-        self.taken = set(taken)
+        self.taken = {*taken, *RESERVED}
         self.counts: dict[str, int] = {}
 
     def fresh(self, wish: str) -> str:
         base = re.sub(r"[^a-z0-9]+", "_", wish.lower()).strip("_")[-LONGEST:].lstrip("_0123456789") or "value"
-        if keyword.iskeyword(base) or keyword.issoftkeyword(base) or hasattr(builtins, base):
+        if keyword.iskeyword(base) or keyword.issoftkeyword(base) or hasattr(builtins, base) or NUMBERED.fullmatch(base):
             base += "_"
         name = base
         while name in self.taken:

@@ -127,7 +127,7 @@ def compile_step_graph(
     check_device(target)
     program, source, log = lower(graph, target=target, options=options, dump=dump)
     log.graphs.clear()
-    return StepExecutable(load_source(source, program.name), program, source, log, threads).load(weights)
+    return StepExecutable(load_source(source, program.name), program, source, log, graph.state, threads).load(weights)
 
 
 def check_device(target: str) -> None:

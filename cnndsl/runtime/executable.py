@@ -65,6 +65,9 @@ class Executable:
         names = list(self.program.inputs)
         given = dict(zip(names, images, strict=False)) | dict(named)
         unknown = [n for n in named if n not in names]
+        twice = [n for n in named if n in names[: len(images)]]
+        if twice:
+            raise error("E721", f"the input {twice[0]} is given twice, by its place and by its name")
         if len(images) > len(names) or unknown or len(given) < len(names):
             what = f"unknown input {unknown[0]}" if unknown else f"{len(given)} given"
             raise error("E721", f"{self.program.name} takes {', '.join(names)}: {what}")
@@ -103,13 +106,19 @@ class Executable:
 
 
 class StepExecutable:
-    """A compiled training step on live state. One call at a time: the caller holds the lock."""
+    """A compiled training step on live state. One call at a time: the caller holds the lock.
 
-    def __init__(self, module: types.ModuleType, program: Program, source: str, log: Any, threads: int | None) -> None:
+    spare: the state of the model that no gradient needs (a head that the loss leaves out): given, and left as it is.
+    """
+
+    def __init__(
+        self, module: types.ModuleType, program: Program, source: str, log: Any, spare: Mapping[str, State], threads: int | None
+    ) -> None:
         self.module = module
         self.program = program
         self.source = source
         self.log = log
+        self.spare = spare
         self.network = module.Network(threads)
 
     @property
@@ -123,7 +132,7 @@ class StepExecutable:
 
     def load(self, weights: Mapping[str, Any] | str | os.PathLike[str]) -> StepExecutable:
         """Take parameters and buffers, and whatever slots and counters are given with them (a checkpoint)."""
-        self.network.load(fitting(self.graph, weights))
+        self.network.load(fitting(self.graph, weights, self.spare))
         return self
 
     def __call__(self, **inputs: Any) -> dict[str, Array]:

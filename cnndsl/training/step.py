@@ -9,7 +9,7 @@ statistics' too, so that a NaN is found before it has spoilt anything.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,12 +42,16 @@ class Step:
     """A compiled training step. `step(images, labels)` does one update and returns the loss before it.
 
     rate: of the next call; seed: of dropout and noise. `state` is the live memory (parameters, statistics, slots,
-    counter); `weights` a copy of what a weight file holds.
+    counter); `weights` a copy of what a weight file holds. idle: weights that no gradient reaches, such as those of a
+    head that the loss leaves out; they stay as they were given.
     """
 
-    def __init__(self, graph: Graph, executable: Any, rate: float, seed: int, scores: str) -> None:
+    def __init__(
+        self, graph: Graph, executable: Any, rate: float, seed: int, scores: str, idle: Mapping[str, Array] | None = None
+    ) -> None:
         self.graph = graph
         self.executable = executable
+        self.idle = dict(idle or {})
         self.rate = rate
         self.seed = seed
         self.scores = scores
@@ -61,8 +65,9 @@ class Step:
 
     @property
     def weights(self) -> dict[str, Array]:
+        live = self.state
         kept = (n for n, s in self.graph.state.items() if s.kind in ("parameter", "buffer"))
-        return {name: np.array(self.state[name]) for name in kept}
+        return {name: np.array(live[name] if name in live else self.idle[name]) for name in kept}
 
     def save(self, path: str | Path) -> None:
         """Write `weights` as safetensors."""
@@ -70,30 +75,40 @@ class Step:
 
         write_weights(path, self.weights)
 
-    def __call__(self, images: Array, labels: Array) -> float:
-        """One update on a batch: images (batch, H, W, C) float32, labels (batch,) int32. Raises E705, E706."""
-        return self.run(np.asarray(images), np.asarray(labels), self.rate)[0]
+    def __call__(self, images: Array | Mapping[str, Array], labels: Array | None = None) -> float:
+        """One update on a batch: images (batch, H, W, C) float32, labels (batch,) int32. Raises E705, E706.
 
-    def run(self, images: Array, labels: Array, rate: float) -> tuple[float, Array | None]:
+        Where the step takes more than that (several inputs, a mask), `images` is a mapping from names to arrays.
+        """
+        return self.run(images, labels, self.rate)[0]
+
+    def run(self, images: Array | Mapping[str, Array], labels: Array | None, rate: float) -> tuple[float, Array | None]:
         """One update; the loss, and the scores of the batch where the step gives them."""
         with self._lock:
             outputs = self.executable(**self.given(images, labels, rate))
             self.rate = rate
         return float(outputs["loss"]), outputs[self.scores] if self.scores else None
 
-    def given(self, images: Array, labels: Array, rate: float) -> dict[str, Array]:
-        """The inputs of the graph by name. Raises E705, E706 where they do not fit."""
+    def given(self, images: Array | Mapping[str, Array], labels: Array | None, rate: float) -> dict[str, Array]:
+        """The inputs of the graph by name. Raises E705, E706 where they do not fit, or one is missing or unknown."""
         found: dict[str, Array] = {}
+        wanted = [name for name in self.graph.inputs if name not in ("rate", "seed")]
+        by_name: dict[str, Any] = dict(images) if isinstance(images, Mapping) else {}
+        if labels is not None:
+            by_name |= {name: labels for name in ("label", "target") if name in wanted}
+        if not isinstance(images, Mapping):
+            rest = [name for name in wanted if name not in by_name]
+            if len(rest) != 1:
+                message = f"this step takes {', '.join(wanted)}: which of them the images are is not known"
+                raise error("E706", message, help=f"give a mapping: {{{', '.join(f'{n!r}: …' for n in wanted)}}}")
+            by_name[rest[0]] = images
+        odd = [*(n for n in wanted if n not in by_name), *(n for n in by_name if n not in wanted)]
+        if odd:
+            what = "is missing" if odd[0] in wanted else "is no input of this step"
+            raise error("E705" if odd[0] == "label" else "E706", f"{odd[0]} {what}; it takes {', '.join(wanted)}")
         for name, value in self.graph.inputs.items():
-            if name == "rate":
-                given: Any = np.float32(rate)
-            elif name == "seed":
-                given = np.uint64(self.seed)
-            elif name in ("label", "target"):
-                given = labels
-            else:
-                given = images
-            array = np.asarray(given)
+            plain = {"rate": np.float32(rate), "seed": np.uint64(self.seed)}
+            array = np.asarray(plain[name] if name in plain else by_name[name])
             code = "E705" if name == "label" else "E706"
             if array.shape != value.type.sizes:
                 raise error(code, f"{name}: expected an array of shape {value.type.sizes}, not {array.shape}")
@@ -123,14 +138,17 @@ def compile_step(
     model's recipe says it, as it says the optimizer. outputs: at most one named value to return beside the loss.
     """
     from cnndsl.runtime.compile import compile_step_graph
+    from cnndsl.runtime.safetensors import read_weights
 
     recipe = None if isinstance(net, Graph) else net.train
     terms = _terms(loss) if loss is not None else recipe.loss if recipe is not None else ()
     optimizer = optimizer if optimizer is not None else recipe.optimizer if recipe is not None else Sgd(rate=0.01)
     graph = build_step(net, terms, optimizer, batch, outputs)
     given = net.initial_weights(seed) if weights is None else weights
+    given = given if isinstance(given, Mapping) else read_weights(given)
     executable = compile_step_graph(graph, given, target=target, batch=batch, threads=threads)
-    return Step(graph, executable, float(optimizer.rate), seed, outputs[0] if outputs else "")
+    idle = {n: np.asarray(given[n]) for n in graph.state if n in given and n not in executable.state}
+    return Step(graph, executable, float(optimizer.rate), seed, outputs[0] if outputs else "", idle)
 
 
 def _terms(loss: str | Sequence[LossTerm]) -> Sequence[LossTerm]:
@@ -158,6 +176,10 @@ def build_step(
     from cnndsl.passes.training import training
 
     graph = net if isinstance(net, Graph) else net.graph
+    for name in ("rate", "seed"):
+        if name in graph.inputs:
+            message = f"the model's input {name} has the name of an input of every training step"
+            raise error("E423", message, graph.inputs[name].node.origin.span, help="give it another name")
     options = Options(batch=batch, training=True, heads=any(_names_head(graph, term) for term in loss))
     ctx = Context(None, options, Log())
     graph = training(specialise(graph, ctx), ctx)

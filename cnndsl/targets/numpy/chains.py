@@ -158,7 +158,12 @@ def _views(chain: Chain, takes: Sequence[int], kinds: Sequence[str], matrix: boo
         return []
     full = [chain.operands[i].name for i in takes if kinds[i] == "tile" and chain.same[i] < 0]
     full += [] if chain.returns else [o.name for o in chain.outputs]
-    return [f"    {name} = {name}.reshape(-1, {width})" for name in full]
+    # One number of more axes than a tile would stretch the tile to as many.
+    single = [chain.operands[i] for i in takes if kinds[i] == "scalar" and chain.same[i] < 0]
+    return [
+        *(f"    {name} = {name}.reshape(-1, {width})" for name in full),
+        *(f"    {o.name} = {o.name}.reshape(())" for o in single if o.type.rank > 2),
+    ]
 
 
 def _scratch(chain: Chain, found: Statements, tile: tuple[int, ...], outs: Sequence[str]) -> list[str]:

@@ -107,18 +107,27 @@ class Crew:
         self.busy = threading.Lock()
         self.wake = [threading.Semaphore(0) for _ in range(size)]
         self.done = threading.Semaphore(0)
-        self.tasks: list[Callable[[int], None]] = []  # the one in hand; empty: go home
+        self.jobs: list[tuple[int, Callable[[int], None], int]] = []  # the one in hand: its number, the task, the shares
+        self.finished: list[int] = []
         self.failed: list[BaseException] = []
-        self.started = False
+        self.closed: list[bool] = []
+        self.number = 0
+        self.shares = 0
+        self.process = 0  # where the threads are; a forked process has none
 
     def start(self) -> None:
+        """New threads, and new lists for them: after a fork the old ones belong to the parent's."""
+        self.process, self.number, self.shares = os.getpid(), 0, 0
+        self.wake = [threading.Semaphore(0) for _ in range(self.size)]
+        self.done = threading.Semaphore(0)
+        self.jobs, self.finished, self.failed, self.closed = [], [], [], []
         for worker in range(1, self.size):
-            shared = (worker, self.wake[worker], self.done, self.tasks, self.failed)
+            shared = (worker, self.wake[worker], self.done, self.jobs, self.finished, self.failed, self.closed)
             threading.Thread(target=work, args=shared, daemon=True, name=f"{NAME}-{worker}").start()
-        self.started = True
 
     def __del__(self) -> None:
-        for wake in self.wake[1:] if self.started else ():
+        self.closed.append(True)
+        for wake in self.wake[1:]:
             wake.release()
 
     def run(self, task: Callable[[int], None], shares: int) -> None:
@@ -128,38 +137,71 @@ class Crew:
                 task(share)
             return
         try:
-            if not self.started:
+            if self.process != os.getpid():
                 self.start()
-            self.tasks.append(task)
-            for worker in range(1, shares):
-                self.wake[worker].release()
+            self.settle()
+            self.number += 1
+            self.jobs[:] = [(self.number, task, shares)]
+            self.shares = shares
             try:
+                self.call()
                 task(0)
             finally:
-                for _ in range(1, shares):
-                    self.done.acquire()
+                self.settle()
             if self.failed:
                 raise self.failed.pop()
         finally:
-            self.tasks.clear()
+            self.jobs.clear()
             self.failed.clear()
             self.busy.release()
 
+    def call(self) -> None:
+        for worker in range(1, self.shares):
+            self.wake[worker].release()
+
+    def settle(self) -> None:
+        """Wait for every share of the last job, through interruptions too: nothing may write after we return."""
+        interrupted: BaseException | None = None
+        while True:
+            try:
+                while len(self.finished) < self.shares - 1:
+                    self.done.acquire()
+                break
+            except KeyboardInterrupt as interrupt:
+                interrupted = interrupt
+                self.call()  # some may not have been called yet; to be called twice does nothing
+        self.shares = 0
+        self.finished.clear()
+        if interrupted is not None:
+            raise interrupted
+
 
 def work(
-    worker: int, wake: threading.Semaphore, done: threading.Semaphore, tasks: list[Any], failed: list[BaseException]
+    worker: int,
+    wake: threading.Semaphore,
+    done: threading.Semaphore,
+    jobs: list[Any],
+    finished: list[int],
+    failed: list[BaseException],
+    closed: list[bool],
 ) -> None:
-    """The life of one thread of a crew."""
+    """The life of one thread of a crew. It takes part in each job once, however often it is woken."""
+    last = 0
     with np.errstate(all="ignore"):
         while True:
             wake.acquire()
-            if not tasks:
+            if closed:
                 return
-            try:
-                tasks[0](worker)
-            except BaseException as problem:  # told to the caller, who raises it
-                failed.append(problem)
-            done.release()
+            for number, task, shares in tuple(jobs):
+                if number == last or worker >= shares:
+                    continue
+                last = number
+                try:
+                    task(worker)
+                except BaseException as problem:  # told to the caller, who raises it
+                    failed.append(problem)
+                finished.append(worker)
+                done.release()
 
 
 def chosen(weights: str | os.PathLike[str] | Mapping[str, Any]) -> dict[str, Array]:
@@ -238,11 +280,14 @@ class Network:
         """The outputs for any number of images: in chunks of BATCH, the last one filled up with zeros."""
         arrays = checked(given)
         count = next((len(x) for x, name in zip(arrays, INPUTS, strict=True) if name in BATCHED), BATCH)
-        many = isinstance(out, (tuple, list))
-        results: list[Any] = list(out) if many else [out] if out is not None else [None] * len(OUTPUTS)
-        for k, (name, (shape, dtype)) in enumerate(OUTPUTS.items()):
-            if results[k] is None:
-                results[k] = np.empty((count, *shape) if name in BATCHED else shape, dtype)
+        targets = list(out) if isinstance(out, (tuple, list)) else [out] * len(OUTPUTS)
+        results: list[Any] = []
+        for target, (name, (shape, dtype)) in zip(targets, OUTPUTS.items(), strict=True):
+            wanted = (count, *shape) if name in BATCHED else shape
+            if target is not None and (target.shape != wanted or target.dtype != dtype):
+                raise ValueError(f"out for {name} is {target.dtype} {target.shape}, expected {dtype} {wanted}")
+            direct = target is not None and target.flags.c_contiguous
+            results.append(target if direct else np.empty(wanted, dtype))
         with self.lock:
             a = self.spare.pop() if self.spare else Arena()
         for low in range(0, count, BATCH):
@@ -255,7 +300,11 @@ class Network:
                         y[low:high] = last[: high - low]
         with self.lock:
             self.spare.append(a)
-        return results[0] if len(results) == 1 else tuple(results)
+        for target, result in zip(targets, results, strict=True):
+            if target is not None and target is not result:
+                target[...] = result
+        given_back = [result if target is None else target for target, result in zip(targets, results, strict=True)]
+        return given_back[0] if len(results) == 1 else tuple(given_back)
 
     def step(self, *given: Any) -> Any:
         """One training step on BATCH images: the outputs; `state` is updated in place."""

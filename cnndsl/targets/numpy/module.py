@@ -172,9 +172,8 @@ def facts(program: Program, emitter: Emitter) -> str:
 
 
 def slices(batch: int, workers: int) -> list[tuple[int, int]]:
-    """Equal shares of the batch, the last ones perhaps smaller."""
-    share = -(-batch // workers)
-    return [(min(w * share, batch), min((w + 1) * share, batch)) for w in range(workers)]
+    """Shares of the batch that differ by one image at most; none is empty where there are as many images as workers."""
+    return [(w * batch // workers, (w + 1) * batch // workers) for w in range(workers)]
 
 
 def arena_text(program: Program, emitter: Emitter) -> str:

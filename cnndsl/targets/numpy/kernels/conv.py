@@ -29,11 +29,9 @@ def blocks(count: int, height: int, images: int, rows: int, worker: int, workers
     images, so that its outputs lie together in memory.
     """
     if count >= workers:
-        share = -(-count // workers)
-        first, last, low, high = min(worker * share, count), min((worker + 1) * share, count), 0, height
+        first, last, low, high = worker * count // workers, (worker + 1) * count // workers, 0, height
     else:
-        share = -(-height // workers)
-        first, last, low, high = 0, count, min(worker * share, height), min((worker + 1) * share, height)
+        first, last, low, high = 0, count, worker * height // workers, (worker + 1) * height // workers
     images = images if low == 0 and high == height and rows >= height else 1
     for n in range(first, last, images):
         for i in range(low, high, rows):
@@ -156,6 +154,9 @@ def conv2d_weight_grad(
     f //= groups
     reach = (together - 1) * stride[1] + kw
     images, rows = block
+    if not count:
+        out[...] = 0
+        return
     padded, columns, total, part = carve(
         scratch,
         (padded_shape(x.shape[2], c, kh, stride[0], pad, dilation[0], block), "f4"),
