@@ -11,12 +11,8 @@ import keyword
 import re
 
 LONGEST = 60
-RESERVED = frozenset(
-    ("a", "at", "bind", "block", "given", "hi", "i", "j", "lo", "net", "np", "out", "p", "part", "results", "s", "scratch",
-     "self", "start", "stop", "worker", "y")
-)  # fmt: skip
-NUMBERED = re.compile(r"[xyt]\d+(_tile)?|(row|number|mask)\d*")
-"""What printed functions call their own parameters and variables: no buffer may take such a name."""
+RESERVED = frozenset({"bind", "block", "results", "scratch", "self"})
+"""What an arena has besides buffers, which become its attributes."""
 
 
 class Names:
@@ -28,7 +24,7 @@ class Names:
 
     def fresh(self, wish: str) -> str:
         base = re.sub(r"[^a-z0-9]+", "_", wish.lower()).strip("_")[-LONGEST:].lstrip("_0123456789") or "value"
-        if keyword.iskeyword(base) or keyword.issoftkeyword(base) or hasattr(builtins, base) or NUMBERED.fullmatch(base):
+        if keyword.iskeyword(base) or keyword.issoftkeyword(base) or hasattr(builtins, base):
             base += "_"
         name = base
         while name in self.taken:

@@ -129,7 +129,7 @@ class _Planner:
     def _output(self, name: str, value: Value, own: bool = False) -> Buffer:
         buffer = self.buffers.get(self.roots[value])
         if own or buffer is None or buffer.space != "output" or buffer.slot != name:
-            return Buffer(f"{name}_out" if name.isidentifier() else "out", value.type, "output", name)
+            return Buffer(self.names.fresh(f"{name}_out"), value.type, "output", name)
         return buffer
 
     def _place_prepared(self, steps: list[Step], prepared: set[Node]) -> int:

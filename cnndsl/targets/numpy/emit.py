@@ -27,7 +27,7 @@ from cnndsl.targets.numpy.module import module_text
 from cnndsl.targets.numpy.sources import Copied
 
 LOCALS = re.compile(
-    r"(x|y|t|row|number|bound|part|prepare)\d*(_tile)?|a|at|hi|i|j|lo|net|np|p|s|scratch|start|stop|worker|zero"
+    r"(x|y|t|row|number|bound|part|prepare)\d*(_tile)?|a|at|hi|i|j|lo|net|np|out|p|s|scratch|start|stop|worker|zero"
 )
 KERNELS = (conv, dense, loss, memory, pointwise, pool, random, reduce, shape)
 TAKEN = frozenset(dir(builtins)).union(dir(frame), *map(dir, KERNELS))
