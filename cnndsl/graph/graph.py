@@ -83,7 +83,7 @@ class Node:
 class State:
     """An array that outlives a run: a parameter, a buffer, an optimiser's slot, or the step counter.
 
-    init: as in `WeightSpec`; `shared` marks a weight used by several layers (folding must leave it alone).
+    init, fan_in, decay: as in `WeightSpec`.
     """
 
     name: str

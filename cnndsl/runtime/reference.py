@@ -23,7 +23,7 @@ class ReferenceExecutable:
         self.weights: dict[str, Any] = {}
 
     def load(self, weights: Mapping[str, Any] | str | os.PathLike[str]) -> ReferenceExecutable:
-        self.weights = fitting(self.graph, weights) if not isinstance(weights, Mapping) else dict(weights)
+        self.weights = fitting(self.graph, weights)
         return self
 
     def __call__(self, *images: Any, **named: Any) -> Any:

@@ -21,7 +21,7 @@ from cnndsl.errors import error
 from cnndsl.graph.graph import INPUT, Graph, Origin, State, Value
 from cnndsl.graph.op import REGISTRY
 from cnndsl.graph.types import TensorType
-from cnndsl.language.losses import SQUASHED, computed, names_of
+from cnndsl.language.losses import SQUASHED, computed
 from cnndsl.language.recipe import Sgd
 from cnndsl.language.vocabulary import LABEL_LOSSES as LOGIT_LOSSES
 from cnndsl.training.optimizers import add_updates
@@ -180,7 +180,7 @@ def build_step(
         if name in graph.inputs:
             message = f"the model's input {name} has the name of an input of every training step"
             raise error("E423", message, graph.inputs[name].node.origin.span, help="give it another name")
-    options = Options(batch=batch, training=True, heads=any(_names_head(graph, term) for term in loss))
+    options = Options(batch=batch, training=True)
     ctx = Context(None, options, Log())
     graph = training(specialise(graph, ctx), ctx)
 
@@ -194,10 +194,6 @@ def build_step(
     gate(graph, total)
     graph.outputs = {"loss": total, **wanted}
     return graph
-
-
-def _names_head(graph: Graph, term: LossTerm) -> bool:
-    return any(name in graph.heads for name in names_of(term.call))
 
 
 def add_loss(graph: Graph, terms: Sequence[LossTerm]) -> Value:

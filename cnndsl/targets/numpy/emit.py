@@ -192,7 +192,7 @@ class Emitter:
             self.copied.add(function)
         lines = lowering.lines(call)
         if shared:
-            lines = ["def share(worker):", f"    {lines[0]}", f"net.crew.run(share, {self.program.workers})"]
+            lines = ["def share(worker):", *(f"    {x}" for x in lines), f"net.crew.run(share, {self.program.workers})"]
         return lines
 
     def _finish(self, k: Kernel, parts: Parts, ins: list[str], outs: list[str], scratch: str) -> tuple[list[str], str, int]:

@@ -58,7 +58,8 @@ def is_shared(node: Node, workers: int) -> bool:
     """Whether the workers share one call of this node's kernel, where the batch is not cut."""
     lowering = LOWERINGS[node.op.name]
     choice = lowering.choose(node, workers)
-    return lowering.shares and workers > 1 and choice is not None and choice.seconds > SHARED_SECONDS
+    divides = choice is not None and choice.algorithm != "depthwise"  # which has no shares
+    return lowering.shares and workers > 1 and choice is not None and divides and choice.seconds > SHARED_SECONDS
 
 
 def keys(**given: Any) -> str:
