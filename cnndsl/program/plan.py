@@ -38,6 +38,7 @@ class _Planner:
         self.roots = _roots(graph)
         self.choices: dict[Node, Choice] = {}
         self.buffers: dict[Value, Buffer] = {}  # by root
+        self.results: dict[str, Buffer] = {}  # the buffer of each output, made once: its name is what the file writes
         self.copies: list[Copy] = []
         self.partials: dict[str, Value] = {}  # name of a partial buffer → the value whose parts it holds
 
@@ -68,7 +69,7 @@ class _Planner:
             workers=self.asked,
             training=self.training,
             inputs={k: self.buffers[v] for k, v in self.graph.inputs.items()},
-            outputs={k: self._output(k, v) for k, v in self.graph.outputs.items()},
+            outputs=dict(self.results),
             state={k: self.buffers[v] for k, v in self.graph.state_values.items()},
             prepare=Procedure("prepare", tuple(self._region(s, w, ()) for s, w in before)),
             run=Procedure("run", tuple(self._region(s, w, j) for (s, w), j in zip(after, joins, strict=True))),
@@ -122,15 +123,11 @@ class _Planner:
         for name, value in self.graph.outputs.items():
             root = self.roots[value]
             if root in self.buffers:  # an input, a state, or the same value under a second name
-                self.copies.append(Copy(self._view(value), self._output(name, value, own=True)))
+                self.results[name] = Buffer(self.names.fresh(f"{name}_out"), value.type, "output", name)
+                self.copies.append(Copy(self._view(value), self.results[name]))
             else:
                 self.buffers[root] = Buffer(self.names.fresh(name), root.type, "output", name)
-
-    def _output(self, name: str, value: Value, own: bool = False) -> Buffer:
-        buffer = self.buffers.get(self.roots[value])
-        if own or buffer is None or buffer.space != "output" or buffer.slot != name:
-            return Buffer(self.names.fresh(f"{name}_out"), value.type, "output", name)
-        return buffer
+                self.results[name] = self.buffers[root]
 
     def _place_prepared(self, steps: list[Step], prepared: set[Node]) -> int:
         """Prepared values that a run reads stay; the others share bytes while `prepare` runs."""

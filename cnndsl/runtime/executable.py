@@ -36,6 +36,8 @@ class Executable:
         self.spare = spare
         self.network = module.Network(threads)
         self.loaded = False
+        if not program.graph.state:
+            self.load({})  # nothing to wait for
 
     @property
     def graph(self) -> Graph:

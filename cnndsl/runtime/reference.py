@@ -22,6 +22,10 @@ class ReferenceExecutable:
         self.dtype = dtype
         self.weights: dict[str, Any] = {}
 
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        return tuple(self.graph.outputs)
+
     def load(self, weights: Mapping[str, Any] | str | os.PathLike[str]) -> ReferenceExecutable:
         self.weights = fitting(self.graph, weights)
         return self

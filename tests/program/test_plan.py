@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+import cnndsl
 from cnndsl.errors import CnnError
 from cnndsl.graph.graph import Graph, State
 from cnndsl.graph.types import TensorType
@@ -102,6 +104,28 @@ def test_a_state_that_is_an_update_of_another_is_read_before_it_changes() -> Non
     g.output(a, "before")
     program = plan(g, Paper(), 1, 1, training=True)
     assert check(program) == []
+
+
+@pytest.mark.parametrize("target", ["numpy", "reference"])
+def test_outputs_that_are_inputs_states_or_each_other(target: str) -> None:
+    """Each gets an array of its own, under one name; the caller may write into one without changing another."""
+    g = Graph("same")
+    x = g.input("image", (4, 4, 2))
+    g.output(x)
+    g.output(x, "again")
+    g.output(x.flatten(), "flat")
+    y = x.relu()
+    g.output(y, "positive")
+    g.output(y, "positive_out")
+    g.output(y.flatten(), "flat_positive")
+    image = np.linspace(-1, 1, 3 * 32, dtype=np.float32).reshape(3, 4, 4, 2)
+    run = cnndsl.compile(g, target=target, batch=3)
+    got = dict(zip(run.output_names, run(image), strict=True))
+    for name, expected in {"output": image, "again": image, "positive": np.maximum(image, 0)}.items():
+        np.testing.assert_array_equal(got[name], expected)
+    np.testing.assert_array_equal(got["flat"], image.reshape(3, -1))
+    np.testing.assert_array_equal(got["positive_out"], got["positive"])
+    np.testing.assert_array_equal(got["flat_positive"], got["positive"].reshape(3, -1))
 
 
 def test_states_that_change_places_are_refused() -> None:
