@@ -1,0 +1,32 @@
+"""Which kernel runs an op, with which numbers, and the call as text. One entry an op, one file a family.
+
+A lowering has two functions: `choose(node, workers)` → `Choice` or None (no kernel for these attributes), and
+`lines(call)` → statements. What an entry does not cover runs through the op's reference.
+"""
+
+from __future__ import annotations
+
+from cnndsl.graph.graph import Node
+from cnndsl.targets.numpy.lower import conv, moves, pool, products, sums
+from cnndsl.targets.numpy.lower.call import Call, Lowering, resolved
+from cnndsl.targets.numpy.lower.sums import row_shape, sums_rows
+
+__all__ = ["LOWERINGS", "Call", "Lowering", "is_shared", "resolved", "row_shape", "sums_rows"]
+
+SHARED_SECONDS = 100e-6  # below this, waking a second worker costs more than it saves
+
+LOWERINGS: dict[str, Lowering] = {
+    **conv.LOWERINGS,
+    **products.LOWERINGS,
+    **pool.LOWERINGS,
+    **sums.LOWERINGS,
+    **moves.LOWERINGS,
+}
+
+
+def is_shared(node: Node, workers: int) -> bool:
+    """Whether the workers share one call of this node's kernel, where the batch is not cut."""
+    lowering = LOWERINGS[node.op.name]
+    choice = lowering.choose(node, workers)
+    divides = choice is not None and choice.algorithm != "depthwise"  # which has no shares
+    return lowering.shares and workers > 1 and choice is not None and divides and choice.seconds > SHARED_SECONDS

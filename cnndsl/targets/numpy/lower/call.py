@@ -1,0 +1,51 @@
+"""What a lowering is, and the call of a kernel that it prints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cnndsl.graph.graph import Node
+from cnndsl.graph.target import Choice
+
+
+@dataclass(frozen=True)
+class Call:
+    """One kernel to print: operand and result texts, the choice's numbers, and text for scratch, finish and share."""
+
+    node: Node
+    attrs: Any
+    xs: Sequence[str]
+    ys: Sequence[str]
+    numbers: Mapping[str, Any]
+    scratch: str = "scratch"
+    finish: str = ""
+    share: str = ""
+    lo: str = ""
+
+
+@dataclass(frozen=True)
+class Lowering:
+    """finishes: whether an epilogue runs block by block inside. shares: whether workers can share one call."""
+
+    choose: Callable[[Node, int], Choice | None]
+    lines: Callable[[Call], list[str]]
+    kernels: Callable[[Call], tuple[Callable[..., Any], ...]]
+    finishes: bool = False
+    shares: bool = False
+
+
+def resolved(node: Node) -> Any:
+    """The node's attributes with sizes made explicit."""
+    resolve = node.op.resolve
+    return resolve(node.attrs, *(x.type for x in node.operands)) if resolve else node.attrs
+
+
+def plain(function: Callable[..., Any], lines: Callable[[Call], list[str]], choose: Any = None, **flags: bool) -> Lowering:
+    return Lowering(choose or (lambda node, workers: Choice(node.op.name)), lines, lambda call: (function,), **flags)
+
+
+def keys(**given: Any) -> str:
+    """`, stride=(1, 1), …` without what is None or empty text."""
+    return "".join(f", {k}={v if isinstance(v, str) else repr(v)}" for k, v in given.items() if v is not None and v != "")

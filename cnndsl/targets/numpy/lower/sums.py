@@ -1,0 +1,68 @@
+"""Sums, moments, softmax and losses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cnndsl.graph.graph import Node
+from cnndsl.graph.target import Choice
+from cnndsl.targets.numpy import cost
+from cnndsl.targets.numpy.kernels import loss, reduce
+from cnndsl.targets.numpy.lower.call import Call, Lowering, keys, plain
+
+
+def sums_rows(node: Node) -> bool:
+    """Whether a reduce_sum keeps exactly the last axis."""
+    rank = node.operands[0].type.rank
+    return rank > 1 and tuple(sorted(node.attrs.axes)) == tuple(range(rank - 1))
+
+
+def row_shape(x: Sequence[int]) -> tuple[int, int]:
+    """(wide, rows) of the tiles in which an array (N, …, C) is summed."""
+    unit = 1
+    for n in x[1:-1]:
+        unit *= n
+    wide = cost.wide(x[-1], unit)
+    return wide, max(1, cost.TILE // (wide * x[-1]))
+
+
+def sum_lines(call: Call) -> list[str]:
+    if not sums_rows(call.node):
+        return [f"sum_axes({call.xs[0]}, {call.ys[0]}, axes={tuple(call.attrs.axes)!r})"]
+    wide, rows = row_shape(call.node.operands[0].type.sizes)
+    return [f"sum_rows({call.xs[0]}, {call.ys[0]}, wide={wide}, rows={rows})"]
+
+
+def loss_keys(call: Call) -> str:
+    return keys(label_smoothing=call.attrs.label_smoothing, count=call.attrs.count)
+
+
+def choose_moments(node: Node, workers: int) -> Choice:
+    wide, rows = row_shape(node.operands[0].type.sizes)
+    return Choice(
+        "shifted", (("wide", wide), ("rows", rows)), cost.aligned(((rows, wide * node.operands[0].type.sizes[-1]), 4))
+    )
+
+
+def moments_lines(call: Call) -> list[str]:
+    rest = keys(**call.numbers, scratch="a.scratch", crew="net.crew")
+    return [f"moments({call.xs[0]}, {', '.join(call.ys)}{rest})"]
+
+
+LOWERINGS = {
+    "reduce_sum": Lowering(
+        lambda node, workers: Choice("tiles" if sums_rows(node) else "plain"),
+        sum_lines,
+        lambda call: (reduce.sum_rows if sums_rows(call.node) else reduce.sum_axes,),
+    ),
+    "moments": plain(reduce.moments, moments_lines, choose_moments),
+    "softmax": plain(loss.softmax, lambda c: [f"softmax({c.xs[0]}, {c.ys[0]})"]),
+    "log_softmax": plain(loss.log_softmax, lambda c: [f"log_softmax({c.xs[0]}, {c.ys[0]})"]),
+    "cross_entropy": plain(loss.cross_entropy, lambda c: [f"cross_entropy({', '.join([*c.xs, *c.ys])}{loss_keys(c)})"]),
+    "cross_entropy_grad": plain(
+        loss.cross_entropy_grad, lambda c: [f"cross_entropy_grad({', '.join([*c.xs, *c.ys])}{loss_keys(c)})"]
+    ),
+    "mse": plain(
+        loss.mse, lambda c: [f"mse({', '.join([*c.xs, *['None'][len(c.xs) - 2 :], *c.ys])}{keys(count=c.attrs.count)})"]
+    ),
+}
