@@ -21,7 +21,7 @@ from cnndsl.program.program import Buffer, Kernel, Program, Region
 from cnndsl.targets.numpy import frame
 from cnndsl.targets.numpy.chains import Chain, Operand, Printed, print_chain
 from cnndsl.targets.numpy.fusion import Parts, parts_of
-from cnndsl.targets.numpy.kernels import conv, dense, loss, memory, pointwise, pool, random, reduce, shape
+from cnndsl.targets.numpy.kernels import conv, conv_grad, dense, loss, memory, pointwise, pool, random, reduce, shape
 from cnndsl.targets.numpy.lower import LOWERINGS, Call, is_shared, resolved, row_shape
 from cnndsl.targets.numpy.module import module_text
 from cnndsl.targets.numpy.sources import Copied
@@ -29,7 +29,7 @@ from cnndsl.targets.numpy.sources import Copied
 LOCALS = re.compile(
     r"(x|y|t|row|number|bound|part|prepare)\d*(_tile)?|a|at|hi|i|j|lo|net|np|out|p|s|scratch|start|stop|worker|zero"
 )
-KERNELS = (conv, dense, loss, memory, pointwise, pool, random, reduce, shape)
+KERNELS = (conv, conv_grad, dense, loss, memory, pointwise, pool, random, reduce, shape)
 TAKEN = frozenset(dir(builtins)).union(dir(frame), *map(dir, KERNELS))
 GIVEN = frozenset(
     {"Arena", "Prepared", "prepare_weights", "run_program", "NAME", "BATCH", "WORKERS", "TRAINING", "ARENA_BYTES"}

@@ -1,15 +1,14 @@
-"""Convolutions and their gradients: the algorithm, its blocks, and the call."""
+"""Convolutions: the algorithm, its blocks, and the call."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from cnndsl.graph.graph import Node
 from cnndsl.graph.target import Choice
 from cnndsl.targets.numpy import cost
 from cnndsl.targets.numpy.kernels import conv
-from cnndsl.targets.numpy.lower.call import Call, Lowering, keys, plain, resolved
+from cnndsl.targets.numpy.lower.call import Call, Lowering, keys, resolved
 
 
 def is_planar(node: Node) -> bool:
@@ -79,87 +78,8 @@ def finish_all(call: Call) -> list[str]:
     return [f"finish = {call.finish}", f"finish(0, {call.ys[0]}[..., 0].size)"] if call.finish else []
 
 
-def choose_weight_grad(node: Node, workers: int) -> Choice | None:
-    if not is_planar(node):
-        return None
-    a, x, gy = resolved(node), node.operands[0].type.sizes, node.operands[1].type.sizes
-    g = windows(a, x[1:], gy, gy[3], workers)
-    t = min(cost.together_candidates(g), key=lambda t: cost.forward(g, t))
-    depth = g.kh * ((t - 1) * g.stride + g.kw) * g.c
-    block = cost.block(g, t, max(cost.CACHE, 512 * depth * 4))
-    scratch = cost.aligned(
-        padded_bytes(a, x[1:], block),
-        ((block[0] * block[1] * (g.w // t), depth), 4),
-        ((a.groups, depth, t * g.f), 4),
-        ((depth, t * g.f), 4),
-    )
-    return Choice("products", (("together", t), ("block", block)), scratch, cost.forward(g, t) * 1e-9)
-
-
-def weight_grad_lines(call: Call) -> list[str]:
-    t, block = call.numbers["together"], call.numbers["block"]
-    out = f"{call.ys[0]}[::-1, ::-1]" if getattr(call.attrs, "flip", False) else call.ys[0]
-    rest = keys(**geometry(call.attrs), together=t if t > 1 else None, block=block, scratch=call.scratch)
-    return [f"conv2d_weight_grad({call.xs[0]}, {call.xs[1]}, {out}{rest})"]
-
-
-def choose_input_grad(node: Node, workers: int) -> Choice | None:
-    """By adding up shares, or, for stride 1, as a convolution with the kernel turned round: whichever is cheaper."""
-    if not is_planar(node):
-        return None
-    a, gy, x = resolved(node), node.operands[0].type.sizes, node.outputs[0].type.sizes
-    g = windows(a, x[1:], gy, gy[3], workers)
-    t = min(cost.together_candidates(g), key=lambda t: cost.backward(g, t))
-    reach = [d * (k - 1) for d, k in zip(a.dilation, a.kernel, strict=True)]
-    turned_pad = tuple((r - b, r - e) for r, (b, e) in zip(reach, a.pad, strict=True))
-    turned = cost.Windows(g.n, x[1], x[2], g.kh, g.kw, g.f, g.c, 1, g.dilated, 1)
-    u = min(cost.together_candidates(turned), key=lambda u: cost.forward(turned, u))
-    possible = a.stride == (1, 1) and a.groups == 1 and min(min(p) for p in turned_pad) >= 0
-    if possible and cost.forward(turned, u) < cost.backward(g, t):
-        block = cost.block(turned, u)
-        depth = g.kh * (u - 1 + g.kw) * g.f
-        padded = conv.padded_shape(gy[2], gy[3], g.kh, 1, turned_pad, a.dilation[0], block)
-        scratch = cost.aligned(((*a.kernel, g.f, g.c), 4)) + cost.aligned(
-            (padded, 4), ((block[0] * block[1] * (x[2] // u), depth), 4), ((depth * u * g.c if u > 1 else 0,), 4)
-        )
-        return Choice(
-            "turned", (("together", u), ("block", block), ("pad", turned_pad)), scratch, cost.forward(turned, u) * 1e-9
-        )
-    depth = g.kh * ((t - 1) * g.stride + g.kw) * g.c
-    images = cost.images_of(g.h * (g.w // t) * depth, g.n)
-    whole = (images, sum(a.pad[0]) + x[1], sum(a.pad[1]) + x[2], g.c)
-    scratch = cost.aligned((whole, 4), ((images * g.h * (g.w // t), depth), 4), ((depth * t * g.f if t > 1 else 0,), 4))
-    return Choice("shares", (("together", t), ("images", images)), scratch, cost.backward(g, t) * 1e-9)
-
-
-def input_grad_lines(call: Call) -> list[str]:
-    a, t = call.attrs, call.numbers["together"]
-    many = t if t > 1 else None
-    if "pad" in call.numbers:
-        dilation = a.dilation if a.dilation != (1, 1) else None
-        rest = keys(
-            pad=call.numbers["pad"], dilation=dilation, together=many, block=call.numbers["block"], scratch=call.scratch
-        )
-        return [f"conv2d_input_grad_turned({call.xs[0]}, {weight_text(call)}, {call.ys[0]}{rest})"]
-    rest = keys(**geometry(a), together=many, images=call.numbers["images"], scratch=call.scratch)
-    return [f"conv2d_input_grad({call.xs[0]}, {weight_text(call)}, {call.ys[0]}{rest})"]
-
-
-def input_grad_kernels(call: Call) -> tuple[Callable[..., Any], ...]:
-    return (conv.conv2d_input_grad_turned if "pad" in call.numbers else conv.conv2d_input_grad,)
-
-
-def transpose_lines(call: Call) -> list[str]:
-    """conv_transpose is conv_input_grad of its input; then the bias."""
-    lines = input_grad_lines(call)
-    return [*lines, f"np.add({call.ys[0]}, {call.xs[2]}, out={call.ys[0]})"] if len(call.xs) == 3 else lines
-
-
 LOWERINGS = {
     "conv": Lowering(
         choose_conv, conv_lines, lambda c: (conv.conv2d if c.numbers else conv.depthwise2d,), finishes=True, shares=True
     ),
-    "conv_weight_grad": plain(conv.conv2d_weight_grad, weight_grad_lines, choose_weight_grad),
-    "conv_input_grad": Lowering(choose_input_grad, input_grad_lines, input_grad_kernels),
-    "conv_transpose": Lowering(choose_input_grad, transpose_lines, input_grad_kernels),
 }
