@@ -31,6 +31,7 @@ OUTPUTS: dict[str, tuple[tuple[int, ...], str]] = {}
 STATE: dict[str, tuple[tuple[int, ...], str]] = {}
 BATCHED: frozenset[str] = frozenset()
 OPTIONAL: frozenset[str] = frozenset()
+BUFFER = 512  # numbers: shorter rows are copied first; rows of 512 with gaps cost 0.45 ns a number with 8192, 0.15 with this
 
 
 class Arena:
@@ -188,6 +189,7 @@ def work(
     """The life of one thread of a crew. It takes part in each job once, however often it is woken."""
     last = 0
     with np.errstate(all="ignore"):
+        np.setbufsize(BUFFER)
         while True:
             wake.acquire()
             if closed:
@@ -266,6 +268,7 @@ class Network:
             self.crew.size = 1
         try:
             with np.errstate(all="ignore"):
+                np.setbufsize(BUFFER)  # set back with the rest of NumPy's error state
                 program(self, a)
         finally:
             if entered:

@@ -130,6 +130,13 @@ def test_no_large_array_in_steady_state() -> None:
         tracemalloc.stop()
 
 
+def test_numpy_is_left_as_it_was() -> None:
+    g = small()
+    before = np.getbufsize(), np.geterr()
+    compile(g, g.initial_weights(1), batch=8, threads=2)(pictures(8))
+    assert (np.getbufsize(), np.geterr()) == before
+
+
 def test_concurrent_calls_give_the_same_bits() -> None:
     g = small()
     run = compile(g, g.initial_weights(1), batch=8, threads=2)
