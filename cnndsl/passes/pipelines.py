@@ -1,5 +1,6 @@
 """The pipelines: which passes run, in which order. A pass is named as the command line names it."""
 
+from cnndsl.passes.choose_layout import choose_layout
 from cnndsl.passes.common_subexpressions import common_subexpressions
 from cnndsl.passes.dead_code import dead_code
 from cnndsl.passes.fold_batch_norm import fold_batch_norm
@@ -8,5 +9,15 @@ from cnndsl.passes.fuse import fuse
 from cnndsl.passes.inference import inference
 from cnndsl.passes.specialise import specialise
 
-INFERENCE = (specialise, inference, fold_constants, common_subexpressions, dead_code, fold_batch_norm, dead_code, fuse)
-TRAINING = (fold_constants, common_subexpressions, dead_code, fuse)
+INFERENCE = (
+    specialise,
+    inference,
+    fold_constants,
+    common_subexpressions,
+    dead_code,
+    fold_batch_norm,
+    dead_code,
+    choose_layout,
+    fuse,
+)
+TRAINING = (fold_constants, common_subexpressions, dead_code, choose_layout, fuse)

@@ -147,6 +147,9 @@ class _Judge:
         size = ITEM_BYTES[b.type.dtype]
         shape: tuple[int, ...] = b.type.sizes
         offset = b.offset + worker * b.local
+        if cut or b.local:  # an array of lanes has several images in each place of axis 0
+            many = self.program.batch // shape[0]
+            low, high = low // many, high // many
         if b.local:
             shape = (high - low, *shape[1:])
         if b.partial:

@@ -45,6 +45,11 @@ class Buffer:
         return self.type.nbytes * max(self.partial, 1)
 
 
+def images_a_row(b: Buffer, batch: int) -> int:
+    """Of a buffer whose axis 0 is the batch: how many images one place of it holds; above 1 in arrays of lanes."""
+    return batch // b.type.sizes[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Kernel:
     """One node of the final graph on its buffers. A pointwise kernel may write over an operand of the same shape

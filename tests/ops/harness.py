@@ -93,10 +93,11 @@ def check_batch(case: Case) -> None:
     n = x.shape[0]
     flows = len(case.arrays) if case.op.inputs is None else case.op.inputs
     carries = [i < flows and y.ndim > 0 and y.shape[0] == n for i, y in enumerate(case.arrays)]
-    if case.op.name in ("conv_input_grad", "matmul") and rule == "map":
+    if case.op.name in ("conv_input_grad", "lane_conv_input_grad", "matmul") and rule == "map":
         carries[1] = False
     parts = []
-    for lo, hi in ((0, 1), (1, n)):
+    first = case.attrs.lanes if case.op.name == "to_lanes" else 1  # whole blocks of images
+    for lo, hi in ((0, first), (first, n)):
         cut = [y[lo:hi] if c else y for y, c in zip(case.arrays, carries, strict=True)]
         parts.append(case.op.reference(np, case.attrs, *cut))
     for a, b, whole in zip(*parts, case.reference(), strict=True):

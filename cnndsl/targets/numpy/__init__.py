@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cnndsl.graph.graph import Node
+from cnndsl.graph.graph import Node, Value
 from cnndsl.graph.target import Choice
 from cnndsl.program.program import Program
 
@@ -27,6 +27,18 @@ class NumpyTarget:
         from cnndsl.targets.numpy.choices import writes_strided
 
         return writes_strided(node, choice)
+
+    def lane_gain(self, node: Node, lanes: int, workers: int) -> float | None:
+        """Seconds that a node of images wins as its twin on arrays of lanes; None: there is no kernel for that."""
+        from cnndsl.targets.numpy.layouts import gain
+
+        return gain(node, lanes, workers)
+
+    def lane_border(self, value: Value, lanes: int, workers: int) -> float:
+        """Seconds to lay a value out anew."""
+        from cnndsl.targets.numpy.layouts import border
+
+        return border(value, lanes, workers)
 
     def emit(self, program: Program) -> str:
         from cnndsl.targets.numpy.emit import emit

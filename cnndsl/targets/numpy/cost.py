@@ -95,3 +95,18 @@ def aligned(*arrays: tuple[tuple[int, ...], int]) -> int:
             count *= n
         total += -(-count // 64) * 64
     return total
+
+
+def lane_forward(positions: float, kernel: tuple[int, int], c: int, f: int, lanes: int) -> float:
+    """Nanoseconds of a convolution on arrays of lanes: `positions` small products (f, taps · c) · (taps · c, lanes)."""
+    taps = kernel[0] * kernel[1]
+    gathered = 0.0 if taps == 1 else moved(positions * kernel[0], c * lanes)
+    small = 60.0 + 2.0 * f * taps * c * lanes / (FLOPS * 0.85 * min(1.0, f / 12))
+    return gathered + positions * small
+
+
+def lane_weight_grad(positions: float, kernel: tuple[int, int], c: int, f: int, lanes: int) -> float:
+    """Nanoseconds of its weight gradient: kW long products of few rows and columns, which BLAS must pack anew each time."""
+    turned = moved(positions * (c + f) * 1.3, lanes)
+    packed = positions * lanes * kernel[1] * (f + kernel[0] * c) * 0.22
+    return turned + packed + positions * 2.0 * kernel[0] * kernel[1] * c * f * lanes / FLOPS

@@ -17,11 +17,11 @@ from typing import Any
 
 from cnndsl.graph.expr import Expr, substitute, variables
 from cnndsl.graph.types import drawn
-from cnndsl.program.program import Buffer, Kernel, Program, Region
+from cnndsl.program.program import Buffer, Kernel, Program, Region, images_a_row
 from cnndsl.targets.numpy import frame
 from cnndsl.targets.numpy.chains import Chain, Operand, Printed, print_chain
 from cnndsl.targets.numpy.fusion import Parts, parts_of
-from cnndsl.targets.numpy.kernels import conv, conv_grad, dense, loss, memory, pointwise, pool, random, reduce, shape
+from cnndsl.targets.numpy.kernels import conv, conv_grad, dense, lanes, loss, memory, pointwise, pool, random, reduce, shape
 from cnndsl.targets.numpy.lower import LOWERINGS, Call, is_shared, resolved, row_shape
 from cnndsl.targets.numpy.module import module_text
 from cnndsl.targets.numpy.sources import Copied
@@ -29,7 +29,7 @@ from cnndsl.targets.numpy.sources import Copied
 LOCALS = re.compile(
     r"(x|y|t|row|number|bound|part|prepare)\d*(_tile)?|a|at|hi|i|j|lo|net|np|out|p|s|scratch|start|stop|worker|zero"
 )
-KERNELS = (conv, conv_grad, dense, loss, memory, pointwise, pool, random, reduce, shape)
+KERNELS = (conv, conv_grad, dense, lanes, loss, memory, pointwise, pool, random, reduce, shape)
 TAKEN = frozenset(dir(builtins)).union(dir(frame), *map(dir, KERNELS))
 GIVEN = frozenset(
     {"Arena", "Prepared", "prepare_weights", "run_program", "NAME", "BATCH", "WORKERS", "TRAINING", "ARENA_BYTES"}
@@ -65,12 +65,13 @@ class Emitter:
             found, kept = f"{'p' if b.space == 'prepared' else 'a'}.{b.name}", self.home(b).type.shape
         if b.partial:
             return f"{found}[worker, ...]"  # with `...` a scalar stays a view
+        many = images_a_row(b, self.program.batch) if cut or b.local else 1
         if b.local:
             found += (
                 "[worker]" if self.program.batch % min(self.program.workers, self.program.batch) == 0 else "[worker, : hi - lo]"
             )
         elif cut:
-            found += "[lo:hi]"
+            found += "[lo:hi]" if many == 1 else f"[lo // {many} : hi // {many}]"
         if kept == b.type.shape:
             return found
         return found + f".reshape({', '.join(map(str, (-1, *b.type.sizes[1:]) if cut else b.type.sizes))})"

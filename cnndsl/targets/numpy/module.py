@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from cnndsl.graph.types import drawn
-from cnndsl.program.program import Buffer, Program
+from cnndsl.program.program import Buffer, Program, images_a_row
 from cnndsl.targets.numpy import frame, tensors
 
 if TYPE_CHECKING:
@@ -217,7 +217,8 @@ def view_text(b: Buffer, program: Program, block: str) -> str:
     local = getattr(b, "local", 0)
     if local:
         workers = min(program.workers, program.batch)
-        shape = (workers, -(-program.batch // workers), *shape[1:])
+        share = -(-program.batch // workers) // images_a_row(b, program.batch)
+        shape = (workers, share, *shape[1:])
         strides = (local, *(strides or contiguous(shape[1:], size)))
     tail = f", {strides!r}" if strides is not None else ""
     return f'np.ndarray({shape!r}, "{SHORT[b.type.dtype]}", {block}, {b.offset}{tail})'

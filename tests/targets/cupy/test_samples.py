@@ -24,6 +24,7 @@ FALLBACKS = {
     "pad_grad", "crop", "resample", "channel_shuffle", "space_to_depth", "depth_to_space",
     "mae", "huber", "binary_cross_entropy", "total_variation",
     "group_norm", "standardize", "standardize_grad", "lrn", "window_sum",
+    "to_lanes", "from_lanes", "repeat_lanes", "lane_conv", "lane_conv_input_grad", "lane_conv_weight_grad",
 }  # fmt: skip
 """Ops that run through their reference here so far."""
 

@@ -36,7 +36,8 @@ def run_op(op: Op, attrs: dict[str, Any], arrays: list[np.ndarray[Any, Any]], ba
         a = op.resolve(a, *(v.type for v in values))
     for i, y in enumerate(graph.add(op, values, a, Origin(op.name))):
         graph.output(y, f"out{i}")
-    batch = next((x.shape[0] for x, b in zip(arrays, batched, strict=True) if b), 1)
+    many = attrs.get("lanes", 1) if op.name not in ("to_lanes", "repeat_lanes") else 1  # images in a place of axis 0
+    batch = many * next((x.shape[0] for x, b in zip(arrays, batched, strict=True) if b), 1)
     program = plan(graph, TARGET, batch, workers)
     text = TARGET.emit(program)
     module = load_source(text, "sample")

@@ -7,7 +7,7 @@ A lowering has two functions: `choose(node, workers)` → `Choice` or None (no k
 from __future__ import annotations
 
 from cnndsl.graph.graph import Node
-from cnndsl.targets.numpy.lower import conv, conv_grad, moves, pool, products, sums
+from cnndsl.targets.numpy.lower import conv, conv_grad, lanes, moves, pool, products, sums
 from cnndsl.targets.numpy.lower.call import Call, Lowering, resolved
 from cnndsl.targets.numpy.lower.sums import row_shape, sums_rows
 
@@ -22,6 +22,7 @@ LOWERINGS: dict[str, Lowering] = {
     **pool.LOWERINGS,
     **sums.LOWERINGS,
     **moves.LOWERINGS,
+    **lanes.LOWERINGS,
 }
 
 
