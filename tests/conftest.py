@@ -12,6 +12,7 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--cases", default="", help="random graphs: these, as 416 or 500:20500, in place of the everyday ones")
     parser.addoption("--update-golden", action="store_true", help="write the golden files anew; read the difference")
 
 

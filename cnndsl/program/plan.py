@@ -53,7 +53,7 @@ class _Planner:
         early = [self._step(n, 1) for n in kernels if n in prepared]
         running = [n for n in kernels if n not in prepared]
         if not self.training:  # a step's order keeps what can be cut between workers together
-            running = schedule(running, self.reads, {self.roots[v] for v in self.graph.results})
+            running = schedule(running, self._needs(running), {self.roots[v] for v in self.graph.results})
         late = [self._step(n, self.workers) for n in running]
         before = [(early, 1)] if early else []
         after = group(late, self.workers, self.reads)
@@ -85,6 +85,13 @@ class _Planner:
             return {}
         kept = {self.roots[v] for v in self.graph.results}
         return parts_of_concats(kernels, self.roots, kept, lambda n: writes_strided(n, self._choice(n, self.workers)))
+
+    def _needs(self, kernels: list[Node]) -> dict[Node, set[Value]]:
+        """What each kernel reads as the schedule sees it: the branches of a concat that never runs, not its value."""
+        branches: dict[Value, list[Value]] = defaultdict(list)
+        for x, (wide, _) in self.parts.items():
+            branches[wide].append(x)
+        return {n: {x for root in self.reads[n] for x in branches.get(root, (root,))} for n in kernels}
 
     def _choice(self, node: Node, workers: int) -> Choice:
         if node not in self.choices:

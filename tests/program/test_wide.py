@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import cnndsl
+import cnndsl.ops
 from cnndsl.graph.graph import Graph, Value
 from cnndsl.passes.context import Options
 from cnndsl.program.check import check
@@ -73,3 +74,16 @@ def test_the_judge_sees_a_part_in_the_wrong_place() -> None:
     kernels[at] = replace(kernels[at], outputs=(moved,))
     broken = replace(program, run=replace(program.run, regions=(replace(region, kernels=tuple(kernels)),)))
     assert any("holds another value" in x for x in check(broken))
+
+
+def test_what_reads_a_concat_that_never_runs_comes_after_its_branches() -> None:
+    """The order with the smaller peak is another than the written one here: the second output could come first."""
+    g = Graph("order")
+    x = g.input("image", (1, 1, 5))
+    y, early = x.relu(), x.relu()
+    wide = y.conv(1, (1, 1)).concat(y.conv(1, (1, 1)), y.conv(1, (1, 1)), y.conv(1, (3, 3), pad=1))
+    g.output(early, "early")
+    g.output(wide.relu(), "late")
+    program, _, _ = lower(g, target="numpy", options=Options(without=frozenset({"common_subexpressions", "fuse"})))
+    assert check(program) == []
+    assert [k.node.op.name for k in program.run.kernels].count("concat") == 0
