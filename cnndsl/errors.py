@@ -75,6 +75,7 @@ CODES: dict[str, str] = {
     "E605": "a run would need too much memory",
     "E606": "a compile option is out of range",
     "E607": "a target is not known",
+    "E608": "a file is not the graph of a stage",
     "E641": "a package or a device is missing",
     "E642": "an op cannot be written in a format",
     "E643": "there is no such output",

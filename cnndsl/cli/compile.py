@@ -3,46 +3,96 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnndsl.cli.options import InputSizes, ModelName, PairList, TargetName, Threads
+from cnndsl.cli.options import InputSizes, PairList, TargetName, Threads
 from cnndsl.errors import error
+
+if TYPE_CHECKING:
+    from cnndsl.graph.graph import Graph
+    from cnndsl.passes.context import Options
+    from cnndsl.passes.stages import Watch
+
+Batch = Annotated[int | None, typer.Option("--batch", "-b", min=1, help="Images a call works on; else 1, or the recipe's.")]
+Train = Annotated[bool, typer.Option("--train", help="The training step instead of inference.")]
+Explain = Annotated[bool, typer.Option("--explain", help="Tell pass by pass what was done, what was refused, and why.")]
+Dump = Annotated[Path | None, typer.Option("--dump", help="A folder for the graph after each pass, as text and as a picture.")]
+From = Annotated[
+    Path | None, typer.Option("--from", help="Go on from a graph that --dump wrote, edited or not, instead of a model.")
+]
+Passes = Annotated[str | None, typer.Option("--passes", help="Run these passes only, in this order: fold_batch_norm,fuse.")]
+Without = Annotated[str | None, typer.Option("--without", help="Leave these passes out: fold_batch_norm,fuse.")]
+Model = Annotated[str | None, typer.Argument(help="A file, file.cnn:name, or a bundled name.", show_default=False)]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="The file to write; else the text goes to stdout.")]
 
 
 def compile(
-    model: ModelName,
+    model: Model = None,
     arguments: PairList = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The file to write; else the text goes to stdout.")
-    ] = None,
+    output: Output = None,
     target: TargetName = "numpy",
-    batch: Annotated[
-        int | None, typer.Option("--batch", "-b", min=1, help="Images a call works on; else 1, or the recipe's.")
-    ] = None,
-    train: Annotated[bool, typer.Option("--train", help="The training step instead of inference.")] = False,
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Tell pass by pass what was done, what was refused, and why.")
-    ] = False,
-    dump: Annotated[Path | None, typer.Option("--dump", help="A folder for the graph after each pass.")] = None,
+    batch: Batch = None,
+    train: Train = False,
+    explain: Explain = False,
+    dump: Dump = None,
+    stage: From = None,
+    passes: Passes = None,
+    without: Without = None,
     threads: Threads = None,
     input: InputSizes = None,
 ) -> None:
     """Compile a model to one file that needs nothing of cnndsl: the very text that `run` and `train` execute."""
-    from cnndsl.cli.arguments import pairs
-    from cnndsl.cli.models import load_model, say
-    from cnndsl.cli.sizes import bound_sizes
-    from cnndsl.passes.context import Options
+    from cnndsl.cli.models import say
     from cnndsl.passes.explain import explain as explained
     from cnndsl.program.describe import describe
-    from cnndsl.runtime.compile import checked_threads, lower
-    from cnndsl.training.step import build_step
+    from cnndsl.runtime.compile import lower
 
-    net = load_model(model, pairs(arguments or ()).only())
     if target == "reference":
         raise error("E607", "the reference target walks the graph: there is no program to write", help="targets: numpy, cupy")
+    if stage is None and model is None:
+        raise error("E770", "nothing to compile", help="name a model, or a graph: --from graphs/08_choose_layout.txt")
+    if stage is not None:
+        given = [model, batch, passes, *(input or ()), train or None]
+        if any(x is not None for x in given):
+            raise error("E770", "--from brings its model, batch, sizes and passes along; its first lines may be edited")
+        graph, target, options = resumed(stage, names(without))
+    else:
+        graph, options = begun(str(model), arguments or (), train, batch, input or (), threads, names(passes), names(without))
+    program, text, log = lower(graph, target=target, options=options, watch=watcher(dump, target, options))
+    if explain:
+        print(explained(log))
+        print(describe(program))
+    if output is not None:
+        write_whole(output, text)
+        what = "training step" if options.training else "inference"
+        say(f"{output}: {program.name}, {what} on {options.batch} image{'s' * (options.batch != 1)}, {target}")
+    elif not explain:
+        print(text, end="")
+
+
+def begun(
+    model: str,
+    arguments: Sequence[str],
+    train: bool,
+    batch: int | None,
+    input: Sequence[str],
+    threads: int | None,
+    passes: tuple[str, ...] | None,
+    without: tuple[str, ...] | None,
+) -> tuple[Graph, Options]:
+    """The graph of a model, or of its training step, and what is asked for."""
+    from cnndsl.cli.arguments import pairs
+    from cnndsl.cli.models import load_model
+    from cnndsl.cli.sizes import bound_sizes
+    from cnndsl.passes.context import Options
+    from cnndsl.runtime.compile import checked_threads
+    from cnndsl.training.step import build_step
+
+    net = load_model(model, pairs(arguments).only())
     if train:
         recipe = net.train
         if recipe is None:
@@ -51,18 +101,48 @@ def compile(
         graph = build_step(net, recipe.loss, recipe.optimizer, size)
     else:
         size, graph = batch or 1, net.graph
-    sizes = bound_sizes(net.graph, input or ())
-    options = Options(batch=size, sizes=sizes, workers=checked_threads(threads), training=train)
-    program, text, log = lower(graph, target=target, options=options, dump=dump)
-    if explain:
-        print(explained(log))
-        print(describe(program))
-    if output is not None:
-        write_whole(output, text)
-        what = "training step" if train else "inference"
-        say(f"{output}: {program.name}, {what} on {size} image{'s' * (size != 1)}, {target}")
-    elif not explain:
-        print(text, end="")
+    return graph, Options(
+        batch=size,
+        sizes=bound_sizes(net.graph, input),
+        workers=checked_threads(threads),
+        training=train,
+        without=frozenset(without or ()),
+        passes=passes,
+    )
+
+
+def resumed(path: Path, without: tuple[str, ...] | None) -> tuple[Graph, str, Options]:
+    """The graph that was written out, its target, and what is left to do."""
+    from dataclasses import replace
+
+    from cnndsl.language.files import read
+    from cnndsl.passes.stages import LARGEST, read_stage
+    from cnndsl.runtime.compile import checked_batch, checked_threads
+
+    graph, stage = read_stage(read(path, most=LARGEST).text, str(path))
+    checked_batch(stage.batch), checked_threads(stage.workers)
+    return graph, stage.target, replace(stage.options(), without=frozenset(without or ()))
+
+
+def names(text: str | None) -> tuple[str, ...] | None:
+    """`fold_batch_norm,fuse` as names."""
+    return None if text is None else tuple(x.strip() for x in text.split(",") if x.strip())
+
+
+def watcher(folder: Path | None, target: str, options: Options) -> Watch | None:
+    """Writes each stage as text and as a picture."""
+    if folder is None:
+        return None
+    from cnndsl.passes.stages import dumper, write_text
+    from cnndsl.view.svg import svg
+
+    as_text = dumper(folder, target, options)
+
+    def watch(number: int, name: str, graph: Graph, rest: Sequence[str]) -> None:
+        as_text(number, name, graph, rest)
+        write_text(folder / f"{number:02}_{name}.svg", svg(graph))
+
+    return watch
 
 
 def write_whole(path: Path, text: str) -> None:

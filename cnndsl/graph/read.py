@@ -14,14 +14,14 @@ from cnndsl.graph.op import REGISTRY
 from cnndsl.graph.sizes import Affine, Size
 from cnndsl.graph.types import DTYPES, TensorType
 
-TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*"|->|[A-Za-z_]\w*(?:/\d+)?|-?(?:\d+\.?\d*(?:[eE][+-]?\d+)?|inf\b|nan\b)|\S')
+TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*"|#[^\n]*|->|[A-Za-z_]\w*(?:/\d+)?|-?(?:\d+\.?\d*(?:[eE][+-]?\d+)?|inf\b|nan\b)|\S')
 DEEPEST = 8
 LONGEST_NUMBER = 40
 SOURCE_OPS = {"input": INPUT, "state": STATE, "constant": CONSTANT}
 
 
 def parse_graph(text: str, name: str = "<graph>") -> Graph:
-    """The graph that `text` describes. Raises E103 with the place, E208 for an unknown op, E3xx from the shape rules."""
+    """The graph that `text` describes. Raises E103 with the place, E203 for an unknown op, E3xx from the shape rules."""
     reader = _Reader(Source(name, text))
     graph = reader.graph(0)
     if reader.at < len(reader.tokens):
@@ -32,7 +32,7 @@ def parse_graph(text: str, name: str = "<graph>") -> Graph:
 class _Reader:
     def __init__(self, source: Source) -> None:
         self.source = source
-        self.tokens = [(m.group(), m.start()) for m in TOKEN.finditer(source.text)]
+        self.tokens = [(m.group(), m.start()) for m in TOKEN.finditer(source.text) if m.group()[0] != "#"]
         self.at = 0
 
     def span(self) -> Span:

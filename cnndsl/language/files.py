@@ -18,22 +18,24 @@ NEWEST = 1
 MOST_FILES = 50
 
 
-def read(path: Path, span: Span | None = None) -> Source:
-    """The text of a file. Raises E505 for what is no file (E211 under `use`), E108 for no UTF-8, E901 for too much."""
+def read(path: Path, span: Span | None = None, most: int = MOST_BYTES) -> Source:
+    """The text of a file of at most `most` bytes. Raises E505 for what is no file (E211 under `use`), E108 for no UTF-8,
+    E901 for too much.
+    """
     name, code = str(path), "E505" if span is None else "E211"
     try:
         with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise error(code, f"{name} is not a file", span)
-            data = file.read(MOST_BYTES + 1)
+            data = file.read(most + 1)
     except FileNotFoundError:
         raise error(code, f"there is no file {name}", span) from None
     except IsADirectoryError:
         raise error(code, f"{name} is a folder, not a file", span) from None
     except (OSError, ValueError) as e:
         raise error(code, f"{name} cannot be read: {getattr(e, 'strerror', None) or e}", span) from None
-    if len(data) > MOST_BYTES:
-        raise error("E901", f"{name}: a source has at most {MOST_BYTES // 1024} KB", span)
+    if len(data) > most:
+        raise error("E901", f"{name}: a source has at most {most // 1024} KB", span)
     return Source(name, decode(data, name))
 
 

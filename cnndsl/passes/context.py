@@ -14,6 +14,8 @@ class Options:
     """batch: images in one run. sizes: symbols and inputs' symbolic sizes, bound. workers: threads a region may use.
 
     heads: keep the side outputs that exist for training. outputs: named values to return too. without: passes left out.
+    passes: the names of those to run, in this order; None: the whole pipeline. resumed: the number of the pass after which
+    the graph was written out; 0: it comes from a model.
     """
 
     batch: int = 1
@@ -23,6 +25,8 @@ class Options:
     heads: bool = False
     outputs: tuple[str, ...] = ()
     without: frozenset[str] = frozenset()
+    passes: tuple[str, ...] | None = None
+    resumed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cnndsl.errors import error
 from cnndsl.graph.graph import Graph
 from cnndsl.passes.context import Context, Log, Options
+from cnndsl.passes.stages import Watch, dumper
 from cnndsl.program.program import Program
 from cnndsl.runtime.executable import Executable, StepExecutable
 
@@ -48,15 +49,18 @@ def no_collections() -> Iterator[None]:
 
 
 @no_collections()
-def lower(graph: Graph, *, target: str, options: Options, dump: Path | None = None) -> tuple[Program, str, Log]:
-    """Graph → passes → plan → source text. The text is what runs, and what `cnndsl compile -o` writes."""
+def lower(graph: Graph, *, target: str, options: Options, watch: Watch | None = None) -> tuple[Program, str, Log]:
+    """Graph → passes → plan → source text. The text is what runs, and what `cnndsl compile -o` writes.
+
+    watch: told of the graph after each pass (`passes.stages.dumper` writes it into a folder).
+    """
     from cnndsl.passes.pipelines import INFERENCE, TRAINING
     from cnndsl.passes.runner import run_passes
     from cnndsl.program.plan import plan
     from cnndsl.targets import target_named
 
     ctx = Context(target_named(target), options, Log())
-    graph = run_passes(graph, TRAINING if options.training else INFERENCE, ctx, dump)
+    graph = run_passes(graph, TRAINING if options.training else INFERENCE, ctx, watch)
     assert ctx.target is not None
     program = plan(graph, ctx.target, options.batch, options.workers, options.training)
     if program.arena_bytes > LARGEST_ARENA:
@@ -100,7 +104,9 @@ def compile(
         executable: Any = ReferenceExecutable(graph, options)
     else:
         check_device(target)
-        program, source, log = lower(graph, target=target, options=options, dump=dump)
+        program, source, log = lower(
+            graph, target=target, options=options, watch=dumper(dump, target, options) if dump else None
+        )
         log.graphs.clear()  # a compiled model needs no graph but the last
         executable = Executable(load_source(source, program.name), program, source, log, graph.state, threads)
     return executable if weights is None else executable.load(weights)
@@ -125,7 +131,7 @@ def compile_step_graph(
 
         return ReferenceStep(graph).load(weights)
     check_device(target)
-    program, source, log = lower(graph, target=target, options=options, dump=dump)
+    program, source, log = lower(graph, target=target, options=options, watch=dumper(dump, target, options) if dump else None)
     log.graphs.clear()
     return StepExecutable(load_source(source, program.name), program, source, log, graph.state, threads).load(weights)
 

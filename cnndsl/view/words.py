@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from itertools import groupby
 from typing import Any
 
 from cnndsl.errors import CnnError
-from cnndsl.graph.graph import STATE, Graph, Node
+from cnndsl.graph.graph import SOURCES, STATE, Graph, Node
 from cnndsl.graph.sizes import Size
 from cnndsl.graph.types import BATCH
 
@@ -63,6 +64,8 @@ class Padding:
 def word(node: Node) -> str:
     """The op as a reader names it: a graph holds `resample` where the text said `upsample`, and `conv` for a depthwise one."""
     name, a = node.op.name, node.attrs
+    if name == "fused":
+        return " + ".join(w for w, _ in groupby(word(n) for n in a.inner.nodes if n.op not in SOURCES and not n.op.view))
     if name == "resample":
         return "upsample" if a.grows else "downsample"
     if name == "conv" and a.groups > 1 and a.groups == node.operands[0].type.channels:

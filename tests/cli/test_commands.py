@@ -236,3 +236,63 @@ def test_show_unfolds(cli: Any) -> None:
     assert "unit2 … × 7" in cli("show", "resnet152").out
     assert "stage2" in cli("show", "resnet152", "--depth", "0").out
     assert "unit2" not in cli("show", "resnet152", "--depth", "0").out
+
+
+def test_compile_goes_on_from_a_dump(cli: Any, tmp_path: Path) -> None:
+    """From every stage the rest of the passes makes the same program; edited, another."""
+    assert cli("compile", "lenet5", "--batch", "4", "--dump", "graphs", "-o", "net.py").code == 0
+    stages = sorted((tmp_path / "graphs").glob("*.txt"))
+    assert len(stages) >= 8 and len(stages) == len(list((tmp_path / "graphs").glob("*.svg")))
+    wanted = (tmp_path / "net.py").read_text()
+    for stage in stages:
+        done = cli("compile", "--from", stage, "-o", "again.py")
+        assert done.code == 0, done.err
+        assert (tmp_path / "again.py").read_text() == wanted, stage.name
+    text = stages[-2].read_text()
+    assert "= tanh(" in text
+    (tmp_path / "edited.txt").write_text(text.replace("= tanh(", "= relu("))
+    assert cli("compile", "--from", "edited.txt", "-o", "edited.py").code == 0
+    assert "np.maximum(" in (tmp_path / "edited.py").read_text() and "np.tanh(" not in (tmp_path / "edited.py").read_text()
+
+
+def test_compile_goes_on_from_a_training_step(cli: Any, tmp_path: Path) -> None:
+    assert cli("compile", "lenet5", "--train", "--batch", "4", "--dump", "graphs", "-o", "step.py").code == 0
+    stage = sorted((tmp_path / "graphs").glob("*.txt"))[0]
+    assert cli("compile", "--from", stage, "-o", "again.py").code == 0
+    assert (tmp_path / "again.py").read_text() == (tmp_path / "step.py").read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda t: t.replace("# rest", "# best"), "E608"),
+        (lambda t: t.replace("batch 1", "batch 0"), "E606"),
+        (lambda t: t.replace("target numpy", "target quantum"), "E607"),
+        (lambda t: t.replace("# rest     fuse", "# rest     confuse"), "E606"),
+        (lambda t: t.replace("= tanh(", "= tank("), "E203"),
+        (lambda t: t.replace("float32[1,28,28,6]", "float32[1,28,28,7]"), "E103"),
+        (lambda t: t[: len(t) // 2], "E103"),
+    ],
+)
+def test_a_dump_edited_wrongly(cli: Any, tmp_path: Path, change: Any, code: str) -> None:
+    assert cli("compile", "lenet5", "--dump", "graphs", "-o", "net.py").code == 0
+    stage = next((tmp_path / "graphs").glob("*choose_layout.txt"))
+    (tmp_path / "edited.txt").write_text(change(stage.read_text()))
+    done = cli("compile", "--from", "edited.txt", "-o", "net.py")
+    assert done.code == 1 and f"error[{code}]" in done.err, done.err
+
+
+def test_passes_are_chosen(cli: Any, tmp_path: Path) -> None:
+    done = cli("compile", "resnet18", "--passes", "dead_code,fuse", "--explain", "-o", "net.py")
+    assert done.code == 0 and "fold_batch_norm" not in done.out and "fuse:" in done.out
+    done = cli("compile", "resnet18", "--without", "fold_batch_norm", "--explain", "-o", "net.py")
+    assert done.code == 0 and "fold_batch_norm:" not in done.out
+    for option, said in (("--without=fold_batch_nrom", "fold_batch_norm"), ("--without=inference", "cannot be left out")):
+        done = cli("compile", "resnet18", option)
+        assert done.code == 1 and "error[E606]" in done.err and said in done.err
+
+
+def test_compile_needs_something(cli: Any, tmp_path: Path) -> None:
+    assert "error[E770]" in cli("compile").err
+    assert "error[E505]" in cli("compile", "--from", "none.txt").err
+    assert "error[E770]" in cli("compile", "lenet5", "--from", "none.txt").err

@@ -19,6 +19,7 @@ from cnndsl.passes.inference import inference
 from cnndsl.passes.pipelines import INFERENCE
 from cnndsl.passes.runner import run_passes
 from cnndsl.passes.specialise import specialise
+from cnndsl.passes.stages import dumper
 from cnndsl.passes.training import training
 from tests.passes.networks import after, bound, context, refusals, residual, words
 
@@ -93,7 +94,7 @@ def test_running_statistics() -> None:
 
 
 def test_dumps_can_be_read_back(tmp_path: Path) -> None:
-    new = run_passes(residual(), INFERENCE, context(), tmp_path)
+    new = run_passes(residual(), INFERENCE, context(), dumper(tmp_path, "numpy", context().options))
     files = sorted(tmp_path.iterdir())
     assert len(files) == len(INFERENCE) and files[0].name == "01_specialise.txt"
     assert to_text(parse_graph(files[-1].read_text(encoding="utf-8"))) == to_text(new)
