@@ -80,6 +80,7 @@ CODES: dict[str, str] = {
     "E642": "an op cannot be written in a format",
     "E643": "there is no such output",
     "E644": "weights do not fit the network that is to be written",
+    "E645": "another program cannot run this network",
     "E701": "a data set is not there",
     "E702": "a data file cannot be read",
     "E703": "a picture cannot be read",

@@ -22,6 +22,7 @@ LAYERS = (
     {"runtime"},
     {"data", "formats", "view"},
     {"training"},
+    {"peers"},
     {"cli"},
 )
 """Lowest first. A module imports from layers below its own, and from its own package."""
@@ -32,6 +33,8 @@ DOORS = {
     "cupy": {"cnndsl/targets/cupy"},
     "matplotlib": {"cnndsl/view/plots.py"},
     "onnx": {"cnndsl/formats"},
+    "onnxruntime": {"cnndsl/peers"},
+    "torch": {"cnndsl/peers"},
     "typer": {"cnndsl/cli"},
     "rich": {"cnndsl/cli"},
     "PIL": {"cnndsl/data"},

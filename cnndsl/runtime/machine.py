@@ -1,0 +1,58 @@
+"""What this machine is: processor, cores, NumPy's BLAS and the core it was made for. Every measured number needs them."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+WIDE_CORES = ("skylakex", "cooperlake", "sapphirerapids", "graniterapids")
+"""OpenBLAS's names of the cores whose kernels it runs with AVX-512."""
+
+
+def processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or "unknown"
+    return next((x.partition(":")[2].strip() for x in lines if x.startswith("model name")), platform.processor() or "unknown")
+
+
+def cores() -> tuple[int, int]:
+    """(those this process may use, those there are)."""
+    count = os.cpu_count() or 1
+    return (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else count), count
+
+
+def blas() -> str:
+    """NumPy's BLAS, as NumPy says: `scipy-openblas 0.3.31`."""
+    import numpy
+
+    built = numpy.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    return f"{built.get('name', 'unknown')} {built.get('version', '')}".strip()
+
+
+def blas_core() -> str:
+    """The core for which NumPy's OpenBLAS chose its kernels (`SkylakeX`, `Haswell`, `Zen`), or "" where it does not say."""
+    import numpy  # noqa: F401  (loads the library)
+
+    try:
+        with open("/proc/self/maps", encoding="utf-8") as maps:
+            paths = sorted({line.split()[-1] for line in maps if "openblas" in line and ".so" in line})
+        for path in paths:
+            library = ctypes.CDLL(path)
+            for name in ("scipy_openblas_get_corename64_", "openblas_get_corename64_", "openblas_get_corename"):
+                if hasattr(library, name):
+                    say: Any = getattr(library, name)
+                    say.restype = ctypes.c_char_p
+                    return (say() or b"").decode("ascii", "replace")
+    except OSError:
+        pass
+    return ""
+
+
+def vectors(core: str) -> str:
+    """`AVX-512` or `AVX2`: what the BLAS computes with on that core."""
+    return "AVX-512" if core.lower() in WIDE_CORES else "AVX2"
