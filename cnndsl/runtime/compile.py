@@ -6,6 +6,7 @@ import gc
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from cnndsl.runtime.executable import Executable, StepExecutable
 if TYPE_CHECKING:
     from cnndsl.language.model import Model
     from cnndsl.runtime.reference import ReferenceExecutable
+    from cnndsl.runtime.sizes import OpenExecutable
 
 LARGEST_BATCH = 65536
 LARGEST_ARENA = 1 << 40
@@ -80,14 +82,15 @@ def compile(
     sizes: Mapping[str, int] | None = None,
     without: Iterable[str] = (),
     dump: Path | None = None,
-) -> Executable | ReferenceExecutable:
+) -> Executable | OpenExecutable | ReferenceExecutable:
     """Compile a model (or a graph) for inference on `batch` images at a time.
 
     weights: name → array, or a safetensors file; None: to be given later by `load`. outputs: named values inside the
     network to return instead of the model's own output. heads: also the side outputs that exist for training.
-    without: passes to leave out. Raises `CnnError`: E203 unknown name, E501–E504 weights, E6xx what cannot be compiled.
+    without: passes to leave out. sizes: numbers for the symbols of inputs; where one is left open, what comes back compiles
+    for each size on its first use. Raises `CnnError`: E203 unknown name, E501–E504 weights, E6xx what cannot be compiled.
     """
-    from cnndsl.runtime.load import load_source
+    from cnndsl.runtime.sizes import OpenExecutable, open_sizes
 
     graph = net if isinstance(net, Graph) else net.graph
     options = Options(
@@ -98,18 +101,30 @@ def compile(
         outputs=tuple(outputs),
         without=frozenset(without),
     )
+    executable: Any
     if target == "reference":
         from cnndsl.runtime.reference import ReferenceExecutable
 
-        executable: Any = ReferenceExecutable(graph, options)
+        executable = ReferenceExecutable(graph, options)
+    elif open_sizes(graph, options.sizes):
+
+        def build(found: Mapping[str, int]) -> Executable:
+            return _compiled(graph, target, replace(options, sizes=found), threads, dump)
+
+        executable = OpenExecutable(graph, options.sizes, build)
     else:
-        check_device(target)
-        program, source, log = lower(
-            graph, target=target, options=options, watch=dumper(dump, target, options) if dump else None
-        )
-        log.graphs.clear()  # a compiled model needs no graph but the last
-        executable = Executable(load_source(source, program.name), program, source, log, graph.state, threads)
+        executable = _compiled(graph, target, options, threads, dump)
     return executable if weights is None else executable.load(weights)
+
+
+def _compiled(graph: Graph, target: str, options: Options, threads: int | None, dump: Path | None) -> Executable:
+    from cnndsl.runtime.load import load_source
+
+    check_device(target)
+    watch = dumper(dump, target, options) if dump else None
+    program, source, log = lower(graph, target=target, options=options, watch=watch)
+    log.graphs.clear()  # a compiled model needs no graph but the last
+    return Executable(load_source(source, program.name), program, source, log, graph.state, threads)
 
 
 def compile_step_graph(

@@ -1,0 +1,115 @@
+"""Models that leave sizes open: compiled for each size on first use, kept, and right."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+
+import cnndsl
+from cnndsl.errors import CnnError
+from cnndsl.graph.graph import Graph
+from cnndsl.runtime.sizes import KEPT
+
+TEXT = """
+model open {
+    input z: HxWx2 where H % 4 == 0, W % 2 == 0
+    conv(4, 3x3, pad = 1) -> batch_norm -> relu -> max_pool(2x2)
+    conv(3, 1x1)
+}
+"""
+
+
+@pytest.fixture
+def net(tmp_path: Any) -> Any:
+    (tmp_path / "open.cnn").write_text(TEXT)
+    return cnndsl.load(tmp_path / "open.cnn")
+
+
+def image(h: int, w: int, n: int = 3) -> Any:
+    return np.random.default_rng(h * w).standard_normal((n, h, w, 2)).astype(np.float32)
+
+
+def test_each_size_is_compiled_once_and_right(net: Any) -> None:
+    weights = net.initial_weights(0)
+    run = cnndsl.compile(net, weights, batch=2)
+    for h, w in ((8, 6), (12, 4), (8, 6), (4, 10)):
+        fixed = cnndsl.compile(net, weights, batch=2, sizes={"H": h, "W": w})
+        np.testing.assert_array_equal(run(image(h, w)), fixed(image(h, w)))
+        assert run(image(h, w)).shape == (3, h // 2, w // 2, 3)
+    assert [tuple(s.values()) for s in run.sizes] == [(12, 4), (8, 6), (4, 10)]
+    assert run.at(H=8, W=6) is run.at(W=6, H=8)
+
+
+def test_one_image_without_a_batch(net: Any) -> None:
+    run = cnndsl.compile(net, net.initial_weights(0))
+    assert run(image(8, 6)[0]).shape == (1, 4, 3, 3)
+
+
+def test_new_weights_reach_every_size(net: Any) -> None:
+    run = cnndsl.compile(net, net.initial_weights(0))
+    before = run(image(8, 6))
+    run.load(net.initial_weights(1))
+    assert np.abs(run(image(8, 6)) - before).max() > 0.01
+
+
+def test_few_are_kept(net: Any) -> None:
+    run = cnndsl.compile(net, net.initial_weights(0))
+    for k in range(KEPT + 2):
+        run(image(4, 2 + 2 * k, 1))
+    assert len(run.sizes) == KEPT and {"H": 4, "W": 2} not in run.sizes
+
+
+def test_some_sizes_may_be_given(net: Any) -> None:
+    run = cnndsl.compile(net, net.initial_weights(0), sizes={"H": 8})
+    assert run(image(8, 6)).shape == (3, 4, 3, 3)
+    with pytest.raises(CnnError) as e:
+        run(image(12, 6))
+    assert e.value.code == "E721"
+
+
+@pytest.mark.parametrize(
+    ("given", "code"), [((1, 6, 6, 2), "E604"), ((1, 8, 6, 3), "E721"), ((6,), "E721"), ((2, 2, 8, 6, 2), "E721")]
+)
+def test_what_does_not_fit(net: Any, given: tuple[int, ...], code: str) -> None:
+    run = cnndsl.compile(net, net.initial_weights(0))
+    with pytest.raises(CnnError) as e:
+        run(np.zeros(given, np.float32))
+    assert e.value.code == code
+
+
+def test_before_weights(net: Any) -> None:
+    with pytest.raises(CnnError) as e:
+        cnndsl.compile(net)(image(8, 6))
+    assert e.value.code == "E722"
+    with pytest.raises(CnnError) as e:
+        cnndsl.compile(net).load({})
+    assert e.value.code == "E504"
+
+
+def test_two_inputs_share_a_size() -> None:
+    g = Graph("two")
+    from cnndsl.graph.sizes import Affine
+
+    h = Affine.symbol("H")
+    a, b = g.input("a", (h, h, 1)), g.input("b", (h, h, 1))
+    g.output(a.add(b))
+    run = cnndsl.compile(g)
+    ones = np.ones((1, 3, 3, 1), np.float32)
+    np.testing.assert_array_equal(run(ones, b=ones), 2 * ones)
+    with pytest.raises(CnnError) as e:
+        run(ones, np.ones((1, 3, 4, 1), np.float32))
+    assert e.value.code == "E721"
+
+
+def test_many_threads_compile_one_size_once(net: Any) -> None:
+    run = cnndsl.compile(net, net.initial_weights(0))
+    found: list[Any] = []
+    threads = [threading.Thread(target=lambda: found.append(run.at(H=8, W=8))) for _ in range(6)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert len(found) == 6 and len(set(map(id, found))) == 1
