@@ -1,6 +1,7 @@
 """fold_constants: what depends on constants alone becomes a constant, by the op's own meaning.
 
-Only results of at most 4 KB: a constant is text in the emitted file. State is not constant: weights change.
+Only results of at most 4 KB: a constant is text in the emitted file. State is not constant: weights change. Floats are
+folded in float64 and keep those digits, as a constant of the model does: only what is computed with them is rounded.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ def fold_constants(graph: Graph, ctx: Context) -> Graph:
             ctx.log.refused("folded", node, f"its result has {size} bytes, a constant at most {CONSTANT_BYTES}")
             return None
         found = _evaluated(node, operands)
-        if any(not np.all(np.isfinite(a)) for a in found if a.dtype.kind == "f"):
+        with np.errstate(all="ignore"):
+            narrow = [a.astype(y.type.dtype) for a, y in zip(found, node.outputs, strict=True)]
+        if any(not np.all(np.isfinite(a)) for a in narrow if a.dtype.kind == "f"):
             ctx.log.refused("folded", node, "its result is not finite")
             return None
         ctx.log.fired(f"folded {node.op.name}", node)
@@ -41,7 +44,11 @@ def fold_constants(graph: Graph, ctx: Context) -> Graph:
 def _evaluated(node: Node, operands: tuple[Value, ...]) -> list[np.ndarray[Any, Any]]:
     types = [x.type for x in operands]
     attrs = node.op.resolve(node.attrs, *types) if node.op.resolve else node.attrs
-    arrays = [np.asarray(x.node.attrs.data, x.type.dtype).reshape(x.type.sizes) for x in operands]
+    arrays = [np.asarray(x.node.attrs.data, _wide(x)).reshape(x.type.sizes) for x in operands]
     with np.errstate(all="ignore"):
         found = node.op.reference(np, attrs, *arrays)
-    return [np.asarray(a, y.type.dtype) for a, y in zip(found, node.outputs, strict=True)]
+    return [np.asarray(a, _wide(y)) for a, y in zip(found, node.outputs, strict=True)]
+
+
+def _wide(x: Value) -> str:
+    return "float64" if x.type.is_float else x.type.dtype

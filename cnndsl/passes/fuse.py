@@ -71,8 +71,9 @@ class _Fuser:
         outside = [g for g in (r.find() for r in readers) if g is not mine]
         for group in outside:
             group.supply = min(group.supply, mine.level)
-        if kept or outside:
-            mine.results.update(y for y in node.outputs if y in self.wanted or outside)
+        dead = not readers and not kept  # where dead_code was left out: a kernel has a result, be it read or not
+        if kept or outside or dead:
+            mine.results.update(y for y in node.outputs if y in self.wanted or outside or dead)
 
     def _joined(self, node: Node, readers: list[Group], kept: bool) -> Group | None:
         """The group that `node` joins, or None: it begins one."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from cnndsl.passes import choose_layout as layout
 from cnndsl.program import regions
 from cnndsl.targets.numpy import cost, lower
 
@@ -23,6 +24,7 @@ def settings(seed: int) -> Iterator[None]:
     changes: list[tuple[Any, str, Any]] = [(regions, "FORK_SECONDS", -1.0 if seed % 4 else regions.FORK_SECONDS)]
     if seed:
         changes.append((lower, "SHARED_SECONDS", draw.choice((0.0, lower.SHARED_SECONDS))))
+        changes += [(layout, "LANES", draw.choice(((2,), (3, 2), layout.LANES))), (layout, "LEAST", 0.0)]
         changes += _small(draw)
         if draw.random() < 0.7:
             changes += _random_costs(draw.randrange(1 << 30))

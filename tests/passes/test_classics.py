@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cnndsl.errors import CnnError
-from cnndsl.graph.graph import Graph
+from cnndsl.graph.graph import CONSTANT, Graph
 from cnndsl.graph.read import parse_graph
 from cnndsl.graph.text import to_text
 from cnndsl.passes.common_subexpressions import common_subexpressions
@@ -36,6 +36,24 @@ def test_constants_fold_and_stay_small() -> None:
     assert words(new) == ["pointwise", "pointwise"]
     assert [n.attrs.data for n in new.nodes if n.op.name == "constant" and n.outputs[0].type.shape == ()] == [(2.0,)]
     assert "6400 bytes" in refusals(ctx)[0]
+
+
+def test_what_is_folded_keeps_its_digits() -> None:
+    g = Graph("digits")
+    x = g.input("image", (2, 1))
+    third = g.pointwise(lambda e, a: a / 3.0, g.constant(0.1))
+    g.output(g.pointwise(lambda e, p, q: p * q, x, third))
+    new = after(bound(g), (fold_constants, dead_code), context())
+    assert [n.attrs.data for n in new.nodes if n.op is CONSTANT] == [(0.1 / 3.0,)]
+
+
+def test_what_is_beyond_float32_is_not_folded() -> None:
+    g = Graph("large")
+    large = g.pointwise(lambda e, a: a * 1e30, g.constant(1e30))
+    g.output(g.pointwise(lambda e, p, q: p * q, g.input("image", (2, 1)), large))
+    ctx = context()
+    fold_constants(bound(g), ctx)
+    assert refusals(ctx) == ["its result is not finite"]
 
 
 def test_the_same_thing_is_computed_once() -> None:

@@ -88,3 +88,14 @@ def test_a_long_graph_fuses_into_bounded_kernels() -> None:
     sizes = [len(n.attrs.inner.nodes) for n in out.nodes if n.op.name == "fused"]
     assert sum(sizes) >= 4000
     assert max(sizes) <= 2 * MOST_NODES
+
+
+def test_what_nobody_needs_is_still_a_kernel_with_a_result() -> None:
+    """Without dead_code before it: each fused node has one, and the plan a place for it."""
+    g = Graph("dead")
+    x = g.input("image", (4, 4, 2))
+    x.conv(3, (3, 3)).relu().add(x.conv(3, (3, 3)).relu())
+    g.output(x.tanh())
+    new = after(bound(g), (fuse,), context())
+    assert all(n.outputs for n in new.nodes)
+    assert any("add" in word and "conv" in word for word in words(new))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import builtins
 import keyword
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cnndsl.graph.expr import Expr, substitute, variables
@@ -84,6 +84,11 @@ class Emitter:
             self.homes |= {x.partial.name: x.partial for r in self.program.run.regions for x in r.joins}
             self.homes |= {x.name: x for v in (self.program.inputs, self.program.outputs) for x in v.values()}
             self.homes |= {x.total.name: x.total for r in self.program.run.regions for x in r.joins}
+            for k in kernels:  # a concat that never runs is nobody's output; it may be met as a view first
+                for x, value in zip(k.inputs, k.node.operands, strict=True):
+                    while value.node.op.view:
+                        value = value.node.operands[0]
+                    self.homes.setdefault(x.name, replace(x, type=value.type))
         return self.homes.get(b.name, b)
 
     # Kernels ----------------------------------------------------------------------------------------------------------

@@ -100,6 +100,18 @@ def test_no_name_breaks_the_text(name: str) -> None:
     np.testing.assert_allclose(compile(g, w, batch=2)(x), compile(g, w, target="reference", batch=2)(x), atol=1e-6)
 
 
+def test_a_concat_in_place_that_is_read_as_a_view_first() -> None:
+    """Its array has the concat's own shape, whichever reader comes first."""
+    g = Graph("wide")
+    x = g.input("image", (4, 4, 3))
+    wide = x.relu().concat(x.tanh(), x.conv(2, (1, 1)))
+    g.output(wide.flatten().dense(5).add(wide.conv(5, (4, 4)).flatten()).softmax())
+    w = g.initial_weights(0)
+    run, images = compile(g, w, batch=2), np.random.default_rng(0).standard_normal((2, 4, 4, 3)).astype(np.float32)
+    assert not [k for k in run.program.run.kernels if k.node.op.name == "concat"]  # type: ignore[union-attr]
+    np.testing.assert_allclose(run(images), compile(g, w, target="reference", batch=2)(images), rtol=0, atol=1e-6)
+
+
 def test_nan_goes_through() -> None:
     g = small()
     x = pictures(2)
