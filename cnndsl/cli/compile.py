@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnndsl.cli.options import InputSizes, PairList, TargetName, Threads
+from cnndsl.cli.options import InputSizes, MaxMemory, PairList, TargetName, Threads
 from cnndsl.errors import error
 
 if TYPE_CHECKING:
@@ -42,14 +42,18 @@ def compile(
     stage: From = None,
     passes: Passes = None,
     without: Without = None,
+    max_memory: MaxMemory = None,
     threads: Threads = None,
     input: InputSizes = None,
 ) -> None:
     """Compile a model to one file that needs nothing of cnndsl: the very text that `run` and `train` execute."""
+    from dataclasses import replace
+
     from cnndsl.cli.models import say
     from cnndsl.passes.explain import explain as explained
     from cnndsl.program.describe import describe
     from cnndsl.runtime.compile import lower
+    from cnndsl.runtime.fit import parse_bytes
 
     if target == "reference":
         raise error("E607", "the reference target walks the graph: there is no program to write", help="targets: numpy, cupy")
@@ -62,6 +66,8 @@ def compile(
         graph, target, options = resumed(stage, names(without))
     else:
         graph, options = begun(str(model), arguments or (), train, batch, input or (), threads, names(passes), names(without))
+    if max_memory is not None:
+        options = replace(options, max_memory=parse_bytes(max_memory))
     program, text, log = lower(graph, target=target, options=options, watch=watcher(dump, target, options))
     if explain:
         print(explained(log))

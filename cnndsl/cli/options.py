@@ -26,3 +26,6 @@ DataSet = Annotated[
     str | None,
     typer.Option("--data", "-d", help="A bundled data set, a folder of classes, .npz or idx files; else the recipe's."),
 ]
+MaxMemory = Annotated[
+    str | None, typer.Option("--max-memory", help="What a run may need, as 2GB: a step then makes activations again.")
+]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cnndsl.cli.options import DataSet, ModelName, PairList, TargetName, Threads
+from cnndsl.cli.options import DataSet, MaxMemory, ModelName, PairList, TargetName, Threads
 
 
 def train(
@@ -19,6 +19,7 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with this folder's newest run of the model.")] = False,
     target: TargetName = "numpy",
     threads: Threads = None,
+    max_memory: MaxMemory = None,
 ) -> None:
     """Train a model by its recipe. Weights, checkpoints and the curve go to runs/MODEL/NUMBER.
 
@@ -45,8 +46,15 @@ def train(
         raise error("E770", f"{net.name} names no data to train on", help="name it: --data digits, or --data FOLDER")
     with Progress() as progress:
         done = train_model(
-            net, how, datasets.open(name), target=target, threads=threads, resume=resume, on_event=progress
-        )  # fmt: skip
+            net,
+            how,
+            datasets.open(name),
+            target=target,
+            threads=threads,
+            resume=resume,
+            max_memory=max_memory,
+            on_event=progress,
+        )
     if done.stopped:
         again = shlex.join(["cnndsl", *sys.argv[1:], *(() if resume else ("--resume",))])
         print(f"\nstopped after step {done.steps}; everything is saved in {done.run_dir}")

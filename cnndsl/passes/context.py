@@ -15,7 +15,8 @@ class Options:
 
     heads: keep the side outputs that exist for training. outputs: named values to return too. without: passes left out.
     passes: the names of those to run, in this order; None: the whole pipeline. resumed: the number of the pass after which
-    the graph was written out; 0: it comes from a model.
+    the graph was written out; 0: it comes from a model. recompute: how much of the activations a training step makes again
+    (`passes/recompute.py`). max_memory: bytes that a run may need; `runtime.fit` finds the recompute that fits.
     """
 
     batch: int = 1
@@ -27,6 +28,8 @@ class Options:
     without: frozenset[str] = frozenset()
     passes: tuple[str, ...] | None = None
     resumed: int = 0
+    recompute: float = 0.0
+    max_memory: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from cnndsl.passes.fold_batch_norm import fold_batch_norm
 from cnndsl.passes.fold_constants import fold_constants
 from cnndsl.passes.fuse import fuse
 from cnndsl.passes.inference import inference
+from cnndsl.passes.recompute import recompute
 from cnndsl.passes.specialise import specialise
 
 INFERENCE = (
@@ -20,4 +21,4 @@ INFERENCE = (
     choose_layout,
     fuse,
 )
-TRAINING = (fold_constants, common_subexpressions, dead_code, choose_layout, fuse)
+TRAINING = (fold_constants, common_subexpressions, dead_code, recompute, choose_layout, fuse)

@@ -56,6 +56,21 @@ def lower(graph: Graph, *, target: str, options: Options, watch: Watch | None = 
 
     watch: told of the graph after each pass (`passes.stages.dumper` writes it into a folder).
     """
+    if options.max_memory is None:
+        return _lowered(graph, target, options, watch)
+    from cnndsl.runtime.fit import least
+
+    def build(degree: float) -> tuple[Program, str, Log]:
+        return _lowered(graph, target, replace(options, recompute=degree), None)
+
+    found = least(build, lambda x: x[0], options.max_memory, options.training)
+    if watch is not None:
+        for number, (name, _, after) in enumerate(found[2].graphs, options.resumed + 1):
+            watch(number, name, after, [n for n, _, _ in found[2].graphs[number - options.resumed :]])
+    return found
+
+
+def _lowered(graph: Graph, target: str, options: Options, watch: Watch | None) -> tuple[Program, str, Log]:
     from cnndsl.passes.pipelines import INFERENCE, TRAINING
     from cnndsl.passes.runner import run_passes
     from cnndsl.program.plan import plan
@@ -136,11 +151,22 @@ def compile_step_graph(
     threads: int | None = None,
     without: Iterable[str] = (),
     dump: Path | None = None,
+    max_memory: int | str | None = None,
 ) -> Any:
-    """Compile a training step (`training.step.build_step`) and give it its first weights."""
+    """Compile a training step (`training.step.build_step`) and give it its first weights.
+
+    max_memory: bytes, or `2GB`: activations are made again in the backward pass as far as that takes. Raises E605, E606.
+    """
+    from cnndsl.runtime.fit import parse_bytes
     from cnndsl.runtime.load import load_source
 
-    options = Options(batch=checked_batch(batch), workers=checked_threads(threads), training=True, without=frozenset(without))
+    options = Options(
+        batch=checked_batch(batch),
+        workers=checked_threads(threads),
+        training=True,
+        without=frozenset(without),
+        max_memory=parse_bytes(max_memory) if max_memory is not None else None,
+    )
     if target == "reference":
         from cnndsl.runtime.reference import ReferenceStep
 

@@ -50,19 +50,19 @@ def train(
     threads: int | None = None,
     run_dir: str | Path | None = None,
     resume: bool = False,
+    max_memory: int | str | None = None,
     on_event: OnEvent | None = None,
 ) -> TrainResult:
     """Train `model` by `recipe` on `dataset`.
 
     run_dir: the run's own folder; None: a new `runs/<model>/<number>` or, to resume, the newest. resume: go on from its
-    newest checkpoint. on_event: called with `Started`, `Stepped`, `EpochDone`. The first Ctrl-C ends training after the
-    step, saved (`TrainResult.stopped`); a second one ends it at once.
+    newest checkpoint. max_memory: what a step may need, as `2GB`. on_event: called with `Started`, `Stepped`, `EpochDone`.
+    The first Ctrl-C ends training after the step, saved (`TrainResult.stopped`); a second one ends it at once.
 
     Raises E421–E424 (the recipe), E705, E706 (the data), E707 (the loss is not finite), E708 (the disk), E709–E711.
     """
-    return _Run(model, recipe, dataset, target, threads, on_event or (lambda event: None)).go(
-        _folder(model, run_dir, resume), resume
-    )
+    run = _Run(model, recipe, dataset, target, threads, max_memory, on_event or (lambda event: None))
+    return run.go(_folder(model, run_dir, resume), resume)
 
 
 def _folder(model: Model, run_dir: str | Path | None, resume: bool) -> Path:
@@ -89,7 +89,14 @@ class _Run:
     """One call of `train`: what does not change while it runs."""
 
     def __init__(
-        self, model: Model, recipe: TrainRecipe, data: Dataset, target: str, threads: int | None, tell: OnEvent
+        self,
+        model: Model,
+        recipe: TrainRecipe,
+        data: Dataset,
+        target: str,
+        threads: int | None,
+        max_memory: int | str | None,
+        tell: OnEvent,
     ) -> None:
         check_recipe(recipe)
         self.model, self.recipe, self.tell = model, recipe, tell
@@ -114,6 +121,7 @@ class _Run:
         self.step = compile_step(
             model, model.initial_weights(recipe.seed), loss=recipe.loss, optimizer=recipe.optimizer, batch=self.batch,
             target=target, threads=threads, seed=recipe.seed, outputs=(self.scores,) if self.scores else (),
+            max_memory=max_memory,
         )  # fmt: skip
         self.judge = self._judge(target, threads) if self.validation is not None else None
 

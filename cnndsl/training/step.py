@@ -131,11 +131,13 @@ def compile_step(
     threads: int | None = None,
     seed: int = 0,
     outputs: Sequence[str] = (),
+    max_memory: int | str | None = None,
 ) -> Step:
     """Compile one training step of `net` on batches of `batch` images.
 
     weights: name → array, or a path; None: drawn by `seed`. loss: as in a recipe, `"cross_entropy(logits)"`; None: the
     model's recipe says it, as it says the optimizer. outputs: at most one named value to return beside the loss.
+    max_memory: what the step may need, in bytes or as `2GB`: activations are then made again instead of kept. Raises E605.
     """
     from cnndsl.runtime.compile import compile_step_graph
     from cnndsl.runtime.safetensors import read_weights
@@ -146,7 +148,7 @@ def compile_step(
     graph = build_step(net, terms, optimizer, batch, outputs)
     given = net.initial_weights(seed) if weights is None else weights
     given = given if isinstance(given, Mapping) else read_weights(given)
-    executable = compile_step_graph(graph, given, target=target, batch=batch, threads=threads)
+    executable = compile_step_graph(graph, given, target=target, batch=batch, threads=threads, max_memory=max_memory)
     idle = {n: np.asarray(given[n]) for n in graph.state if n in given and n not in executable.state}
     return Step(graph, executable, float(optimizer.rate), seed, outputs[0] if outputs else "", idle)
 
