@@ -97,6 +97,7 @@ CODES: dict[str, str] = {
     "E723": "there is not enough memory to run",
     "E770": "a command's arguments do not fit",
     "E771": "there are no weights",
+    "E772": "an earlier measurement cannot be compared with",
     "E799": "a mistake inside cnndsl",
     "E901": "a file is too large",
     "E902": "a text has too many lines",

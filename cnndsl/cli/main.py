@@ -11,7 +11,22 @@ from typing import Annotated
 
 import typer
 
-from cnndsl.cli import catalogue, check, compile, doctor, evaluate, explain, export, failure, import_, new, run, show, train
+from cnndsl.cli import (
+    bench,
+    catalogue,
+    check,
+    compile,
+    doctor,
+    evaluate,
+    explain,
+    export,
+    failure,
+    import_,
+    new,
+    run,
+    show,
+    train,
+)
 from cnndsl.version import __version__
 
 OVERVIEW = """\
@@ -46,6 +61,7 @@ app.command("eval")(evaluate.evaluate)
 app.command("run")(run.run)
 app.command("compile")(compile.compile)
 app.command("export")(export.export)
+app.command("bench")(bench.bench)
 app.command("new")(new.new)
 app.command("import")(import_.import_)
 app.command("models")(catalogue.models)

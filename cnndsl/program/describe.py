@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from cnndsl.graph.types import drawn
 from cnndsl.program.program import Buffer, Kernel, Program
+from cnndsl.program.work import moved, multiply_adds
 
 COLUMNS = ("kernel", "op", "by", "result", "bytes moved", "multiply-adds", "arena")
 
@@ -31,8 +32,8 @@ def statistics(program: Program) -> Statistics:
         kernels=len(kernels),
         regions=len(program.run.regions),
         fallbacks=sum(k.choice.fallback for k in (*program.prepare.kernels, *kernels)),
-        bytes_moved=sum(map(_moved, kernels)),
-        multiply_adds=sum(map(_work, kernels)),
+        bytes_moved=sum(map(moved, kernels)),
+        multiply_adds=sum(map(multiply_adds, kernels)),
         arena_bytes=program.arena_bytes,
         prepared_bytes=program.prepared_bytes,
         state_bytes=sum(b.nbytes for b in program.state.values()),
@@ -73,7 +74,7 @@ def _row(k: Kernel) -> tuple[str, ...]:
     result = " ".join(drawn(b.type.shape) for b in k.outputs)
     places = " ".join(_place(b) for b in k.outputs)
     by = k.choice.algorithm + (" (fallback)" if k.choice.fallback else "")
-    return (f"  {k.name}", k.node.op.name, by, result, size(_moved(k)), amount(_work(k)), places)
+    return (f"  {k.name}", k.node.op.name, by, result, size(moved(k)), amount(multiply_adds(k)), places)
 
 
 def _place(b: Buffer) -> str:
@@ -85,15 +86,6 @@ def _place(b: Buffer) -> str:
 def _line(row: tuple[str, ...], widths: list[int]) -> str:
     cells = (x.rjust(w) if i in (4, 5) else x.ljust(w) for i, (x, w) in enumerate(zip(row, widths, strict=True)))
     return "  ".join(cells).rstrip()
-
-
-def _moved(k: Kernel) -> int:
-    return sum(x.type.nbytes for x in (*dict.fromkeys(k.node.operands), *k.node.outputs))
-
-
-def _work(k: Kernel) -> int:
-    work = k.node.op.work
-    return work(k.node.attrs, *(x.type for x in k.node.operands)).multiply_adds if work else 0
 
 
 def size(nbytes: int) -> str:

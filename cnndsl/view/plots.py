@@ -1,10 +1,13 @@
-"""The curve of a training as a picture. Matplotlib is imported when one is drawn (0.5 s), and draws without a screen."""
+"""The door to matplotlib, which is imported when a picture is drawn (0.5 s) and needs no screen; the curve of a training."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class Epoch(Protocol):
@@ -26,13 +29,7 @@ Points = list[tuple[int, float]]
 
 
 def loss_curve(history: Sequence[Epoch], path: Path, title: str = "") -> None:
-    """Write loss, and accuracy where there is one, over the epochs to `path` (its ending says the format).
-
-    Written aside and renamed, so that whoever watches the file never sees half a picture.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
+    """Write loss, and accuracy where there is one, over the epochs to `path` (its ending says the format)."""
     losses: dict[str, Points] = {
         "training": [(row.epoch, row.loss) for row in history],
         "validation": [(row.epoch, row.validation_loss) for row in history if row.validation_loss is not None],
@@ -42,8 +39,7 @@ def loss_curve(history: Sequence[Epoch], path: Path, title: str = "") -> None:
         "validation": [(row.epoch, 100 * row.validation_accuracy) for row in history if row.validation_accuracy is not None],
     }
     panels = [("loss", losses)] + ([("accuracy in %", accuracies)] if any(accuracies.values()) else [])
-    figure = Figure(figsize=(4.8 * len(panels), 3.6), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = empty(4.8 * len(panels), 3.6)
     for k, (what, lines) in enumerate(panels):
         axes = figure.add_subplot(1, len(panels), k + 1)
         for label, points in lines.items():
@@ -59,6 +55,21 @@ def loss_curve(history: Sequence[Epoch], path: Path, title: str = "") -> None:
             axes.legend(frameon=False)
     if title:
         figure.suptitle(title)
+    save(figure, path)
+
+
+def empty(width: float, height: float) -> Figure:
+    """A figure of so many inches that needs no screen."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Written aside and renamed, so that whoever watches the file never sees half a picture."""
     aside = path.with_name(f".{path.name}.part{path.suffix}")
     figure.savefig(aside, dpi=120)
     aside.replace(path)
