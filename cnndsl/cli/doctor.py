@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from cnndsl.cli.options import Json
+import typer
+
+from cnndsl.cli.options import Json, Threads
 
 PACKAGES = (
     "numpy",
@@ -21,14 +22,22 @@ PACKAGES = (
     "matplotlib",
     "onnx",
     "onnxruntime",
+    "torch",
     "cupy-cuda12x",
     "cupy-cuda13x",
 )
+Measure = Annotated[bool, typer.Option("--measure", help="Measure what matrix products and memory reach: a few seconds.")]
 
 
-def doctor(as_json: Json = False) -> None:
-    """Print cores, BLAS, GPU and versions: what will be used, and why."""
+def doctor(measure: Measure = False, threads: Threads = None, as_json: Json = False) -> None:
+    """Print cores, BLAS, threads, GPU, folders and versions: what will be used, and why."""
     found = examine()
+    if measure:
+        from cnndsl.runtime import limits
+        from cnndsl.runtime.compile import checked_threads
+
+        told = limits.measure(checked_threads(threads))
+        found["limits"] = told.as_dict() if as_json else limits.words(told)
     if as_json:
         print(json.dumps(found, indent=2))
         return
@@ -39,39 +48,51 @@ def doctor(as_json: Json = False) -> None:
 
 def examine() -> dict[str, Any]:
     """What was found, in the order in which it is printed."""
+    from cnndsl.runtime import machine
     from cnndsl.version import __version__
 
+    usable, there = machine.cores()
+    core = machine.blas_core()
     return {
         "cnndsl": __version__,
         "python": f"{platform.python_version()} ({sys.executable})",
         "system": f"{platform.system()} {platform.machine()}",
-        "processor": processor(),
-        "cores": cores(),
-        "blas": blas(),
+        "processor": machine.processor(),
+        "cores": f"{usable} usable of {there}",
+        "blas": machine.blas() + (f", kernels for {core} ({machine.vectors(core)})" if core else ", which core is not known"),
+        "threads": threads_used(),
         "gpu": gpu(),
+        "cache": cache(),
         "packages": versions(),
     }
 
 
-def cores() -> str:
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return f"{usable} usable of {os.cpu_count()}"
+def threads_used() -> str:
+    """How many threads a compiled network uses by itself."""
+    from cnndsl.runtime.compile import default_threads
+    from cnndsl.targets.numpy.frame import BLAS
+
+    count = default_threads()
+    if count == 1:
+        return "1"
+    if not BLAS.find():
+        return "1: threads of our own need an OpenBLAS, whose threads can be set to one"
+    return f"{count} of our own, over one thread of BLAS each"
 
 
-def processor() -> str:
+def cache() -> str:
+    """The folder for what is kept between runs, and what is in it."""
+    from cnndsl.language.syntax.tables import home
+
+    folder: Path | None = home()
+    if folder is None:
+        return "none: this user has no home folder; set XDG_CACHE_HOME to have one"
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        files = [x for x in folder.iterdir() if x.is_file()]
+        total = sum(x.stat().st_size for x in files)
     except OSError:
-        return platform.processor() or "unknown"
-    return next((x.partition(":")[2].strip() for x in lines if x.startswith("model name")), platform.processor() or "unknown")
-
-
-def blas() -> str:
-    """NumPy's BLAS, as NumPy says."""
-    import numpy
-
-    built = numpy.show_config(mode="dicts")["Build Dependencies"]["blas"]
-    return f"{built.get('name', 'unknown')} {built.get('version', '')}".strip()
+        return f"{folder} (not there yet)"
+    return f"{folder}: {len(files)} file{'s' * (len(files) != 1)}, {total / 1e6:.1f} MB"
 
 
 def gpu() -> str:

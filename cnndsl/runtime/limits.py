@@ -69,6 +69,15 @@ def measure(threads: int) -> Limits:
     return Limits(threads, one, many, tuple(triad), (copy[0], copy[1]), (best, triad[-1][1]))
 
 
+def words(m: Limits) -> str:
+    """The limits in one sentence."""
+    one = f" ({m.product_one:.0f} on one thread)" if m.threads > 1 else ""
+    return (
+        f"products {m.product:.0f} GFLOP/s{one}; "
+        f"memory {m.triad[0]:.0f} GB/s in cache, {m.triad[1]:.1f} beyond (copying {m.copy[0]:.0f} and {m.copy[1]:.1f})"
+    )
+
+
 def best_of(run: Callable[[], None], tries: int) -> float:
     """Seconds."""
     found = []

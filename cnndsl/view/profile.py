@@ -11,6 +11,7 @@ from typing import Any
 
 from cnndsl.errors import CnnError, error, printable
 from cnndsl.program.describe import size
+from cnndsl.runtime.limits import words
 from cnndsl.runtime.machine import blas, blas_core, processor, vectors
 from cnndsl.runtime.profile import KernelTime, Profile
 from cnndsl.version import __version__
@@ -132,12 +133,10 @@ def head(p: Profile) -> str:
     what = "training step" if a.training else "inference"
     core, m = blas_core(), p.limits
     threads = f"{m.threads} thread{'s' * (m.threads != 1)}"
-    one = f" ({m.product_one:.0f} on one)" if m.threads > 1 else ""
     return (
         f"{printable(a.name)}, {what} on {a.batch} image{'s' * (a.batch != 1)}, {threads}; "
         f"{processor()}, {blas()}{f' for {core}' if core else ''} ({vectors(core)})\n"
-        f"limits, measured now: products {m.product:.0f} GFLOP/s{one}; "
-        f"memory {m.triad[0]:.0f} GB/s in cache, {m.triad[1]:.1f} beyond (copying {m.copy[0]:.0f} and {m.copy[1]:.1f})"
+        f"limits, measured now: {words(m)}"
     )
 
 

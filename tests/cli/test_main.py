@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 import cnndsl
+from cnndsl.cli.doctor import threads_used
+from cnndsl.runtime import limits
+from cnndsl.runtime.limits import Limits
+from cnndsl.targets.numpy.frame import BLAS
 from cnndsl.version import __version__
 
 
@@ -23,7 +30,7 @@ def test_bare_command_is_an_overview(cli: Any) -> None:
 
 
 def test_every_command_has_help(cli: Any) -> None:
-    for command in ("check", "show", "train", "eval", "run", "compile", "export", "doctor"):
+    for command in ("check", "show", "train", "eval", "run", "compile", "export", "bench", "doctor"):
         done = cli(command, "--help")
         assert done.code == 0
         assert "Usage: cnndsl " + command in done.out
@@ -50,5 +57,35 @@ def test_doctor(cli: Any) -> None:
     found = json.loads(data.out)
     assert found["cnndsl"] == __version__
     assert "numpy" in found["packages"]
-    for key in ("cores", "blas", "gpu", "python"):
+    for key in ("cores", "blas", "threads", "gpu", "cache", "python"):
         assert key in text.out
+        assert found[key] in text.out
+
+
+def test_doctor_measures_when_asked(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = lambda threads: Limits(threads, 100.0, 150.0, ((1000, 50.0), (10**8, 5.0)), (40.0, 4.0), (50.0, 5.0))  # noqa: E731
+    monkeypatch.setattr(limits, "measure", given)
+    assert "limits       products 150 GFLOP/s (100 on one thread); memory 50" in cli("doctor", "--measure", "--threads", 2).out
+    found = json.loads(cli("doctor", "--measure", "--threads", 3, "--json").out)["limits"]
+    assert (found["threads"], found["product"], found["triad"]) == (3, 150, [50, 5])
+    assert "limits" not in json.loads(cli("doctor", "--json").out)
+
+
+def test_doctor_on_the_cache_folder(cli: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert f"cache        {tmp_path / 'cnndsl'} (not there yet)" in cli("doctor").out
+    (tmp_path / "cnndsl").mkdir()
+    (tmp_path / "cnndsl" / "x.json").write_bytes(b"1" * 300_000)
+    assert f"{tmp_path / 'cnndsl'}: 1 file, 0.3 MB" in cli("doctor").out
+    monkeypatch.setattr("cnndsl.language.syntax.tables.home", lambda: None)
+    assert "this user has no home folder" in cli("doctor").out
+
+
+def test_doctor_on_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cnndsl.runtime.compile.default_threads", lambda: 3)
+    monkeypatch.setattr(BLAS, "find", lambda: True)
+    assert threads_used() == "3 of our own, over one thread of BLAS each"
+    monkeypatch.setattr(BLAS, "find", lambda: False)
+    assert threads_used().startswith("1: threads of our own need an OpenBLAS")
+    monkeypatch.setattr("cnndsl.runtime.compile.default_threads", lambda: 1)
+    assert threads_used() == "1"

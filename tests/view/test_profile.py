@@ -34,7 +34,7 @@ def test_the_table_has_every_kernel_and_what_is_none(found: Profile) -> None:
     text = table(b)
     lines = text.split("\n")
     assert [line.split("  ")[0] for line in lines[4 : 4 + len(found.kernels)]] == [k.path for k in found.kernels]
-    assert "products 190 GFLOP/s (100 on one)" in text
+    assert "products 190 GFLOP/s (100 on one thread)" in text
     assert "compiling 0.500 s" in text
     assert "cnndsl takes 2.00 times as long  results differ by 2.0e-06" in text
     assert lines[-1] == "Third is not compared: it is not installed"
