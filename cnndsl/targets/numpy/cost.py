@@ -105,8 +105,14 @@ def lane_forward(positions: float, kernel: tuple[int, int], c: int, f: int, lane
     return gathered + positions * small
 
 
+def lane_turned(kernel: tuple[int, int], c: int, f: int) -> bool:
+    """Whether the weight gradient lays filters side by side: not for few of them, nor for small products."""
+    return f > 8 and kernel[0] * kernel[1] * c > 64
+
+
 def lane_weight_grad(positions: float, kernel: tuple[int, int], c: int, f: int, lanes: int) -> float:
-    """Nanoseconds of its weight gradient: kW long products of few rows and columns, which BLAS must pack anew each time."""
-    turned = moved(positions * (c + f) * 1.3, lanes)
-    packed = positions * lanes * kernel[1] * (f + kernel[0] * c) * 0.22
-    return turned + packed + positions * 2.0 * kernel[0] * kernel[1] * c * f * lanes / FLOPS
+    """Nanoseconds of its weight gradient: `positions` small products (taps · c, lanes) · (lanes, f), and their sum."""
+    taps, turned = kernel[0] * kernel[1], lane_turned(kernel, c, f)
+    gathered = moved(positions * kernel[0], c * lanes) + (positions * lanes * f * 0.45 if turned else 0.0)
+    rate = FLOPS * min(1.0, f / NARROW) * (0.95 if turned else 0.55)
+    return gathered + positions * (100.0 + 0.15 * taps * c * f + 2.0 * taps * c * f * lanes / rate)

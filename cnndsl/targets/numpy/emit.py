@@ -21,7 +21,20 @@ from cnndsl.program.program import Buffer, Kernel, Program, Region, images_a_row
 from cnndsl.targets.numpy import frame
 from cnndsl.targets.numpy.chains import Chain, Operand, Printed, print_chain
 from cnndsl.targets.numpy.fusion import Parts, parts_of
-from cnndsl.targets.numpy.kernels import conv, conv_grad, dense, lanes, loss, memory, pointwise, pool, random, reduce, shape
+from cnndsl.targets.numpy.kernels import (
+    conv,
+    conv_grad,
+    dense,
+    lanes,
+    loss,
+    memory,
+    pointwise,
+    pool,
+    random,
+    reduce,
+    shape,
+    winograd_grad,
+)
 from cnndsl.targets.numpy.lower import LOWERINGS, Call, is_shared, resolved, row_shape
 from cnndsl.targets.numpy.module import module_text
 from cnndsl.targets.numpy.sources import Copied
@@ -29,7 +42,7 @@ from cnndsl.targets.numpy.sources import Copied
 LOCALS = re.compile(
     r"(x|y|t|row|number|bound|part|prepare)\d*(_tile)?|a|at|hi|i|j|lo|net|np|out|p|s|scratch|start|stop|worker|zero"
 )
-KERNELS = (conv, conv_grad, dense, lanes, loss, memory, pointwise, pool, random, reduce, shape)
+KERNELS = (conv, conv_grad, dense, lanes, loss, memory, pointwise, pool, random, reduce, shape, winograd_grad)
 TAKEN = frozenset(dir(builtins)).union(dir(frame), *map(dir, KERNELS))
 GIVEN = frozenset(
     {"Arena", "Prepared", "prepare_weights", "run_program", "NAME", "BATCH", "WORKERS", "TRAINING", "ARENA_BYTES"}
@@ -183,16 +196,19 @@ class Emitter:
         self.scratch = max(self.scratch, inner + extra, used if not finish else 0)
         if parts.prologue is not None:
             return self._summed(k, parts, ins, outs)
+        choice = lowering.choose(anchor, self.program.workers)
+        assert choice is not None
         call = Call(
             anchor,
             resolved(anchor),
             [ins[i] for i in parts.operands],
             ys,
-            dict(lowering.choose(anchor, self.program.workers).parameters),  # type: ignore[union-attr]
+            dict(choice.parameters),
             base,
             finish,
             f", worker=worker, workers={self.program.workers}" if shared else "",
             "lo" if cut else "",
+            choice.algorithm,
         )
         for function in lowering.kernels(call):
             self.copied.add(function)

@@ -133,3 +133,53 @@ def conv2d_input_grad_turned(
     np.copyto(turned, w[::-1, ::-1].swapaxes(2, 3))
     used = -(-turned.nbytes // 64) * 64
     conv2d(gy, turned, out, pad=pad, dilation=dilation, together=together, block=block, scratch=scratch[used:])
+
+
+def conv2d_weight_grad_rows(
+    x: Array,
+    gy: Array,
+    out: Array,
+    *,
+    stride: int = 1,
+    pad: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0)),
+    dilation: tuple[int, int] = (1, 1),
+    together: int = 1,
+    block: tuple[int, int] = (1, 1),
+    scratch: Array,
+) -> None:
+    """The same where rows have stride 1: each row of x is gathered once, for all rows of the kernel.
+
+    Output row i meets input rows i + m · dilation: of a matrix of gathered rows that is a part without gaps, which begins
+    a row later for each m. So kH products share one matrix. stride: of the columns.
+    """
+    kh, kw, c, f = out.shape
+    count, h, wide, _ = gy.shape
+    reach, w = (together - 1) * stride + kw, wide // together
+    images, rows = block
+    deep = (kh - 1) * dilation[0]
+    padded, columns, parts, total, part = carve(
+        scratch,
+        (padded_shape(x.shape[2], c, 1, 1, pad, 1, (images, rows + deep)), "f4"),
+        ((images * (rows + deep) * w * reach * c,), "f4"),
+        ((images, kh, reach * c, together * f), "f4"),
+        ((kh, reach * c, together * f), "f4"),
+        ((kh, reach * c, together * f), "f4"),
+    )
+    padded[...] = 0
+    total[...] = 0
+    geometry = (1, reach, together), (1, stride), (1, dilation[1]), (pad[0][0], pad[1][0]), wide
+    for n0, n1, i0, i1 in blocks(count, h, images, rows, 0, 1):
+        n, positions = n1 - n0, (i1 - i0) * w
+        matrix = gather(x, padded, columns, (n0, n1), (i0, i1 + deep), geometry)
+        by_row = matrix.strides[0]
+        strides = ((i1 - i0 + deep) * w * by_row, dilation[0] * w * by_row, 4, by_row)
+        taps = as_strided(matrix, (n, kh, reach * c, positions), strides)
+        upper = gy[n0:n1, i0:i1].reshape(n, 1, positions, together * f)
+        np.matmul(taps, upper, out=parts[:n])
+        if n > 1:
+            np.add.reduce(parts[:n], axis=0, out=part)
+        total += part if n > 1 else parts[0]
+    band = total.reshape(kh, reach, c, together, f)
+    np.copyto(out, band[:, :kw, :, 0])
+    for u in range(1, together):
+        out += band[:, u * stride : u * stride + kw, :, u]

@@ -147,54 +147,44 @@ def lane_conv2d_weight_grad(
     lanes: int,
     stride: tuple[int, int] = (1, 1),
     pad: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0)),
-    rows: int = 1,
+    turned: bool = False,
     scratch: Array,
 ) -> None:
     """conv2d_weight_grad of arrays of lanes: x (B, H, W, C · lanes), gy (B, h, w, F · lanes), out (kH, kW, C, F).
 
-    `rows` output rows at a time are turned so that a channel's numbers of a row lie together; then a row of gy meets
-    the rows of x under it in kW products, along all its positions and lanes.
+    One product a position, (kW · kH · C, lanes) · (lanes, F), summed over the row. turned: the filters of gy are laid
+    side by side first, because BLAS is slow where both factors lie along the lanes.
     """
     kh, kw, c, f = out.shape
     (sh, sw), (top, left) = stride, (pad[0][0], pad[1][0])
     height, width = x.shape[1:3]
-    blocks, h, wide, _ = gy.shape
+    count, h, wide, _ = gy.shape
     span = (wide - 1) * sw + kw
-    deep = (rows - 1) * sh + kh
-    turned, upper, apart, part, total = carve(
+    rows, upper, parts, total, part = carve(
         scratch,
-        ((deep, c, span, lanes), "f4"),
-        ((f, wide, lanes), "f4"),
-        ((kh * c if sw > 1 else 0, wide, lanes), "f4"),
-        ((kw, f, kh * c), "f4"),
-        ((kw, f, kh * c), "f4"),
+        ((span, kh, c, lanes), "f4"),
+        ((wide if turned else 0, lanes, f), "f4"),
+        ((wide, kw * kh * c, f), "f4"),
+        ((kw * kh * c, f), "f4"),
+        ((kw * kh * c, f), "f4"),
     )
+    step, _, by_channel, by_lane = rows.strides
+    windows = as_strided(rows, (wide, kw * kh * c, lanes), (sw * step, by_channel, by_lane))
     total[...] = 0
-    turned[...] = 0
+    rows[...] = 0
     low, high = min(left, span), min(left + width, span)
-    for b in range(blocks):
-        source, above = x[b].reshape(height, width, c, lanes), gy[b].reshape(h, wide, f, lanes)
-        for i0 in range(0, h, rows):
-            i1 = min(i0 + rows, h)
-            for k in range((i1 - i0 - 1) * sh + kh):
-                r = i0 * sh - top + k
+    for b in range(count):
+        source, above = x[b].reshape(height, width, c, lanes), gy[b].reshape(h, wide, f, lanes).swapaxes(2, 3)
+        for i in range(h):
+            for m in range(kh):
+                r = i * sh + m - top
                 if 0 <= r < height:
-                    turned[k, :, low:high] = source[r, low - left : high - left].swapaxes(0, 1)
+                    rows[low:high, m] = source[r, low - left : high - left]
                 else:
-                    turned[k] = 0
-            for i in range(i0, i1):
-                np.copyto(upper, above[i].swapaxes(0, 1))
-                under = turned[(i - i0) * sh : (i - i0) * sh + kh].reshape(kh * c, span, lanes)
-                for q in range(kw):
-                    column = under[:, q : q + (wide - 1) * sw + 1 : sw]
-                    if sw > 1:
-                        np.copyto(apart, column)
-                        column = apart
-                    np.matmul(upper.reshape(f, -1), matrix_of(column).T, out=part[q])
-                total += part
-    np.copyto(out, total.reshape(kw, f, kh, c).transpose(2, 0, 3, 1))
-
-
-def matrix_of(x: Array) -> Array:
-    """(K, w, lanes), each of K contiguous, as a matrix (K, w · lanes) without copying."""
-    return as_strided(x, (x.shape[0], x.shape[1] * x.shape[2]), (x.strides[0], x.strides[2]))
+                    rows[low:high, m] = 0
+            if turned:
+                np.copyto(upper, above[i])
+            np.matmul(windows, upper if turned else above[i], out=parts)
+            np.add.reduce(parts, axis=0, out=part)
+            total += part
+    np.copyto(out, total.reshape(kw, kh, c, f).swapaxes(0, 1))

@@ -23,6 +23,7 @@ class Call:
     finish: str = ""
     share: str = ""
     lo: str = ""
+    algorithm: str = ""
 
 
 @dataclass(frozen=True)

@@ -7,19 +7,29 @@ from typing import Any
 
 from cnndsl.graph.graph import Node
 from cnndsl.graph.target import Choice
-from cnndsl.targets.numpy import cost
-from cnndsl.targets.numpy.kernels import conv_grad
+from cnndsl.targets.numpy import cost, cost_grad
+from cnndsl.targets.numpy.kernels import conv_grad, winograd_grad
 from cnndsl.targets.numpy.kernels.conv import padded_shape
-from cnndsl.targets.numpy.lower.call import Call, Lowering, keys, plain, resolved
+from cnndsl.targets.numpy.lower.call import Call, Lowering, keys, resolved
 from cnndsl.targets.numpy.lower.conv import geometry, is_planar, padded_bytes, weight_text, windows
 
 
 def choose_weight_grad(node: Node, workers: int) -> Choice | None:
+    """Gathered windows, gathered rows, or Winograd's tiles: whichever is cheapest."""
     if not is_planar(node):
         return None
     a, x, gy = resolved(node), node.operands[0].type.sizes, node.operands[1].type.sizes
     g = windows(a, x[1:], gy, gy[3], workers)
-    t = min(cost.together_candidates(g), key=lambda t: cost.forward(g, t))
+    found = [_by_windows(a, x, g)]
+    if a.stride[0] == a.groups == 1 and g.kh > 1:
+        found.append(_by_rows(a, x, g))
+    if a.kernel == (3, 3) and a.stride == a.dilation == (1, 1) and a.groups == 1 and not a.flip and max(map(max, a.pad)) <= 2:
+        found.append(_by_tiles(x, g))
+    return min(found, key=lambda choice: choice.seconds)
+
+
+def _by_windows(a: Any, x: Any, g: cost.Windows) -> Choice:
+    t = min(cost.together_candidates(g), key=lambda t: cost_grad.windows(g, t))
     depth = g.kh * ((t - 1) * g.stride + g.kw) * g.c
     block = cost.block(g, t, max(cost.CACHE, 512 * depth * 4))
     scratch = cost.aligned(
@@ -28,14 +38,58 @@ def choose_weight_grad(node: Node, workers: int) -> Choice | None:
         ((a.groups, depth, t * g.f), 4),
         ((depth, t * g.f), 4),
     )
-    return Choice("products", (("together", t), ("block", block)), scratch, cost.forward(g, t) * 1e-9)
+    return Choice("windows", (("together", t), ("block", block)), scratch, cost_grad.windows(g, t) * 1e-9)
+
+
+def _by_rows(a: Any, x: Any, g: cost.Windows) -> Choice:
+    deep, padded = (g.kh - 1) * a.dilation[0], a.pad != ((0, 0), (0, 0))
+    t = min(cost.together_candidates(g), key=lambda t: cost_grad.rows(g, t, deep, padded))
+    images, rows = block = cost_grad.rows_block(g, t, deep)
+    reach = (t - 1) * g.stride + g.kw
+    sums = (g.kh, reach * g.c, t * g.f)
+    scratch = cost.aligned(
+        (padded_shape(x[2], x[3], 1, 1, a.pad, 1, (images, rows + deep)), 4),
+        ((images * (rows + deep) * (g.w // t), reach * g.c), 4),
+        ((images, *sums), 4),
+        (sums, 4),
+        (sums, 4),
+    )
+    return Choice("rows", (("together", t), ("block", block)), scratch, cost_grad.rows(g, t, deep, padded) * 1e-9)
+
+
+def _by_tiles(x: Any, g: cost.Windows) -> Choice:
+    images, rows = block = cost_grad.winograd_block(g)
+    columns = -(-g.w // 4)
+    tiles = images * rows * columns
+    flat = (images, 4 * rows, 4 * columns, g.f) if g.h % 4 or g.w % 4 else (0,)
+    scratch = cost.aligned(
+        ((images, 4 * rows + 2, 4 * columns + 2, g.c), 4),
+        (flat, 4),
+        ((tiles * max(36 * g.c, 16 * g.f),), 4),
+        ((36 * tiles, g.c), 4),
+        ((36 * tiles, g.f), 4),
+        ((36, g.c, g.f), 4),
+        ((36, g.c, g.f), 4),
+    )
+    return Choice("winograd", (("block", block),), scratch, cost_grad.winograd(g) * 1e-9)
 
 
 def weight_grad_lines(call: Call) -> list[str]:
-    t, block = call.numbers["together"], call.numbers["block"]
-    out = f"{call.ys[0]}[::-1, ::-1]" if getattr(call.attrs, "flip", False) else call.ys[0]
-    rest = keys(**geometry(call.attrs), together=t if t > 1 else None, block=block, scratch=call.scratch)
-    return [f"conv2d_weight_grad({call.xs[0]}, {call.xs[1]}, {out}{rest})"]
+    a, numbers = call.attrs, call.numbers
+    out = f"{call.ys[0]}[::-1, ::-1]" if getattr(a, "flip", False) else call.ys[0]
+    shape = geometry(a)
+    if call.algorithm == "rows":
+        shape["stride"] = a.stride[1] if a.stride[1] != 1 else None
+    t = numbers.get("together", 1)
+    rest = keys(**shape, together=t if t > 1 else None, block=numbers["block"], scratch=call.scratch)
+    return [f"{WEIGHT_GRADS[call.algorithm].__name__}({call.xs[0]}, {call.xs[1]}, {out}{rest})"]
+
+
+WEIGHT_GRADS: dict[str, Callable[..., Any]] = {
+    "windows": conv_grad.conv2d_weight_grad,
+    "rows": conv_grad.conv2d_weight_grad_rows,
+    "winograd": winograd_grad.winograd_weight_grad,
+}
 
 
 def choose_input_grad(node: Node, workers: int) -> Choice | None:
@@ -91,7 +145,7 @@ def transpose_lines(call: Call) -> list[str]:
 
 
 LOWERINGS = {
-    "conv_weight_grad": plain(conv_grad.conv2d_weight_grad, weight_grad_lines, choose_weight_grad),
+    "conv_weight_grad": Lowering(choose_weight_grad, weight_grad_lines, lambda call: (WEIGHT_GRADS[call.algorithm],)),
     "conv_input_grad": Lowering(choose_input_grad, input_grad_lines, input_grad_kernels),
     "conv_transpose": Lowering(choose_input_grad, transpose_lines, input_grad_kernels),
 }

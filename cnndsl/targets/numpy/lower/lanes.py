@@ -54,23 +54,21 @@ def input_grad_lines(call: Call) -> list[str]:
 
 def choose_weight_grad(node: Node, workers: int) -> Choice:
     a, gy = node.attrs, node.operands[1].type.sizes
-    (kh, kw), c, f = a.kernel, a.sizes[2], gy[3] // a.lanes
-    row = c * span(a, gy[2]) * a.lanes * 4
-    rows = max(1, min(gy[1], (cost.CACHE // row - kh) // a.stride[0] + 1))
-    deep = (rows - 1) * a.stride[0] + kh
+    taps, c, f = a.kernel[0] * a.kernel[1], a.sizes[2], gy[3] // a.lanes
+    turned = cost.lane_turned(a.kernel, c, f)
     scratch = cost.aligned(
-        ((deep, row // 4), 4),
-        ((f, gy[2], a.lanes), 4),
-        ((kh * c if a.stride[1] > 1 else 0, gy[2], a.lanes), 4),
-        ((kw, f, kh * c), 4),
-        ((kw, f, kh * c), 4),
+        ((span(a, gy[2]), a.kernel[0], c, a.lanes), 4),
+        ((gy[2] if turned else 0, a.lanes, f), 4),
+        ((gy[2], taps * c, f), 4),
+        ((taps * c, f), 4),
+        ((taps * c, f), 4),
     )
     seconds = cost.lane_weight_grad(gy[0] * gy[1] * gy[2] / max(workers, 1), a.kernel, c, f, a.lanes) * 1e-9
-    return Choice("lanes", (("rows", rows),), scratch, seconds)
+    return Choice("lanes", (("turned", turned),), scratch, seconds)
 
 
 def weight_grad_lines(call: Call) -> list[str]:
-    rest = keys(**geometry(call.attrs), rows=call.numbers["rows"], scratch=call.scratch)
+    rest = keys(**geometry(call.attrs), turned=call.numbers["turned"] or None, scratch=call.scratch)
     return [f"lane_conv2d_weight_grad({call.xs[0]}, {call.xs[1]}, {call.ys[0]}{rest})"]
 
 
