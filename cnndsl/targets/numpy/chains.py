@@ -1,9 +1,9 @@
-"""Small functions for pointwise chains, printed tile by tile.
+"""Small functions for pointwise chains, printed tile by tile. They hold no sizes, so layers of many sizes share one.
 
 Where operands are full arrays, channel vectors and numbers, an array is seen as a matrix with `wide` positions side
 by side in a row, and rows are taken a cache-sized tile at a time; channel vectors are repeated `wide` times. Other
-broadcasts are cut along axis 0 only. A chain that finishes a convolution or a product gets the range of positions
-that is in the cache.
+broadcasts are cut along axis 0 only. A chain that finishes a convolution or a product is a function that makes a function:
+what is the same for all positions is done once, then ranges of positions come as they lie in the cache.
 """
 
 from __future__ import annotations
@@ -13,16 +13,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cnndsl.graph.expr import Expr, ordered
-from cnndsl.graph.types import TensorType, drawn
+from cnndsl.graph.types import TensorType
 from cnndsl.targets.numpy import cost
-from cnndsl.targets.numpy.statements import BINARY, BYTES, INFIX, UNARY, Statements, literal, simplified, statements
+from cnndsl.targets.numpy.statements import BINARY, BYTES, INFIX, UNARY, literal, simplified, statements
 
 SHORT = {"float32": "f4", "float64": "f8", "int32": "i4", "int64": "i8", "uint64": "u8", "uint8": "u1", "bool": "?"}
 
 
 @dataclass(frozen=True)
 class Operand:
-    """A parameter of the printed function. `strided`: a view whose rows of channels do not lie end to end."""
+    """A parameter of the printed function. name: what to call it, or empty: by its kind. `strided`: a view whose rows of
+    channels do not lie end to end.
+    """
 
     name: str
     type: TensorType
@@ -31,13 +33,12 @@ class Operand:
 
 @dataclass(frozen=True)
 class Chain:
-    """What to print: roots over operands; outputs (name, type); which operands are which output's memory.
+    """What to print: roots over operands; the outputs' types; which operands are which output's memory.
 
     same[i]: the number of the output whose array operand i is, or −1. unit: the positions that every call covers a
-    multiple of. ranged: called with (start, stop) positions. returns: gives the tile back instead of writing it.
+    multiple of. ranged: makes a function of (start, stop) positions. returns: which gives a tile back instead of writing it.
     """
 
-    name: str
     roots: tuple[Expr, ...]
     operands: tuple[Operand, ...]
     outputs: tuple[Operand, ...]
@@ -49,7 +50,9 @@ class Chain:
 
 @dataclass
 class Printed:
-    """The function's text, the operands it takes (by number), scratch bytes, kernel functions it calls."""
+    """The function's text with `@` for its name, the operands it takes (by number), scratch bytes, kernel functions it
+    calls; wide, rows: of its tiles. matrix: it is called with `wide`.
+    """
 
     text: str
     takes: list[int]
@@ -57,6 +60,7 @@ class Printed:
     kernels: set[str]
     wide: int
     rows: int
+    matrix: bool
 
 
 def kind_of(x: TensorType, shape: Sequence[int]) -> str:
@@ -76,159 +80,168 @@ def has_range(types: Sequence[TensorType], shape: Sequence[int]) -> bool:
 
 
 def print_chain(chain: Chain) -> Printed:
-    shape = chain.outputs[0].type.sizes
-    roots = simplified(chain.roots)
-    used = {x.value for x in ordered(roots) if x.fn == "var"}
-    takes = [i for i in range(len(chain.operands)) if i in used]
-    kinds = [kind_of(o.type, shape) if i in used else "scalar" for i, o in enumerate(chain.operands)]
-    matrix = bool(shape) and "other" not in kinds
-    if not matrix:
-        kinds = ["scalar" if k == "scalar" and shape else "tile" for k in kinds]
-    strided = any(o.strided for o in (*(chain.operands[i] for i in takes), *chain.outputs))
-    channels = shape[-1] if shape else 1
-    wide = 1 if not matrix or strided else cost.wide(channels, chain.unit)
-    width = wide * channels if matrix else math.prod(shape[1:]) if shape else 1
-    rows = max(1, cost.TILE // width)
-    names = [_operand_text(chain, i, kinds[i]) for i in range(len(chain.operands))]
-    outs = ["y"] if len(chain.outputs) == 1 else [f"y{k}" for k in range(len(chain.outputs))]
-    found = statements(
-        roots,
-        names,
-        [o.type for o in chain.operands],
-        kinds,
-        outs,
-        [o.type.dtype for o in chain.outputs],
-        [{i for i, s in enumerate(chain.same) if s == k} for k in range(len(outs))],
-        wide_constants=matrix and width <= cost.LONGEST_ROW,
-    )
-    lines = _head(chain, takes, roots)
-    lines += [f"    {x}" for x in found.before]
-    tile = ((rows, width) if matrix else (rows, *shape[1:])) if shape else ()
-    lines += _widened(found, wide) + _views(chain, takes, kinds, matrix, width) + _scratch(chain, found, tile, outs)
-    lines += _loop(chain, takes, kinds, found, rows, wide, bool(shape), matrix)
-    kept = [(tile, BYTES[d]) for _, d in found.temporaries]
-    if chain.returns:
-        kept.append((tile, 4))
-    return Printed("\n".join(lines), takes, cost.aligned(*kept), found.kernels, wide, rows)
+    return _Printer(chain).printed()
 
 
-def _operand_text(chain: Chain, i: int, kind: str) -> str:
-    if kind != "tile":
-        return chain.operands[i].name
-    if chain.same[i] >= 0:
-        return "y" if len(chain.outputs) == 1 else f"y{chain.same[i]}"
-    return f"x{i}"
+class _Printer:
+    """One chain in the making."""
 
+    def __init__(self, chain: Chain) -> None:
+        self.chain = chain
+        self.shape = chain.outputs[0].type.sizes
+        self.roots = simplified(chain.roots)
+        used = {x.value for x in ordered(self.roots) if x.fn == "var"}
+        self.takes = [i for i in range(len(chain.operands)) if i in used]
+        kinds = [kind_of(o.type, self.shape) if i in used else "scalar" for i, o in enumerate(chain.operands)]
+        self.matrix = bool(self.shape) and "other" not in kinds
+        if not self.matrix:
+            kinds = ["scalar" if k == "scalar" and self.shape else "tile" for k in kinds]
+        self.kinds = kinds
+        strided = any(o.strided for o in (*(chain.operands[i] for i in self.takes), *chain.outputs))
+        channels = self.shape[-1] if self.shape else 1
+        self.wide = 1 if not self.matrix or strided else cost.wide(channels, chain.unit)
+        self.width = self.wide * channels if self.matrix else math.prod(self.shape[1:]) if self.shape else 1
+        self.rows = max(1, cost.TILE // self.width)
+        one = len(chain.outputs) == 1
+        self.outs = ["out"] if one else [f"out{k}" for k in range(len(chain.outputs))]
+        self.tiles = ["y"] if one else [f"y{k}" for k in range(len(chain.outputs))]
+        self.names = self._names()
+        self.found = statements(
+            self.roots,
+            [self._tile(i) for i in range(len(chain.operands))],
+            [o.type for o in chain.operands],
+            kinds,
+            self.tiles,
+            [o.type.dtype for o in chain.outputs],
+            [{i for i, s in enumerate(chain.same) if s == k} for k in range(len(self.outs))],
+            wide_constants=self.matrix and self.width <= cost.LONGEST_ROW,
+        )
 
-def _parameters(chain: Chain, takes: Sequence[int]) -> list[str]:
-    found = [chain.operands[i].name for i in takes if chain.same[i] < 0]
-    return found if chain.returns else [*found, *(o.name for o in chain.outputs)]
+    def _names(self) -> list[str]:
+        """What each operand is called: the output's name where it is its memory, else its own, each once."""
+        seen: dict[str, int] = {}
+        found = []
+        for i, o in enumerate(self.chain.operands):
+            if self.chain.same[i] >= 0:
+                found.append(self.outs[self.chain.same[i]])
+                continue
+            name = o.name or {"tile": "x", "row": "v", "scalar": "n"}[self.kinds[i]]
+            seen[name] = seen.get(name, 0) + (i in self.takes)
+            found.append(name if seen[name] < 2 else f"{name}_{seen[name]}")
+        return found
 
+    def _tile(self, i: int) -> str:
+        """What the statements call operand i: a tile's own name, or the parameter."""
+        if self.kinds[i] != "tile":
+            return self.names[i]
+        return self.tiles[self.chain.same[i]] if self.chain.same[i] >= 0 else f"{self.names[i]}_at"
 
-def _head(chain: Chain, takes: Sequence[int], roots: Sequence[Expr]) -> list[str]:
-    parameters = [*(["start", "stop"] if chain.ranged else []), *_parameters(chain, takes), "scratch"]
-    names = [chain.outputs[chain.same[i]].name if chain.same[i] >= 0 else o.name for i, o in enumerate(chain.operands)]
-    shape = (
-        drawn(chain.outputs[0].type.shape[1:]) if len(chain.outputs[0].type.shape) > 1 else drawn(chain.outputs[0].type.shape)
-    )
-    lines = [f"def {chain.name}({', '.join(parameters)}):"]
-    says = [f"{o.name} = {formula(r, names)}" for o, r in zip(chain.outputs, roots, strict=True)]
-    what = f"; {shape}" if shape != "scalar" else ""
-    if chain.returns:
-        says = [f"Give {formula(roots[0], names)}"]
-    if chain.ranged:
-        what += ", positions start:stop"
-    if len(says) == 1:
-        lines.append(f'    """{says[0]}{what}."""')
-    else:
-        lines += [f'    """{says[0]}', *(f"    {s}" for s in says[1:]), f"    {what[2:].capitalize() or 'Numbers'}.", '    """']
-    return lines
+    def _own(self, kind: str) -> list[int]:
+        """The operands of a kind that are parameters."""
+        return [i for i in self.takes if self.kinds[i] == kind and self.chain.same[i] < 0]
 
+    def printed(self) -> Printed:
+        chain, found = self.chain, self.found
+        tile = ((self.rows, self.width) if self.matrix else (self.rows, *self.shape[1:])) if self.shape else ()
+        kept = [(tile, BYTES[d]) for _, d in found.temporaries] + ([(tile, 4)] if chain.returns else [])
+        lines = [*self._head(bool(kept)), *self._single(), *(f"    {x}" for x in found.before)]
+        if self.matrix:
+            lines += [f"    {name} = np.tile(np.ravel({name}), wide)" for name in found.rows]
+            lines += self._views()
+        else:
+            lines += [f"    {name} = np.ravel({name})" for name in found.rows]
+        if self.matrix:
+            lines += [f"    {name} = np.full({self._full()}.shape[1], {value}, np.float32)" for name, value in found.constants]
+        lines += self._scratch(tile)
+        lines += self._ranged() if chain.ranged else self._loop()
+        scratch = cost.aligned(*kept)
+        kernels = found.kernels | ({"rows_of", "tiles"} if self.matrix else set())
+        if self.matrix and chain.returns:
+            kernels.discard("tiles")
+        if any("tile_shape(" in x for x in lines):
+            kernels.add("tile_shape")
+        return Printed("\n".join(lines), self.takes, scratch, kernels, self.wide, self.rows, self.matrix)
 
-def _widened(found: Statements, wide: int) -> list[str]:
-    return (
-        [f"    {name} = np.tile(np.ravel({name}), {wide})" for name in found.rows]
-        if wide > 1
-        else [f"    {name} = np.ravel({name})" for name in found.rows]
-    )
+    def _head(self, scratch: bool) -> list[str]:
+        parameters = [self.names[i] for i in self.takes if self.chain.same[i] < 0]
+        parameters += [] if self.chain.returns else self.outs
+        keys = [*(["wide"] if self.matrix else []), *(["scratch"] if scratch else [])]
+        if keys:
+            parameters += ["*", *keys]
+        rows = [self.names[i] for i in self._own("row")]
+        says = [f"{o} = {formula(r, self.names)}" for o, r in zip(self.outs, self.roots, strict=True)]
+        if self.chain.returns:
+            says = [f"gives {formula(self.roots[0], self.names)}"]
+        if rows and self.matrix:
+            says[-1] += f"; {', '.join(rows)}: one number a channel"
+        if self.chain.ranged:
+            says[0] = f"A function of start, stop: {says[0]}"
+        lines = [f"def @({', '.join(parameters)}):"]
+        if len(says) == 1:
+            return [*lines, f'    """{says[0]}."""']
+        return [*lines, f'    """{says[0]}', *(f"    {s}" for s in says[1:]), '    """']
 
+    def _single(self) -> list[str]:
+        """One number of more axes than a tile would stretch the tile to as many, and so would what is computed of it."""
+        if not self.matrix:
+            return []
+        single = [i for i in self._own("scalar") if self.chain.operands[i].type.rank > 2]
+        return [f"    {self.names[i]} = {self.names[i]}.reshape(())" for i in single]
 
-def _views(chain: Chain, takes: Sequence[int], kinds: Sequence[str], matrix: bool, width: int) -> list[str]:
-    if not matrix:
-        return []
-    full = [chain.operands[i].name for i in takes if kinds[i] == "tile" and chain.same[i] < 0]
-    full += [] if chain.returns else [o.name for o in chain.outputs]
-    # One number of more axes than a tile would stretch the tile to as many.
-    single = [chain.operands[i] for i in takes if kinds[i] == "scalar" and chain.same[i] < 0]
-    return [
-        *(f"    {name} = {name}.reshape(-1, {width})" for name in full),
-        *(f"    {o.name} = {o.name}.reshape(())" for o in single if o.type.rank > 2),
-    ]
+    def _full(self) -> str:
+        """An array of the chain's shape among the parameters."""
+        return self.outs[0] if not self.chain.returns else self.names[self._own("tile")[0]]
 
+    def _views(self) -> list[str]:
+        full = [self.names[i] for i in self._own("tile")] + ([] if self.chain.returns else self.outs)
+        return [f"    {', '.join(full)} = {', '.join(f'rows_of({name}, wide)' for name in full)}"] if full else []
 
-def _scratch(chain: Chain, found: Statements, tile: tuple[int, ...], outs: Sequence[str]) -> list[str]:
-    wanted = [(name, SHORT[dtype]) for name, dtype in found.temporaries]
-    if chain.returns:
-        wanted.append((outs[0], "f4"))
-    lines = []
-    if wanted:
-        sizes = ", ".join(f'({tile}, "{dtype}")' for _, dtype in wanted)
+    def _scratch(self, tile: tuple[int, ...]) -> list[str]:
+        wanted = [(name, SHORT[dtype]) for name, dtype in self.found.temporaries]
+        wanted += [(self.tiles[0], "f4")] if self.chain.returns else []
+        if not wanted:
+            return []
+        shape = f"tile_shape({self._full()})" if self.matrix else repr(tile)
+        sizes = ", ".join(f'({shape}, "{dtype}")' for _, dtype in wanted)
         comma = "," if len(wanted) == 1 else ""
-        lines.append(f"    {', '.join(_whole(n) for n, _ in wanted)}{comma} = carve(scratch, {sizes})")
-    lines += [f"    {name} = np.full({tile[-1]}, {value}, np.float32)" for name, value in found.constants]
-    return lines
+        return [f"    {', '.join(f'{n}_tile' for n, _ in wanted)}{comma} = carve(scratch, {sizes})"]
 
+    def _body(self, indent: str, cut: bool, count: str) -> list[str]:
+        """The statements of one tile `at`. cut: whether there is more than one; count: its rows."""
+        left, right = [], []
+        for i in self._own("tile"):
+            o = self.chain.operands[i].type
+            batch = self.matrix or (o.rank == len(self.shape) > 0 and o.shape[0] == self.shape[0] != 1)
+            left.append(self._tile(i))
+            right.append(f"{self.names[i]}[at]" if cut and batch else self.names[i])
+        if not self.chain.returns:
+            left += self.tiles
+            right += [f"{o}[at]" if cut else o for o in self.outs]
+        kept = [n for n, _ in self.found.temporaries] + ([self.tiles[0]] if self.chain.returns else [])
+        lines = [f"{indent}{', '.join(left)} = {', '.join(right)}"]
+        if kept:
+            lines.append(
+                f"{indent}{', '.join(kept)} = {', '.join(f'{n}_tile[:{count}]' if cut else f'{n}_tile' for n in kept)}"
+            )
+        return [*lines, *(f"{indent}{x}" for x in self.found.body)]
 
-def _whole(name: str) -> str:
-    return f"{name}_tile"
+    def _loop(self) -> list[str]:
+        if not self.shape:
+            return self._body("    ", False, "")
+        if self.matrix:
+            head = f"    for at in tiles({self.outs[0]}):"
+        else:
+            rows = self.rows
+            head = f"    for at in (slice(i, i + {rows}) for i in range(0, len({self.outs[0]}), {rows})):"
+        return [head, *self._body("        ", True, f" len({self.tiles[0]})")]
 
-
-def _loop(
-    chain: Chain,
-    takes: Sequence[int],
-    kinds: Sequence[str],
-    found: Statements,
-    rows: int,
-    wide: int,
-    looped: bool,
-    matrix: bool,
-) -> list[str]:
-    shape = chain.outputs[0].type.shape
-    outs = ["y"] if len(chain.outputs) == 1 else [f"y{k}" for k in range(len(chain.outputs))]
-    left, right = [], []
-    for i in takes:
-        if kinds[i] == "tile" and chain.same[i] < 0:
-            o = chain.operands[i]
-            cut = looped and (matrix or (len(o.type.shape) == len(shape) and o.type.shape[0] == shape[0] and shape[0] != 1))
-            left.append(f"x{i}")
-            right.append(f"{o.name}[at]" if cut else o.name)
-    if chain.returns:
-        count = f"(stop - start) // {wide}" if wide > 1 else "stop - start"
-        lines = [f"    at = slice(start // {wide}, stop // {wide})" if wide > 1 else "    at = slice(start, stop)"]
-        lines += [f"    {n} = {_whole(n)}[: {count}]" for n, _ in found.temporaries]
-        lines += [f"    {outs[0]} = {_whole(outs[0])}[: {count}]"]
-        lines += [f"    {', '.join(left)} = {', '.join(right)}"] if left else []
-        return [*lines, *(f"    {s}" for s in found.body), f"    return {outs[0]}"]
-    for o, y in zip(chain.outputs, outs, strict=True):
-        left.append(y)
-        right.append(f"{o.name}[at]" if looped else o.name)
-    if not looped:
-        return [
-            f"    {', '.join(left)} = {', '.join(right)}",
-            *(f"    {n} = {_whole(n)}" for n, _ in found.temporaries),
-            *(f"    {s}" for s in found.body),
-        ]
-    first = chain.outputs[0].name
-    if chain.ranged:
-        low, high = (f"start // {wide}", f"stop // {wide}") if wide > 1 else ("start", "stop")
-        lines = [f"    for i in range({low}, {high}, {rows}):", f"        at = slice(i, min(i + {rows}, {high}))"]
-    else:
-        lines = [f"    for i in range(0, len({first}), {rows}):", f"        at = slice(i, i + {rows})"]
-    lines.append(f"        {', '.join(left)} = {', '.join(right)}")
-    if found.temporaries:
-        names = [n for n, _ in found.temporaries]
-        lines.append(f"        {', '.join(names)} = {', '.join(f'{_whole(n)}[: len({outs[0]})]' for n in names)}")
-    return [*lines, *(f"        {s}" for s in found.body)]
+    def _ranged(self) -> list[str]:
+        if self.chain.returns:
+            make = ["", "    def make(start, stop):", "        at = slice(start // wide, stop // wide)"]
+            body = self._body("        ", True, " (stop - start) // wide")
+            return [*make, *body, f"        return {self.tiles[0]}", "", "    return make"]
+        lines = ["", "    def finish(start, stop):", f"        for at in tiles({self.outs[0]}, start // wide, stop // wide):"]
+        return [*lines, *self._body("            ", True, f" len({self.tiles[0]})"), "", "    return finish"]
 
 
 def formula(root: Expr, names: Sequence[str], limit: int = 90) -> str:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cnndsl.targets.numpy.kernels.pointwise import CHAIN
+
 CACHE = 1 << 20  # bytes of gathered inputs in one product: what stays in the second-level cache
-TILE = 131072  # float32 numbers in one tile of a pointwise chain: smaller ones fit the cache better, but two threads that
-# make many short calls wait for the interpreter's lock (ResNet-20 step, 2 workers: 188 ms with 12,288, 141 with this)
+TILE = CHAIN  # float32 numbers in one tile of a pointwise chain: smaller ones fit the cache better, but two threads that
+# make many short calls wait for the interpreter's lock (ResNet-20 step, 2 workers: 188 ms with 12,288, 141 with 131,072)
 LONGEST_ROW = 16000  # of constants, below 64 KB
 FLOPS = 115.0  # of a large product, per nanosecond
 NARROW = 18  # a product with fewer columns is slower in proportion

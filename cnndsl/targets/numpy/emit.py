@@ -10,6 +10,7 @@ depends on hash order, so the same program gives the same bytes.
 from __future__ import annotations
 
 import builtins
+import itertools
 import keyword
 import re
 from dataclasses import dataclass, field, replace
@@ -40,13 +41,15 @@ from cnndsl.targets.numpy.module import module_text
 from cnndsl.targets.numpy.sources import Copied
 
 LOCALS = re.compile(
-    r"(x|y|t|row|number|bound|part|prepare)\d*(_tile)?|a|at|hi|i|j|lo|net|np|out|p|s|scratch|start|stop|worker|zero"
+    r"((x|v|n|y|t|row|number|bound|part|prepare|out)_?\d*(_at|_tile)?)|a|at|finish|hi|i|j|lo|make|net|np|p|s|scratch|share|start"
+    r"|stop|wide|worker|zero"
 )
 KERNELS = (conv, conv_grad, dense, lanes, loss, memory, pointwise, pool, random, reduce, shape, winograd_grad)
 TAKEN = frozenset(dir(builtins)).union(dir(frame), *map(dir, KERNELS))
+MOST_WORDS = 4  # of the name of a function
 GIVEN = frozenset(
     {"Arena", "Prepared", "prepare_weights", "run_program", "NAME", "BATCH", "WORKERS", "TRAINING", "ARENA_BYTES"}
-    | {"PREPARED_BYTES", "OPTIONAL", "INPUTS", "OUTPUTS", "STATE", "BATCHED"}
+    | {"CHAIN", "PREPARED_BYTES", "OPTIONAL", "INPUTS", "OUTPUTS", "STATE", "BATCHED"}
 )
 
 
@@ -57,6 +60,7 @@ class Emitter:
     program: Program
     copied: Copied = field(default_factory=lambda: Copied(GIVEN))
     functions: list[str] = field(default_factory=list)
+    chains: dict[str, str] = field(default_factory=dict)  # the text of each function, its name left open, and its name
     scratch: int = 0
     constants: dict[str, Buffer] = field(default_factory=dict)
     buffers: dict[str, Buffer] = field(default_factory=dict)
@@ -141,46 +145,35 @@ class Emitter:
         count = len(k.inputs)
         plain = [substitute(e, [Expr("const", (), 0.0), *variables(count)]) for e in roots]
         shapes = list(dict.fromkeys(b.type.shape for b in k.outputs))
-        for n, s in enumerate(sorted(shapes, key=len)):
+        for s in sorted(shapes, key=len):
             chosen = [i for i, b in enumerate(k.outputs) if b.type.shape == s]
-            batched = k.batched[count + chosen[0]]
-            name = f"{_identifier(k.name)}{n + 1 if len(shapes) > 1 else ''}"
-            unit = _positions(k.outputs[chosen[0]], batched)
+            unit = _positions(k.outputs[chosen[0]], k.batched[count + chosen[0]])
             targets = [k.outputs[i] for i in chosen]
             same = tuple(_same(b, targets) for b in k.inputs)
-            chain = Chain(
-                name, tuple(plain[i] for i in chosen), self._operands(k.inputs), self._results(targets, k), same, unit
-            )
-            printed, called = self._print(chain)
-            args = [*(ins[i] for i in printed.takes if same[i] < 0), *(outs[i] for i in chosen), "scratch"]
-            lines.append(f"{called}({', '.join(args)})")
+            chain = Chain(tuple(plain[i] for i in chosen), _operands(k.inputs), _results(targets), same, unit)
+            printed, name = self._print(chain, words_of(k))
+            args = [*(ins[i] for i in printed.takes if same[i] < 0), *(outs[i] for i in chosen)]
+            lines.append(_called(name, args, printed, "scratch"))
             self.scratch = max(self.scratch, printed.scratch)
         return lines
 
-    def _operands(self, buffers: tuple[Buffer, ...]) -> tuple[Operand, ...]:
-        """Parameters named after the buffers, each name once."""
-        seen: dict[str, int] = {}
-        found = []
-        for b in buffers:
-            name = _identifier(b.name)
-            seen[name] = seen.get(name, 0) + 1
-            found.append(Operand(name if seen[name] == 1 else f"{name}_{seen[name]}", b.type, b.strides is not None))
-        return tuple(found)
-
-    def _results(self, buffers: list[Buffer], k: Kernel) -> tuple[Operand, ...]:
-        names = ["out"] if len(buffers) == 1 else [f"out_{_identifier(b.name)}" for b in buffers]
-        return tuple(Operand(n, b.type, b.strides is not None) for n, b in zip(names, buffers, strict=True))
-
-    def _print(self, chain: Chain) -> tuple[Printed, str]:
-        """Print a chain once; kernels with the same text share it."""
+    def _print(self, chain: Chain, wish: str) -> tuple[Printed, str]:
+        """Print a chain, once for all kernels that come to the same text; its name."""
         printed = print_chain(chain)
-        self.functions.append(printed.text)
+        name = self.chains.get(printed.text)
+        if name is None:
+            wish = _identifier(wish)
+            taken = set(self.chains.values())
+            numbered = (f"{wish}_{n}" for n in itertools.count(2))
+            name = wish if wish not in taken else next(x for x in numbered if x not in taken)
+            self.chains[printed.text] = name
+            self.functions.append(printed.text.replace("def @(", f"def {name}(", 1))
         self.copied.imports.add("import numpy as np")
         if "carve(" in printed.text:
             self.copied.add(memory.carve)
-        for name in sorted(printed.kernels):
-            self.copied.add(getattr(pointwise, name))
-        return printed, chain.name
+        for kernel in sorted(printed.kernels):
+            self.copied.add(getattr(pointwise, kernel))
+        return printed, name
 
     def _anchor(self, k: Kernel, parts: Parts, ins: list[str], outs: list[str], cut: bool) -> list[str]:
         anchor = parts.anchor
@@ -228,13 +221,14 @@ class Emitter:
         same = (_same(result, targets), *(_same(b, targets) for b in k.inputs))
         unit = anchor.outputs[0].type.sizes[-2] if anchor.outputs[0].type.rank > 2 else 1
         roots = tuple(e for e in parts.epilogue if e is not None)
-        operands = (Operand("result", result.type, result.strides is not None), *self._operands(k.inputs))
-        chain = Chain(f"finish_{_identifier(k.name)}", roots, operands, self._results(targets, k), same, unit, ranged=True)
-        printed, called = self._print(chain)
+        bias = _bias_of(k, parts)
+        named = [replace(o, name="bias") if i == bias else o for i, o in enumerate(_operands(k.inputs))]
+        operands = (Operand("", result.type, result.strides is not None), *named)
+        chain = Chain(roots, operands, _results(targets), same, unit, ranged=True)
+        printed, name = self._print(chain, words_of(k, "bias" if bias >= 0 else ""))
         texts = [outs[kept[0]] if kept else outs[made[0]], *ins]
-        args = [*(texts[i] for i in printed.takes if same[i] < 0), *(outs[i] for i in made), scratch]
-        finish = f"lambda start, stop: {called}(start, stop, {', '.join(args)})"
-        return [texts[0]], finish, printed.scratch
+        args = [*(texts[i] for i in printed.takes if same[i] < 0), *(outs[i] for i in made)]
+        return [texts[0]], _called(name, args, printed, scratch), printed.scratch
 
     def _summed(self, k: Kernel, parts: Parts, ins: list[str], outs: list[str]) -> list[str]:
         """reduce_sum of an expression that is computed tile by tile."""
@@ -242,15 +236,12 @@ class Emitter:
         assert anchor is not None
         assert parts.prologue is not None
         x = anchor.operands[0].type
-        term = Operand("term", x)
         same = (-1,) * len(k.inputs)
         unit = 1
         for n in x.sizes[1:-1]:
             unit *= n
-        chain = Chain(
-            f"terms_of_{_identifier(k.name)}", (parts.prologue,), self._operands(k.inputs), (term,), same, unit, True, True
-        )
-        printed, called = self._print(chain)
+        chain = Chain((parts.prologue,), _operands(k.inputs), (Operand("", x),), same, unit, True, True)
+        printed, name = self._print(chain, "terms")
         for function in LOWERINGS["reduce_sum"].kernels(Call(anchor, anchor.attrs, [], [], {})):
             self.copied.add(function)
         self.scratch = max(self.scratch, printed.scratch)
@@ -258,8 +249,7 @@ class Emitter:
         wide, rows = row_shape(x.sizes)
         if any(b.strides is not None for b in k.inputs):
             wide, rows = 1, printed.rows
-        args = [*(ins[i] for i in printed.takes), "scratch"]
-        make = f"lambda start, stop: {called}(start, stop, {', '.join(args)})"
+        make = _called(name, [ins[i] for i in printed.takes], printed, "scratch")
         return [f"sum_rows({ins[full]}, {outs[0]}, wide={wide}, rows={rows}, make={make})"]
 
     # Regions ----------------------------------------------------------------------------------------------------------
@@ -288,6 +278,48 @@ class Emitter:
         lines = [head, f'    """{_plain(says)}."""', *(f"    {n}" for n in names)]
         lines += [f"    {part}" for line in body for part in wrapped(line)]
         return "\n".join(lines)
+
+
+def _operands(buffers: tuple[Buffer, ...]) -> tuple[Operand, ...]:
+    """Weights by the last word of their names, so that the same function serves every layer."""
+    found = []
+    for b in buffers:
+        last = b.slot.rpartition(".")[2] if b.space == "state" or (b.space == "input" and b.type.rank == 0) else ""
+        found.append(Operand(_identifier(last) if last else "", b.type, b.strides is not None))
+    return tuple(found)
+
+
+def _results(buffers: list[Buffer]) -> tuple[Operand, ...]:
+    return tuple(Operand("", b.type, b.strides is not None) for b in buffers)
+
+
+def _called(name: str, args: list[str], printed: Printed, scratch: str) -> str:
+    """The call of a chain's function."""
+    keys = [f"wide={printed.wide}"] if printed.matrix else []
+    keys += [f"scratch={scratch}"] if printed.scratch else []
+    return f"{name}({', '.join([*args, *keys])})"
+
+
+def _bias_of(k: Kernel, parts: Parts) -> int:
+    """The number of the kernel's input that is the anchor's bias, where its epilogue adds that; else −1."""
+    anchor = parts.anchor
+    if anchor is None or len(parts.operands) == len(anchor.operands):
+        return -1
+    inputs = list(k.node.attrs.inner.inputs.values()) if k.node.op.name == "fused" else list(anchor.operands)
+    return inputs.index(anchor.operands[-1])
+
+
+def words_of(k: Kernel, first: str = "") -> str:
+    """`add_relu`: what a kernel does number by number; `update` of weights, `chain` of what has no word."""
+    node = k.node
+    if node.op.name != "fused":
+        found = [node.op.name] if node.op.pointwise is not None else []
+    else:
+        found = [n.op.name for n in node.attrs.inner.nodes if n.op.pointwise is not None]
+    found = [w for w, _ in itertools.groupby([first, *found]) if w not in ("", "pointwise")]
+    if found and len(found) <= MOST_WORDS:
+        return "_".join(found)
+    return "update" if any(b.space == "state" for b in k.outputs) else "chain"
 
 
 def quoted(name: str) -> str:

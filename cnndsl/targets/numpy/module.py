@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cnndsl.graph.types import drawn
 from cnndsl.program.program import Buffer, Program, images_a_row
-from cnndsl.targets.numpy import frame, tensors
+from cnndsl.targets.numpy import cost, frame, tensors
 
 if TYPE_CHECKING:
     from cnndsl.targets.numpy.emit import Emitter
@@ -165,6 +165,7 @@ def facts(program: Program, emitter: Emitter) -> str:
         f"SCRATCH_BYTES = {emitter.scratch}  # a worker",
         f"ARENA_BYTES = {program.arena_bytes + workers * emitter.scratch}",
         f"PREPARED_BYTES = {program.prepared_bytes}",
+        f"CHAIN = {cost.TILE}  # numbers that a chain of functions works on at a time",
     ]
     for name, b in emitter.constants.items():
         lines.append(f"CONSTANT_{name} = np.array({list(b.data)!r}, {b.type.dtype!r}).reshape({b.type.sizes!r})")

@@ -8,6 +8,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+CHAIN = 131072  # numbers in one tile of a chain: of smaller ones two threads make many, and wait for the interpreter's lock
+
+
+def rows_of(x: Array, wide: int) -> Array:
+    """x (…, C) as a matrix with `wide` positions side by side in a row."""
+    return x.reshape(-1, wide * x.shape[-1])
+
+
+def tile_shape(rows: Array) -> tuple[int, int]:
+    """Of the largest tile of a matrix."""
+    return max(1, CHAIN // rows.shape[1]), rows.shape[1]
+
+
+def tiles(rows: Array, low: int = 0, high: int | None = None) -> list[slice]:
+    """Rows low:high of a matrix, all by default, a cache-sized tile at a time."""
+    step, high = max(1, CHAIN // rows.shape[1]), len(rows) if high is None else high
+    return [slice(i, min(i + step, high)) for i in range(low, high, step)]
 
 
 def keep(condition: Array, x: Array, out: Array, mask: Array) -> None:
