@@ -171,28 +171,30 @@ def _folded(out: Graph, layer: Node, plan: _Plan, parts: dict[Node, tuple[Value,
     """The layer with other weights, made of its own and of what folds into it."""
     x, weight, *rest = parts[layer]
     bias = rest[0] if rest else None
-    origin = Origin(f"{layer.path}.folded", layer.origin.span, layer.origin.frames)
+    scales, weights, biases = (
+        Origin(f"{layer.path}.folded.{part}", layer.origin.span, layer.origin.frames) for part in ("scale", "weight", "bias")
+    )
     name, groups = layer.op.name, getattr(layer.attrs, "groups", 1)
     for a in plan.before[layer]:
         known = _known(out, a, parts[a.node])
-        slope, channels = computed(out, a.slope, known, origin), a.x.type.sizes[-1]
+        slope, channels = computed(out, a.slope, known, scales), a.x.type.sizes[-1]
         if a.shift is not None:
-            shift = computed(out, a.shift, known, origin)
-            products = _scaled(out, weight, shift, channels, groups if name == "conv" else 1, origin)
-            total = out.reduce_sum(products, axes=tuple(range(products.type.rank - 1)), origin=origin)
-            bias = total if bias is None else out.pointwise(lambda e, b, t: b + t, bias, total, origin=origin)
+            shift = computed(out, a.shift, known, biases)
+            products = _scaled(out, weight, shift, channels, groups if name == "conv" else 1, biases)
+            total = out.reduce_sum(products, axes=tuple(range(products.type.rank - 1)), origin=biases)
+            bias = total if bias is None else out.pointwise(lambda e, b, t: b + t, bias, total, origin=biases)
         if name == "conv_transpose":
-            weight = _product(out, weight, slope, origin)
+            weight = _product(out, weight, slope, weights)
         else:
-            weight = _scaled(out, weight, slope, channels, groups if name == "conv" else 1, origin)
+            weight = _scaled(out, weight, slope, channels, groups if name == "conv" else 1, weights)
     for a in plan.after[layer]:
         known = _known(out, a, parts[a.node])
-        slope = computed(out, a.slope, known, origin)
+        slope = computed(out, a.slope, known, scales)
         if name == "conv_transpose":
-            weight = _scaled(out, weight, slope, a.x.type.sizes[-1], groups, origin)
+            weight = _scaled(out, weight, slope, a.x.type.sizes[-1], groups, weights)
         else:
-            weight = _product(out, weight, slope, origin)
-        bias = _shifted(out, a, bias, known, origin)
+            weight = _product(out, weight, slope, weights)
+        bias = _shifted(out, a, bias, known, biases)
     attrs = replace(layer.attrs, bias=bias is not None)
     return out.add(layer.op, (x, weight) if bias is None else (x, weight, bias), attrs, layer.origin)
 

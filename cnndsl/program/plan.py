@@ -46,7 +46,8 @@ class _Planner:
         prepared = self._prepared()
         kernels = [n for n in self.graph.nodes if n.op not in SOURCES and not n.op.view]
         self.reads = {n: {self.roots[x] for x in n.operands if self.roots[x].node.op not in SOURCES} for n in kernels}
-        self.kernel_names = {n: self.names.fresh(n.path or n.op.name) for n in kernels}
+        names = Names()
+        self.kernel_names = {n: names.fresh(n.path or n.op.name) for n in kernels}
         self.parts = self._concat_parts([n for n in kernels if n not in prepared])
         whole = {wide.node for wide, _ in self.parts.values()}
         kernels = [n for n in kernels if n not in whole]
@@ -358,7 +359,7 @@ class _Planner:
         return self.kernel_names[node] + (f"_{index + 1}" if index else "")
 
     def _value_name(self, node: Node, index: int) -> str:
-        return self.names.fresh(f"{self._wish(node, index)}_out")
+        return self.names.fresh(self._wish(node, index))
 
 
 def is_pointwise(node: Node) -> bool:

@@ -194,7 +194,8 @@ class _Printer:
 
     def _views(self) -> list[str]:
         full = [self.names[i] for i in self._own("tile")] + ([] if self.chain.returns else self.outs)
-        return [f"    {', '.join(full)} = {', '.join(f'rows_of({name}, wide)' for name in full)}"] if full else []
+        some = (full[i : i + 3] for i in range(0, len(full), 3))
+        return [f"    {', '.join(part)} = {', '.join(f'rows_of({name}, wide)' for name in part)}" for part in some]
 
     def _scratch(self, tile: tuple[int, ...]) -> list[str]:
         wanted = [(name, SHORT[dtype]) for name, dtype in self.found.temporaries]
@@ -261,7 +262,8 @@ def formula(root: Expr, names: Sequence[str], limit: int = 90) -> str:
             text[x] = f"-{args[0]}"
         else:
             name = BINARY.get(x.fn) or UNARY.get(x.fn) or x.fn
-            text[x] = f"{name.removeprefix('np.')}({', '.join(args)})"
+            inside = (t[1:-1] if a.fn in INFIX else t for a, t in zip(x.args, args, strict=True))
+            text[x] = f"{name.removeprefix('np.')}({', '.join(inside)})"
         if len(text[x]) > 4 * limit:
             text[x] = "…"
     found = text[root]

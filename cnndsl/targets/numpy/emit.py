@@ -317,8 +317,12 @@ def words_of(k: Kernel, first: str = "") -> str:
     else:
         found = [n.op.name for n in node.attrs.inner.nodes if n.op.pointwise is not None]
     found = [w for w, _ in itertools.groupby([first, *found]) if w not in ("", "pointwise")]
+    if found == ["bias"]:
+        return "add_bias"
     if found and len(found) <= MOST_WORDS:
         return "_".join(found)
+    if ".folded." in node.path:
+        return f"folded_{node.path.rpartition('.')[2]}"
     return "update" if any(b.space == "state" for b in k.outputs) else "chain"
 
 
