@@ -75,7 +75,7 @@ def in_lanes(out: Graph, node: Node, operands: tuple[Value, ...], batched: Batch
     if node.op.pointwise is not None:
         wide = []
         for x, old in zip(operands, node.operands, strict=True):
-            vector = old not in batched and x.type.elements > 1
+            vector = old not in batched and x.type.sizes == node.outputs[0].type.sizes[-1:]
             wide.append(_repeated(out, x, lanes, node) if vector else x)
         return out.add(node.op, wide, node.attrs, node.origin)
     if name == "reduce_sum":

@@ -99,6 +99,16 @@ def test_plans_of_lanes_are_right(workers: int) -> None:
     assert check(plan(graph, TARGET, BATCH, workers, training=True)) == []
 
 
+def test_one_channel_alone_is_a_vector_too() -> None:
+    g = Graph("gray")
+    g.output(g.input("image", (5, 5, 1)).batch_norm().conv(3, (3, 3)).relu())
+    ctx = context(Eager())
+    graph = specialise(g, ctx)
+    new = choose_layout(graph, ctx)
+    assert words(new).count("repeat_lanes") == 5  # four of the norm, and the bias
+    same_numbers(graph, new)
+
+
 def test_twice_is_once() -> None:
     ctx = context(Eager())
     once = choose_layout(specialise(tower(), ctx), ctx)
