@@ -113,7 +113,7 @@ def _inference(case: Case) -> str:
     for name, y in meaning(run.graph, full, weights)[0].items():
         if not distance(y[:shown], wanted[name][:shown]) <= EXACT:
             return f"passes: {name} is off by {distance(y[:shown], wanted[name][:shown]):.2g} in float64"
-    run.network.spare.append(_full_of_nans(run.network.arena()))
+    run.network.spare.append(full_of_nans(run.network.arena()))
     first, _, again = _called(run, given), _called(run, {k: 2 * x for k, x in given.items()}), _called(run, given)
     for (name, y), x, z in zip(wanted.items(), first, again, strict=True):
         if not distance(x, y) <= NETWORK:
@@ -147,7 +147,7 @@ def _filled(x: Any, batch: int) -> Any:
     return full
 
 
-def _full_of_nans(arena: Any) -> Any:
+def full_of_nans(arena: Any) -> Any:
     """The arena with every byte 255, so that what is read before it is written shows."""
     block = arena.scratch
     while block.base is not None:
@@ -205,7 +205,7 @@ def _stepped(case: Case, graph: Graph, run: Any, given: Arrays, state: Arrays, o
     def narrow() -> tuple[Arrays, Arrays]:
         return evaluate(graph, given, state, dtype="float32")
 
-    run.network.spare.append(_full_of_nans(run.network.arena()))
+    run.network.spare.append(full_of_nans(run.network.arena()))
     found = {k: np.array(x) for k, x in run(**given).items()}
     after = {name: np.array(x) for name, x in run.state.items()}
     for name, y in outputs.items():

@@ -14,9 +14,9 @@ def plain(size: int = 12) -> Graph:
     return g
 
 
-def residual() -> Graph:
+def residual(size: int = 32) -> Graph:
     g: Graph = cnndsl.Graph("residual")
-    x = g.input("image", (32, 32, 3)).conv(16, (3, 3), pad=1, bias=False).batch_norm().relu()
+    x = g.input("image", (size, size, 3)).conv(16, (3, 3), pad=1, bias=False).batch_norm().relu()
     for width, stride in ((16, 1), (32, 2)):
         y = x.conv(width, (3, 3), stride=stride, pad=1, bias=False).batch_norm().relu()
         y = y.conv(width, (3, 3), pad=1, bias=False).batch_norm()

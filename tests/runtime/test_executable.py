@@ -40,22 +40,37 @@ def test_equal_to_the_reference_for_any_number_of_images(make: Any, batch: int, 
         assert np.abs(y - wanted).max() <= 1e-4 * np.abs(wanted).max()
 
 
-def test_many_callers_get_the_serial_bits() -> None:
-    graph = residual()
-    run = cnndsl.compile(graph, graph.initial_weights(), batch=2, threads=2)
-    inputs = [images(graph, 3, k) for k in range(8)]
+def wrong_bits(graph: Any, callers: int, runs: int, batch: int, threads: int) -> int:
+    """How many of `runs` calls by each of `callers` threads, all of one executable, differ from the serial ones."""
+    run = cnndsl.compile(graph, graph.initial_weights(), batch=batch, threads=threads)
+    inputs = [images(graph, 1 + k % (2 * batch), k) for k in range(callers)]
     wanted = [run(x).tobytes() for x in inputs]
     wrong: list[int] = []
+    begin = threading.Barrier(callers)
 
     def call(k: int) -> None:
-        wrong.extend(k for _ in range(200) if run(inputs[k]).tobytes() != wanted[k])
+        begin.wait()
+        wrong.extend(k for _ in range(runs) if run(inputs[k]).tobytes() != wanted[k])
 
-    threads = [threading.Thread(target=call, args=(k,)) for k in range(8)]
-    for t in threads:
+    callers_ = [threading.Thread(target=call, args=(k,)) for k in range(callers)]
+    for t in callers_:
         t.start()
-    for t in threads:
+    for t in callers_:
         t.join()
-    assert wrong == []
+    return len(wrong)
+
+
+@pytest.mark.parametrize(("batch", "threads"), [(2, 2), (1, 2), (3, 1)])
+def test_many_callers_get_the_serial_bits(batch: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small, and every batch cut between workers all the same, so that calls meet in the middle of regions."""
+    monkeypatch.setattr("cnndsl.program.regions.FORK_SECONDS", -1.0)
+    assert wrong_bits(residual(size=8), 16, 12, batch, threads) == 0
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize(("batch", "threads"), [(2, 2), (1, 2), (3, 1)])
+def test_sixteen_callers_of_a_thousand_runs_get_the_serial_bits(batch: int, threads: int) -> None:
+    assert wrong_bits(residual(), 16, 1000, batch, threads) == 0
 
 
 def test_steady_state_takes_no_memory() -> None:
