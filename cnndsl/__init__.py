@@ -18,6 +18,7 @@ from cnndsl.version import __version__
 if TYPE_CHECKING:
     from cnndsl.errors import CnnError as CnnError
     from cnndsl.formats.onnx import export_onnx as export_onnx
+    from cnndsl.graph.blocks import block as block
     from cnndsl.graph.graph import Graph as Graph
     from cnndsl.language.load import load as load
     from cnndsl.language.load import load_text as load_text
@@ -34,6 +35,7 @@ HOMES = {
     "CnnError": ("cnndsl.errors", "CnnError"),
     "Graph": ("cnndsl.graph.graph", "Graph"),
     "Model": ("cnndsl.language.model", "Model"),
+    "block": ("cnndsl.graph.blocks", "block"),
     "compile": ("cnndsl.runtime.compile", "compile"),
     "compile_step": ("cnndsl.training.step", "compile_step"),
     "export_onnx": ("cnndsl.formats.onnx", "export_onnx"),
@@ -50,6 +52,7 @@ __all__ = [
     "Graph",
     "Model",
     "__version__",
+    "block",
     "compile",
     "compile_step",
     "export_onnx",

@@ -48,8 +48,8 @@ def new(
 ) -> None:
     """Write a small network file, with comments, to change into your own. Never overwrites."""
     from cnndsl.errors import error
+    from cnndsl.graph.naming import RESERVED
     from cnndsl.language.scope import words
-    from cnndsl.language.syntax.scan import RESERVED
 
     path = Path(name if name.endswith(".cnn") else f"{name}.cnn")
     word = path.stem

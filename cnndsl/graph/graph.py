@@ -12,8 +12,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cnndsl.errors import CnnError, Diagnostic, Frame, Span, error
+from cnndsl.graph.blocks import Flowing, Naming
 from cnndsl.graph.expr import Expr
+from cnndsl.graph.naming import Scope
 from cnndsl.graph.op import REGISTRY, NoAttrs, Op
+from cnndsl.graph.sizes import Size, multiple
 from cnndsl.graph.types import TensorType
 from cnndsl.graph.words import Words
 
@@ -30,7 +33,7 @@ class Origin:
 NOWHERE = Origin()
 
 
-class Value(Words):
+class Value(Words, Flowing):
     """One output of a node. Compares by identity. Op words are methods: `x.conv(6, (5, 5)).tanh()`."""
 
     __slots__ = ("index", "node", "type")
@@ -124,15 +127,13 @@ SOURCES = (INPUT, STATE, CONSTANT)
 CONSTANT_BYTES = 4096
 
 
-class Graph:
+class Graph(Naming):
     """Nodes in topological order, with named inputs, state, outputs, updates (state → new value) and named values.
 
     `names`: values a user named (`as logits`); `heads`: side outputs that exist in training, by name.
     """
 
     def __init__(self, name: str = "graph") -> None:
-        from cnndsl.graph.naming import Scope
-
         self.name = name
         self.nodes: list[Node] = []
         self.inputs: dict[str, Value] = {}
@@ -142,6 +143,7 @@ class Graph:
         self.updates: dict[str, Value] = {}
         self.names: dict[str, Value] = {}
         self.heads: dict[str, Value] = {}
+        self.symbols: dict[str, Size] = {}  # sizes that inputs of the graph API leave open, by name
         self.scope = Scope()
         self.origin = NOWHERE  # of nodes added without one: while gradients are formed, the layer they belong to
 
@@ -179,15 +181,41 @@ class Graph:
         return apply
 
     def input(
-        self, name: str, shape: Sequence[Any], dtype: str = "float32", *, batched: bool = True, span: Span | None = None
+        self,
+        name: str,
+        shape: Sequence[Any],
+        dtype: str = "float32",
+        *,
+        batched: bool = True,
+        where: Mapping[str, int] | None = None,
+        span: Span | None = None,
     ) -> Value:
-        """A named input. `shape` is that of one image, channels last; the batch axis comes first by itself."""
+        """A named input. `shape` is that of one image, channels last; the batch axis comes first by itself.
+
+        A word in `shape` is a size left open; `where` says of words what divides them:
+        `g.input("z", ("H", "W", 3), where={"H": 32, "W": 32})`. Raises E203, E204, E316.
+        """
         from cnndsl.graph.types import BATCH
 
-        if name in self.inputs:
+        if name in self.inputs or name in self.scope.names[0]:
             raise error("E204", f"there are two inputs named {name}", span)
-        type_ = TensorType(((BATCH, *shape) if batched else tuple(shape)), dtype)
+        sizes = [self._open(s, where or {}) if isinstance(s, str) else s for s in shape]
+        for word in where or {}:
+            if word not in self.symbols:
+                raise error("E316", f"{word} is no symbol of this input", span)
+        self.scope.names[0].add(name)
+        type_ = TensorType(((BATCH, *sizes) if batched else tuple(sizes)), dtype)
         return self.source(INPUT, name, type_, Origin(name, span), batched)
+
+    def _open(self, word: str, where: Mapping[str, int]) -> Size:
+        """The size that inputs call `word`."""
+        if not (word[:1].isascii() and word[:1].isupper() and (len(word) == 1 or word[1:].isdecimal())):
+            raise error("E203", f"{word!r} is not known here", help="a symbol is a capital letter: H, W2")
+        if word == "N":
+            raise error("E204", "N is the batch, which is always free", help="take another letter")
+        if word not in self.symbols:
+            self.symbols[word] = multiple(word, where.get(word, 1))
+        return self.symbols[word]
 
     def source(self, op: Op, name: str, type_: TensorType, origin: Origin = NOWHERE, batched: bool = False) -> Value:
         value = self.add(op, (), SourceAttrs(name, (), type_, batched), origin)[0]
@@ -220,6 +248,9 @@ class Graph:
         return self.add(op, operands, op.attrs((expr(rule, len(operands)),)), origin)[0]
 
     def output(self, value: Value, name: str = "output") -> Value:
+        """Return `value` too; under a name of its own it is a named value as well, as after `output name`. Raises E204."""
+        if name != "output" and self.names.setdefault(name, value) is not value:
+            raise error("E204", f"{name} names another value already")
         self.outputs[name] = value
         return value
 

@@ -7,18 +7,24 @@ word means the same in both.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import MISSING
 from typing import Any
 
 from cnndsl.errors import error
 from cnndsl.graph.graph import Graph, Origin, State, Value
+from cnndsl.graph.joins import JOINS, fitted
 from cnndsl.graph.op import Op
 from cnndsl.graph.types import TensorType
 
 
 def apply_word(graph: Graph, op: Op, value: Value, args: Sequence[Any], keys: Mapping[str, Any], name: str | None) -> Value:
-    """The graph API's `value.word(*args, **keys, name=…)`. Further flowing operands come first among `args`."""
+    """The graph API's `value.word(*args, **keys, name=…)`. Further flowing operands come first among `args`.
+
+    Raises E206, E207, E210 for arguments, E103, E107, E204 for a name, E312, E317 for values that do not join, and what
+    the op's own rules refuse.
+    """
     others = [a for a in args if isinstance(a, Value)]
-    plain = [a for a in args if not isinstance(a, Value)]
+    plain = [simple(a) for a in args if not isinstance(a, Value)]
     fields = [f.name for f in op.fields()]
     if len(plain) > len(fields):
         raise error("E206", f"{op.name} takes at most {len(fields)} arguments ({', '.join(fields)}), not {len(plain)}")
@@ -28,12 +34,32 @@ def apply_word(graph: Graph, op: Op, value: Value, args: Sequence[Any], keys: Ma
             raise error("E207", f"{op.name} has no option named {key}", help=f"it has: {', '.join(fields)}")
         if key in given:
             raise error("E207", f"{op.name}: {key} is given twice")
-        given[key] = x
-    path = graph.scope.path(graph.scope.segment(op.name) if name is None else name)
-    result = add_layer(graph, op, [value, *others], op.attrs(**given), Origin(path))
+        given[key] = simple(x)
+    missing = [f.name for f in op.fields() if f.default is MISSING and f.name not in given]
+    if missing:
+        raise error("E210", f"{op.name} needs {' and '.join(missing)}")
+    attrs = op.attrs(**given)
+    scope = graph.scope
+    operands = [value, *others]
+    if op.name in JOINS:
+        operands = fitted(graph, op, attrs, operands)
     if name is not None:
+        scope.declare(name)
+    path = scope.path(scope.segment(op.name) if name is None else name)
+    if op.name in JOINS and len(operands) == 1:
+        result = value  # a join of one branch is that branch
+    else:
+        result = add_layer(graph, op, operands, attrs, Origin(path), scope.head, reuse=scope.shared)
+    if name is not None and not scope.prefix:
         graph.names[name] = result
     return result
+
+
+def simple(x: Any) -> Any:
+    """An option as the records keep it: lists as tuples, NumPy's numbers as Python's."""
+    if isinstance(x, (list, tuple)):
+        return tuple(map(simple, x))
+    return x.item() if hasattr(x, "item") and getattr(x, "ndim", 1) == 0 else x
 
 
 def add_layer(

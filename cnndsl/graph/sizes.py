@@ -127,6 +127,12 @@ class Affine:
         return "+".join(parts).replace("+-", "-") + (f"{self.const:+d}" if self.const else "")
 
 
+def multiple(name: str, divisor: int = 1) -> Affine:
+    """The size that an input calls `name`, of which a condition says that `divisor` divides it: 32 of `H/32`."""
+    symbol = Affine.symbol(name if divisor == 1 else f"{name}/{divisor}")
+    return Affine(tuple((n, c * divisor) for n, c in symbol.terms), 0)
+
+
 def shown(size: Size) -> str:
     """A size for people."""
     return size.drawn() if isinstance(size, Affine) else str(size)

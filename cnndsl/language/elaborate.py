@@ -187,7 +187,7 @@ class Elaborator:
             real = [s for i, s in enumerate(group) if not (start == i == 0 and self.begins(s, env))]
             if last.name:
                 env.free(last.name)
-            name = last.name.text if last.name else None
+            name = last.name.text if last.name and not last.name.local else None
             alone = len(real) == 1 and real[0].repeat is None
             scope = self.graph.scope
             with scope.inside(scope.segment(name)) if name and not alone else nullcontext():
@@ -213,7 +213,7 @@ class Elaborator:
     def bind(self, name: tree.Name, value: Any, env: Env) -> None:
         env.declare(name, Binding("value", value, span=name.span))
         top: Env | None = env
-        if value is not POISON and value is not None and top is not None and top.top:
+        if value is not POISON and value is not None and top is not None and top.top and not name.local:
             self.graph.names[name.text] = value
 
     def step(self, x: tree.Step, value: Any, env: Env, first: bool, segment: str | None) -> Task:
@@ -390,13 +390,8 @@ class Elaborator:
         if env.depth >= DEEPEST:
             self.report(error("E906", f"blocks nest at most {DEEPEST} deep", x.span), env)
             raise Enough
-        scope = self.graph.scope
-        prefix, scope.prefix = scope.prefix, path.split(".")[:-1]
-        try:
-            with scope.inside(path.split(".")[-1]):
-                return (yield self.pipeline(pipeline, value, inner))
-        finally:
-            scope.prefix = prefix
+        with self.graph.scope.elsewhere(path.split(".")):
+            return (yield self.pipeline(pipeline, value, inner))
 
     # Shapes ----------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from cnndsl.errors import error
 from cnndsl.graph.graph import Graph, Value
-from cnndsl.graph.sizes import Affine
+from cnndsl.graph.sizes import multiple
 from cnndsl.language.evaluate import evaluate, is_size
 from cnndsl.language.scope import POISON, Binding, Env
 from cnndsl.language.syntax import tree
@@ -55,9 +55,7 @@ def _symbols(x: tree.Input, env: Env) -> dict[str, Any]:
         if part.text == "N":
             raise error("E204", "N is the batch, which is always free", part.span, help="take another letter")
         if part.text not in env.symbols:
-            divisor = divisors.get(part.text, 1)
-            symbol = Affine.symbol(part.text if divisor == 1 else f"{part.text}/{divisor}")
-            env.symbols[part.text] = symbol * divisor
+            env.symbols[part.text] = multiple(part.text, divisors.get(part.text, 1))
     for name in divisors:
         if name not in env.symbols:
             raise error("E316", f"{name} is no symbol of this input", x.span)

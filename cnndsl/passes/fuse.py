@@ -206,7 +206,7 @@ class _Fuser:
             meaning.update(zip(node.outputs, made, strict=True))
         results = [y for node in unit for y in node.outputs if y in group.results]
         for k, y in enumerate(results):
-            inner.output(meaning[y], f"y{k}")
+            inner.outputs[f"y{k}"] = meaning[y]
         head = group.anchor if group.anchor is not None else unit[-1]
         made = out.add(FUSED, tuple(new[x] for x in operands), FusedAttrs(inner), head.origin)
         new.update(zip(results, made, strict=True))

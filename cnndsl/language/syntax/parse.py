@@ -61,6 +61,7 @@ _KEPT = frozenset(
         "INPUT",
         "OUTPUT",
         "NAME",
+        "LOCAL",
         "INT",
         "FLOAT",
         "SIZE",

@@ -8,39 +8,13 @@ from __future__ import annotations
 import re
 
 from cnndsl.errors import Diagnostic, Source, Span, error
+from cnndsl.graph.naming import RESERVED
 
 MOST_BYTES = 512 * 1024
 MOST_LINES = 10_000
 MOST_TOKENS = 100_000
 MOST_NESTED = 100
 
-RESERVED = frozenset(
-    [
-        "model",
-        "block",
-        "use",
-        "defaults",
-        "input",
-        "output",
-        "head",
-        "share",
-        "if",
-        "else",
-        "for",
-        "in",
-        "as",
-        "where",
-        "and",
-        "or",
-        "not",
-        "true",
-        "false",
-        "train",
-        "eval",
-        "task",
-        "preprocess",
-    ]
-)
 _TOKEN = re.compile(r"#[^\n]*|\"[^\"\n]*\"|\w+|[^\w\s]")
 _HIDDEN = re.compile(r'"[^"\n]*"|#[^\n]*')
 _LONG = re.compile(r"\d{17}")  # also inside a size: 3x33333333333333333

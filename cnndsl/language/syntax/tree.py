@@ -24,6 +24,11 @@ class Name(Syntax):
 
     text: str
 
+    @property
+    def local(self) -> bool:
+        """Whether it names a value for the text alone: `_low`."""
+        return self.text.startswith("_")
+
 
 # Values ---------------------------------------------------------------------------------------------------------------
 

@@ -19,6 +19,8 @@ import pytest
 import cnndsl
 from cnndsl.errors import CnnError
 from cnndsl.graph.graph import Graph
+from cnndsl.graph.read import parse_graph
+from cnndsl.graph.text import to_text
 from cnndsl.runtime.compile import compile
 from cnndsl.runtime.safetensors import write_weights
 from cnndsl.targets.cupy import TARGET, device
@@ -100,7 +102,8 @@ def test_text_is_a_module_of_its_own() -> None:
     """It parses, imports nothing of ours, and holds the planned sizes; names that would break out of strings do not."""
     g = Graph('bad"""\nname')
     x = g.input("in'put", (4, 4, 2))
-    g.output(x.conv(3, (3, 3), name='a"""\n*/ b').relu(), 'out"put')
+    g.output(x.conv(3, (3, 3), name="first").relu(), 'out"put')
+    g = parse_graph(to_text(g).replace("first", 'a\\"\\"\\"\\n*/ b'))
     text = TARGET.emit(cupy_programs.program(cupy_networks.specialised(g, 2), 2))
     tree = ast.parse(text)
     modules = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
