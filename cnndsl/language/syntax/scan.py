@@ -17,7 +17,7 @@ MOST_NESTED = 100
 
 _TOKEN = re.compile(r"#[^\n]*|\"[^\"\n]*\"|\w+|[^\w\s]")
 _HIDDEN = re.compile(r'"[^"\n]*"|#[^\n]*')
-_LONG = re.compile(r"\d{17}")  # also inside a size: 3x33333333333333333
+_LONG = re.compile(r"(?<!\d)(?<!\d\.)\d{17}")  # also inside a size, 3x33333333333333333; not behind a point
 _CLOSES = {")": "(", "]": "[", "}": "{"}
 
 
@@ -53,7 +53,7 @@ def check(source: Source) -> None:
                 raise error("E904", message, Span(source, token.start(), token.end()))
         elif word in ")]}":
             depth = max(0, depth - 1)
-        elif word[0].isdigit() and len(word) > 16 and _LONG.search(word):
+        elif word[0].isdigit() and len(word) > 16 and _LONG.search(text, token.start(), token.end()):
             raise error("E905", "whole numbers go from -2**53 to 2**53", Span(source, token.start(), token.end()))
 
 
