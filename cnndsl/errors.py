@@ -81,6 +81,7 @@ CODES: dict[str, str] = {
     "E643": "there is no such output",
     "E644": "weights do not fit the network that is to be written",
     "E645": "another program cannot run this network",
+    "E646": "a graph cannot be said in the language",
     "E701": "a data set is not there",
     "E702": "a data file cannot be read",
     "E703": "a picture cannot be read",

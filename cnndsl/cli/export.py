@@ -1,4 +1,4 @@
-"""`cnndsl export MODEL -o FILE.onnx`: the network for other programs."""
+"""`cnndsl export MODEL -o FILE`: the network for other programs as ONNX, or written out as `.cnn` text."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ def export(
     model: ModelName,
     arguments: PairList = None,
     weights: WeightsFile = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="The file to write; else MODEL.onnx here.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The file, .onnx or .cnn; else MODEL.onnx here.")
+    ] = None,
     input: InputSizes = None,
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, help="Write initial weights drawn by this seed instead of trained ones.")
     ] = None,
 ) -> None:
-    """Write a network with its weights as ONNX."""
+    """Write a network with its weights as ONNX, or, into a .cnn file, all its blocks written out."""
     from cnndsl.cli.arguments import pairs
+    from cnndsl.cli.compile import write_whole
     from cnndsl.cli.models import find_weights, load_model, say
     from cnndsl.cli.sizes import bound_sizes
     from cnndsl.errors import error
@@ -29,8 +32,16 @@ def export(
 
     net = load_model(model, pairs(arguments or ()).only())
     path = output or Path(f"{net.name}.onnx")
+    if path.suffix == ".cnn":
+        if seed is not None or weights is not None or input:
+            raise error("E770", "a .cnn file holds no weights and no sizes: it goes without --weights, --seed and --input")
+        if path.exists():
+            raise error("E598", f"{path} is there already", help="name another file")
+        write_whole(path, net.to_cnn())
+        say(f"{path}: try cnndsl show {path}")
+        return
     if path.suffix != ".onnx":
-        raise error("E770", f"{path} is no .onnx file", help="ONNX is the one format that is written so far")
+        raise error("E770", f"{path} is no .onnx and no .cnn file", help="these two are written so far")
     if seed is not None and weights is not None:
         raise error("E770", "--weights and --seed cannot be given together")
     if seed is not None:

@@ -288,6 +288,15 @@ class Graph(Naming):
         kept = (s for s in self.state.values() if s.kind in ("parameter", "buffer"))
         return {s.name: initial_array(s.name, s.type.sizes, s.init, s.fan_in, seed) for s in kept}
 
+    def to_cnn(self) -> str:
+        """The `.cnn` text of a model that parses to this graph again, with the same names of weights.
+
+        Raises E642 for an op that the language has no word for, E645 for what else it cannot say.
+        """
+        from cnndsl.language.writing.model import graph_to_cnn
+
+        return graph_to_cnn(self)
+
     def __repr__(self) -> str:
         return f"<Graph {self.name}: {len(self.nodes)} nodes>"
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING
 from typing import Any
 
-from cnndsl.errors import error
+from cnndsl.errors import CnnError, error
 from cnndsl.graph.graph import Graph, Origin, State, Value
 from cnndsl.graph.joins import JOINS, fitted
 from cnndsl.graph.op import Op
@@ -39,17 +39,24 @@ def apply_word(graph: Graph, op: Op, value: Value, args: Sequence[Any], keys: Ma
     if missing:
         raise error("E210", f"{op.name} needs {' and '.join(missing)}")
     attrs = op.attrs(**given)
-    scope = graph.scope
-    operands = [value, *others]
-    if op.name in JOINS:
-        operands = fitted(graph, op, attrs, operands)
+    scope, nodes, states, counts = graph.scope, len(graph.nodes), len(graph.state), dict(graph.scope.counts[-1])
     if name is not None:
         scope.declare(name)
-    path = scope.path(scope.segment(op.name) if name is None else name)
-    if op.name in JOINS and len(operands) == 1:
-        result = value  # a join of one branch is that branch
-    else:
-        result = add_layer(graph, op, operands, attrs, Origin(path), scope.head, reuse=scope.shared)
+    try:
+        path = scope.path(scope.segment(op.name) if name is None else name)
+        operands = fitted(graph, op, attrs, [value, *others]) if op.name in JOINS else [value, *others]
+        if op.name in JOINS and len(operands) == 1:
+            result = value  # a join of one branch is that branch
+        else:
+            result = add_layer(graph, op, operands, attrs, Origin(path), scope.head, reuse=scope.shared)
+    except CnnError:
+        # What was refused leaves nothing behind: the next step is numbered as if it had not been tried.
+        del graph.nodes[nodes:]
+        for state in list(graph.state)[states:]:
+            del graph.state[state], graph.state_values[state]
+        scope.counts[-1] = counts
+        scope.names[-1].discard(name or "")
+        raise
     if name is not None and not scope.prefix:
         graph.names[name] = result
     return result
@@ -66,7 +73,6 @@ def add_layer(
     graph: Graph, op: Op, inputs: Sequence[Value], attrs: Any, origin: Origin, head: str = "", *, reuse: bool = False
 ) -> Value:
     """Add `op` with weights named `<path>.<weight>`; its first output. reuse: weights of that name may be there."""
-    from cnndsl.errors import CnnError
     from cnndsl.graph.graph import placed
 
     if op.inputs is not None and len(inputs) != op.inputs:

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from cnndsl.errors import error
 from cnndsl.graph.op import REGISTRY
 
-RESERVED = frozenset(
-    "model block use defaults input output head share if else for in as where and or not true false train eval task "
-    "preprocess".split()
-)
+RESERVED = frozenset({
+    "model", "block", "use", "defaults", "input", "output", "head", "share", "if", "else", "for", "in", "as", "where", "and",
+    "or", "not", "true", "false", "train", "eval", "task", "preprocess",
+})  # fmt: skip
 """Words that name nothing."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 

@@ -167,13 +167,11 @@ class Elaborator:
 
     def head(self, x: tree.Head, value: Any, env: Env) -> Task:
         scope = self.graph.scope
-        env.declare(x.name, Binding("value", POISON, span=x.name.span))
+        env.declare(x.name, Binding("head", None, span=x.name.span))  # only the name leaves it, for losses
         with scope.inside(scope.segment(x.name.text)):
             out = yield self.body(x.body, value, Env(env, head=x.name.text, input=value))
         if out is not POISON and out is not None:
             self.graph.heads[x.name.text] = out
-        del env.names[x.name.text]  # only the head's name leaves it, for losses
-        env.names[x.name.text] = Binding("head", POISON, span=x.name.span)
 
     # Pipelines -------------------------------------------------------------------------------------------------
 
@@ -274,7 +272,9 @@ class Elaborator:
         target: Any = found.value if found is not None else None
         if found is not None and target is POISON:
             raise Poisoned
-        if found is not None and found.kind in ("value", "head"):
+        if found is not None and found.kind == "head":
+            raise error("E205", f"{x.name.text} is a head: only losses and outputs know its value", x.name.span)
+        if found is not None and found.kind == "value":
             raise error("E205", f"{x.name.text} is a value: it stands only at the beginning of a pipeline", x.name.span)
         if target is None:
             op = words().get(x.name.text)

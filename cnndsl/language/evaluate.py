@@ -93,9 +93,8 @@ def name_value(x: tree.Name, env: Env, allowed: Words) -> Any:
         if found.kind == "block":
             return BlockValue(found.value.block, found.value.env, found.value.fixed)
         help = f"{x.text}.channels is a number" if found.kind == "value" else None
-        raise error(
-            "E205", f"{x.text} is a {'tensor' if found.kind == 'value' else 'shared step'}, not a number or word", help=help
-        )
+        what = {"value": "tensor", "head": "head"}.get(found.kind, "shared step")
+        raise error("E205", f"{x.text} is a {what}, not a number or word", help=help)
     if isinstance(allowed, OpenWords) or x.text in allowed:
         return x.text
     if x.text in env.symbols:

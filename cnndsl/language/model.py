@@ -71,3 +71,12 @@ class Model:
     def initial_weights(self, seed: int = 0) -> dict[str, Any]:
         """name → float32 array, for every parameter and running statistic."""
         return self.graph.initial_weights(seed)
+
+    def to_cnn(self) -> str:
+        """The network written out, as the text of a `.cnn` file, with the recipes of its own file as they stand there.
+
+        No templates, no arguments, no `use`: what `load` made of them. Entries of recipes that `load` changed are not in it.
+        """
+        from cnndsl.language.writing.model import model_to_cnn
+
+        return model_to_cnn(self)

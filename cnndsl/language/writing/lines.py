@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cnndsl.errors import error
 from cnndsl.graph.graph import Graph, Node, Value
 from cnndsl.graph.joins import JOINS
 from cnndsl.graph.naming import Scope, is_name, is_op
@@ -18,10 +19,12 @@ from cnndsl.graph.op import Op as Record
 from cnndsl.language.writing.parts import Body, Branch, Call, Group, Head, Join, Op, Part, Parts
 from cnndsl.language.writing.said import CHANCE, public_names, unsaid
 from cnndsl.language.writing.shares import Share
+from cnndsl.language.writing.text import WIDTH, Statement, braced, indented, labelled_lines, pipeline_lines
 from cnndsl.language.writing.words import is_light, option_words, step, words_for
 
-INDENT = "    "
-WIDTH = 100
+
+DEAD = object()
+"""What flows after a part that nobody takes anything from."""
 
 
 class NotInside(Exception):  # noqa: N818  (it only says how to write a join)
@@ -54,36 +57,6 @@ class Place:
         self.names[name] = value
         if isinstance(value, Value):
             self.called[value] = name
-
-
-@dataclass(slots=True)
-class Statement:
-    """A pipeline in the making. steps: how many, what it begins from left out. fresh: whether a name may follow its last
-    step alone. plain: whether it holds no name and begins from the flow."""
-
-    lines: list[str]
-    steps: int = 0
-    fresh: bool = True
-    plain: bool = True
-    value: Value | None = None
-    again: tuple[str, int] = ("", 0)
-
-    def add(self, text: list[str]) -> None:
-        """One more step; a block again is the block repeated."""
-        if text == [self.again[0]] and not self.fresh:
-            word, count = self.again
-            self.lines[-1] = self.lines[-1].removesuffix(f" * {count}") + f" * {count + 1}"
-            self.again = (word, count + 1)
-            self.steps += 1
-            return
-        self.again = (text[0], 1)
-        self.lines[-1:] = [f"{self.lines[-1]} -> {text[0]}" if self.lines[-1] else text[0], *text[1:]]
-        self.steps += 1
-        self.fresh = False
-
-    def name(self, name: str) -> None:
-        self.lines[-1] += f" as {name}"
-        self.fresh, self.plain = True, False
 
 
 class Writer:
@@ -131,9 +104,9 @@ class Writer:
     def with_shapes(self, statements: list[Statement]) -> list[str]:
         """The lines of the model's own statements, with their shapes where these change."""
         before: object = None
-        wide = max((len(s.lines[-1]) for s in statements if s.value is not None and len(s.lines[-1]) <= 60), default=0)
+        wide = max((len(s.lines[-1]) for s in statements if isinstance(s.value, Value) and len(s.lines[-1]) <= 60), default=0)
         for s in statements:
-            if s.value is None:
+            if not isinstance(s.value, Value):
                 continue
             shape = s.value.type.shape[1:]
             if shape != before and all(isinstance(n, int) for n in shape):
@@ -143,7 +116,7 @@ class Writer:
 
     # Bodies ------------------------------------------------------------------------------------------------------
 
-    def body(self, body: Body, place: Place, flow: Value | None) -> list[Statement]:
+    def body(self, body: Body, place: Place, flow: object) -> list[Statement]:
         """The statements of a body into which `flow` comes."""
         found: list[Statement] = []
         open_: Statement | None = None
@@ -160,17 +133,17 @@ class Writer:
             begins = part.base is not flow if part.base is not None else flow is None
             text, name = self.part(part, place)
             light = part in self.blocks or (isinstance(part, Op) and is_light(part.node))
-            if isinstance(part, Group) and open_ is not None and not begins and not open_.fresh and text == [open_.again[0]]:
-                pass  # the same block again
-            elif open_ is None or begins or not light or not self.fits(open_, text, name):
+            again = isinstance(part, Group | Call) and not name
+            repeats = again and open_ is not None and not begins and open_.repeats(text)
+            if open_ is None or begins or not (repeats or (light and self.fits(open_, text, name))):
                 open_ = Statement([""])
                 found.append(open_)
                 if begins:
                     open_.lines = [self.reference(part.base or self.first_reference(part), place)]
                     open_.plain = False
-            open_.add(text)
+            open_.add(text, again=again)
             self.after(open_, part, name, place, body)
-            flow = part.value
+            flow = part.value or DEAD
             open_.value = flow
         if body.gives is not None and flow is not body.gives:
             found.append(Statement([self.reference(body.gives, place)], plain=False, value=body.gives))
@@ -189,20 +162,20 @@ class Writer:
                 case Value():
                     return x
                 case Join():
-                    todo += x.branches
+                    todo[:0] = x.branches
                 case Group() | Branch():
-                    todo += x.body.parts
+                    todo[:0] = x.body.parts
         raise AssertionError("a part takes a value")
 
     def after(self, line: Statement, part: Part, name: str, place: Place, body: Body) -> None:
         """Names behind a part that was written: its path's, one that is known outside, one for the text alone."""
         value = part.value
+        if name:
+            line.name(name)
+            place.declare(name, value or part)
         if value is None:
             return
         place.parts[value] = part
-        if name:
-            line.name(name)
-            place.declare(name, value)
         if isinstance(part, Call) and place.outer is None:
             for public, x in self.public.items():
                 if x is value and self.free(public, place) and not name:
@@ -221,7 +194,7 @@ class Writer:
         """Whether `as name` may stand in the open, where the name is known to all that follows; else in braces."""
         if part.local or not self.free(name, place):
             return False
-        return place.outer is not None or self.public.get(name) is part.value
+        return place.outer is not None or (part.value is not None and self.public.get(name) is part.value)
 
     def known(self, name: str, part: Part, place: Place) -> bool:
         """Whether `name` is what the part's value is called outside, so that it must be written."""
@@ -277,7 +250,10 @@ class Writer:
             case Group():
                 return self.group(part, place)
             case Call():
-                return [part.share.path[-1]], ""
+                name = part.share.path[-1]
+                if place.find(name) is not part.share:
+                    raise unsaid(part.share.uses[0][0], f"something else is called {name} where the shared step is used")
+                return [name], ""
         raise AssertionError("a head is no step")
 
     def op(self, part: Op, place: Place) -> tuple[list[str], str]:
@@ -394,9 +370,7 @@ class Writer:
         """A body under a segment that is no name but a label: a join of one branch is that branch."""
         self.scope.segment(self.idle)
         if self.turn(part.segment) != part.segment:
-            first = part.body.parts[0].value
-            assert first is not None
-            raise unsaid(first.node, f"no branch can be called {part.segment} here")
+            raise error("E646", f"no branch can be called {'.'.join(part.body.path)} here", help="call it as no op is called")
         self.scope.segment(part.segment)
         with self.scope.inside(part.segment):
             inner = self.body(part.body, Place(place), part.base)
@@ -422,7 +396,7 @@ class Writer:
 
     def share(self, share: Share, place: Place) -> Statement:
         name = share.path[-1]
-        if self.turn(name) != name or place.find(name) is not None:
+        if self.turn(name) != name or name in place.names:
             raise unsaid(share.uses[0][0], f"no shared step can be called {name} here")
         self.scope.segment(name)
         place.declare(name, share)
@@ -431,34 +405,11 @@ class Writer:
         lines = pipeline_lines(inner)
         return Statement([f"share {name} = {lines[0]}", *lines[1:]])
 
-    def head(self, part: Head, place: Place, flow: Value | None) -> Statement:
-        self.scope.segment(part.name)
+    def head(self, part: Head, place: Place, flow: object) -> Statement:
+        segment = self.scope.segment(part.name)
+        if part.body.parts and segment != part.body.path[0]:
+            raise error("E646", f"the head {part.name} cannot stand under {part.body.path[0]} here")
         place.declare(part.name, part)
-        with self.scope.inside(part.name):
+        with self.scope.inside(segment):
             inner = self.body(part.body, Place(place), flow)
         return Statement([f"head {part.name} {{", *indented([line for s in inner for line in s.lines]), "}"])
-
-
-def indented(lines: list[str]) -> list[str]:
-    return [INDENT + line for line in lines]
-
-
-def braced(lines: list[str]) -> list[str]:
-    """A body: on one line where it has one."""
-    if len(lines) == 1 and len(lines[0]) < WIDTH - 12:
-        return [f"{{ {lines[0]} }}"]
-    return ["{", *indented(lines), "}"]
-
-
-def pipeline_lines(statements: list[Statement]) -> list[str]:
-    """Statements where one pipeline is wanted."""
-    lines = [line for s in statements for line in s.lines]
-    return lines if len(statements) == 1 else ["{", *indented(lines), "}"]
-
-
-def labelled_lines(label: str, statements: list[Statement]) -> list[str]:
-    lines = pipeline_lines(statements)
-    return [f"{label}: {lines[0]}", *lines[1:]]
-
-
-__all__ = ["NotInside", "Writer", "indented"]

@@ -10,11 +10,11 @@ from cnndsl.graph.graph import Graph
 from cnndsl.graph.naming import is_name, is_op
 from cnndsl.language.syntax import scan
 from cnndsl.language.tasks import uncollected
-from cnndsl.language.writing.lines import NotInside, Writer, indented
+from cnndsl.language.writing.lines import NotInside, Writer
 from cnndsl.language.writing.parts import Parts
 from cnndsl.language.writing.repeats import repeated
 from cnndsl.language.writing.said import Said, input_line
-from cnndsl.language.writing.words import option_words
+from cnndsl.language.writing.text import indented
 
 if TYPE_CHECKING:
     from cnndsl.language.model import Model
@@ -25,7 +25,7 @@ def graph_to_cnn(graph: Graph) -> str:
     weights of the same names and beginnings.
 
     Blocks are written out; bodies, branches and shared steps are found in the paths of the steps. Raises E642 for an op
-    that has no word, E645 for what else the language cannot say, E901 to E904 for a text beyond its limits.
+    that has no word, E646 for what else the language cannot say, E901 to E904 for a text beyond its limits.
     """
     with uncollected():
         said = Said(graph)
@@ -42,9 +42,9 @@ def graph_to_cnn(graph: Graph) -> str:
                 plain.add(e.node)
     symbols: dict[str, int] = {}
     inputs = [input_line(graph, name, symbols) for name in graph.inputs]
-    for name, x in graph.inputs.items():
-        if name in symbols or (name in writer.used and name in writer.options):
-            raise error("E645", f"the input {name} hides a word of that name", x.node.origin.span, help="give it another name")
+    for name in (*graph.inputs, *graph.heads, *(share.path[-1] for share in parts.bodies)):
+        if (name in symbols and name in graph.inputs) or name in writer.used:
+            raise error("E646", f"{name} hides a word of that name", help="give the input, head or shared step another name")
     blocks = [line for lines in writer.defined.values() for line in lines]
     text = "\n".join([*blocks, f"model {model_name(graph.name)} {{", *indented([*inputs, "", *lines]), "}"])
     text = re.sub(r"[ \t]+\n", "\n", text) + "\n"
@@ -65,6 +65,3 @@ def model_name(name: str) -> str:
     """`name`, or the nearest that a model may have."""
     word = re.sub(r"[^A-Za-z0-9_]", "_", name).lstrip("_0123456789") or "graph"
     return word if is_name(word) and not is_op(word) else f"{word}_"
-
-
-__all__ = ["graph_to_cnn", "model_to_cnn", "option_words"]

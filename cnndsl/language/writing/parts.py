@@ -221,7 +221,7 @@ class Parts:
         branches: list[Branch | Value] = []
         for x in reversed(self.said.flows[node]):
             run = found[-1] if found else None
-            if isinstance(run, _Run) and self.said.users[x] == [node] and self._exits(run.nodes) == [x]:
+            if isinstance(run, _Run) and self.said.users[x] == [node] and x not in self.said.final and self._exits(run.nodes) == [x]:
                 found.pop()
                 inside = (*path, run.segment)
                 self._visit(inside)
@@ -283,28 +283,42 @@ class Parts:
     # Heads -------------------------------------------------------------------------------------------------------
 
     def _heads(self) -> dict[Node, str]:
-        """The steps of heads, each with its head: those under its name, where their weights say so."""
+        """The steps of heads, each with its head: those under its segment, where their weights say so."""
         said, found = self.said, {}
-        for name in said.graph.heads:
-            nodes = [n for n in said.nodes if said.path[n][:1] == (name,) and len(said.path[n]) > 1]
-            weighted = [n for n in nodes if n in said.heads]
+        public = {*said.graph.outputs.values(), *said.graph.names.values()}
+        for name, value in said.graph.heads.items():
+            segment = self._head_segment(name, value)
+            nodes = [n for n in said.nodes if said.path[n][:1] == (segment,) and len(said.path[n]) > 1]
             inside = set(nodes)
-            public = {*said.graph.outputs.values(), *said.graph.names.values()}
             made = [n.outputs[0] for n in nodes]
             leaves = any(x in public or any(u not in inside for u in said.users.get(x, ())) for x in made)
-            if not leaves and all(said.heads[n] == name for n in weighted):
+            if not leaves and all(said.heads[n] == name for n in nodes if n in said.heads):
                 found.update(dict.fromkeys(nodes, name))
         for node, name in said.heads.items():
             if name and found.get(node) != name:
                 raise unsaid(node, f"its weights belong to the head {name}, and it does not stand in it alone")
         return found
 
+    def _head_segment(self, name: str, value: Value) -> str:
+        """The first segment of a head's paths: its name, with a number where the model's body had that word before."""
+        for node in (*(n for n, head in self.said.heads.items() if head == name), value.node):
+            path = self.said.path.get(node, ())
+            if len(path) > 1 and path[0].startswith(name) and path[0][len(name) :].isdecimal():
+                return path[0]
+        return name
+
     def _head(self, body: Body, name: str, nodes: list[Node], value: Value) -> None:
-        """Put a head into the model's body, behind the last part that it needs."""
-        inner = self.body((name,), nodes, value)
-        needed = {x for n in nodes for x in self.said.flows[n]} | {value}
-        behind = [k for k, part in enumerate(body.parts) if part.value in needed]
-        body.parts.insert(behind[-1] + 1 if behind else 0, Head(None, inner.base, name, inner))
+        """Put a head into the model's body, behind the parts that it needs and those whose steps stand before its own."""
+        said = self.said
+        inner = self.body((self._head_segment(name, value),), nodes, value)
+        needed = {x for n in nodes for x in said.flows[n]} | {value}
+        first = said.position[nodes[0]] if nodes else -1
+        at = 0
+        for k, part in enumerate(body.parts):
+            x = part.value
+            if x is not None and (x in needed or said.position[x.node] < first):
+                at = k + 1
+        body.parts.insert(at, Head(None, inner.base, name, inner))
 
 
 __all__ = ["Body", "Branch", "Call", "Group", "Head", "Join", "Op", "Part", "Parts"]

@@ -56,7 +56,7 @@ def _segments(parts: Parts, model: Body) -> dict[str, set[Part]]:
 
 def _parts(parts: Parts, model: Body) -> Iterator[Part]:
     """Every part, outer ones first, in the order of the text."""
-    todo: list[Part | Branch | Body] = [model, *parts.bodies.values()][::-1]
+    todo: list[Part | Branch | Body] = [*list(parts.bodies.values())[::-1], model]
     while todo:
         x = todo.pop()
         if isinstance(x, Part):

@@ -1,19 +1,17 @@
 """Whether the language can say a graph, and under which path each of its steps must stand.
 
 `Said` holds the steps of a graph in order, with the path of each; what keeps it from being said raises E642 (an op)
-or E645, with the place of the node.
+or E646, with the place of the node.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from cnndsl.errors import CnnError, error
 from cnndsl.graph.graph import INPUT, STATE, Graph, Node, Value
 from cnndsl.graph.joins import JOINS, difference, is_gate, widest
 from cnndsl.graph.naming import check_word, is_name, is_op
-from cnndsl.graph.op import REGISTRY
 from cnndsl.graph.sizes import Affine, Size
 from cnndsl.graph.types import BATCH
 from cnndsl.language.writing.words import words_for
@@ -119,12 +117,12 @@ class Said:
         read = {x.node.attrs.name for node in self.nodes for x in node.operands if x.node.op is STATE}
         for name in self.graph.state:
             if name not in read:
-                raise error("E645", f"the weight {name} is read by no step", help="a weight belongs to the step that reads it")
+                raise error("E646", f"the weight {name} is read by no step", help="a weight belongs to the step that reads it")
 
 
 def unsaid(node: Node, why: str) -> CnnError:
-    """E645 at a node."""
-    return error("E645", f"{_named(node)}: {why}", node.origin.span, frames=node.origin.frames)
+    """E646 at a node."""
+    return error("E646", f"{_named(node)}: {why}", node.origin.span, frames=node.origin.frames)
 
 
 def _named(node: Node) -> str:
@@ -132,43 +130,43 @@ def _named(node: Node) -> str:
 
 
 def check_interface(graph: Graph) -> None:
-    """Refuse inputs, outputs and names that the language does not have: E645."""
+    """Refuse inputs, outputs and names that the language does not have: E646."""
     if graph.updates:
-        raise error("E645", f"the update of {next(iter(graph.updates))} cannot be said", help="write the model, not its step")
+        raise error("E646", f"the update of {next(iter(graph.updates))} cannot be said", help="write the model, not its step")
     output = graph.outputs.get("output")
     if output is None or output.node.op in (INPUT, STATE):
         what = "no output" if output is None else "an output that no step makes"
-        raise error("E645", f"{graph.name} has {what}", help="the last value of a model is its output: g.output(y)")
+        raise error("E646", f"{graph.name} has {what}", help="the last value of a model is its output: g.output(y)")
     for name, x in graph.outputs.items():
         if name != "output" and graph.names.get(name, x) is not x:
-            raise error("E645", f"the output {name} is not the value named {name}")
+            raise error("E646", f"the output {name} is not the value named {name}")
     for name, x in [*graph.names.items(), *graph.heads.items(), *graph.inputs.items()]:
         _check_name(name, x)
-    tables: list[Any] = [graph.inputs, graph.heads, {**graph.names, **{k: v for k, v in graph.outputs.items() if k != "output"}}]
+    tables: list[dict[str, Value]] = [graph.inputs, graph.heads, public_names(graph)]
     for k, table in enumerate(tables):
         for other in tables[k + 1 :]:
             for name in table.keys() & other.keys():
-                raise error("E645", f"{name} names two things: values, heads and inputs share one set of names")
+                raise error("E646", f"{name} names two things: values, heads and inputs share one set of names")
     for name, x in graph.inputs.items():
         if x.type.dtype != "float32" or x.type.layout or not 2 <= x.type.rank <= 5 or x.type.shape[0] != BATCH:
             help = "an input has a free batch, up to three axes and channels, float32: write the model before it is specialised"
-            raise error("E645", f"the input {name} is {x.type}", help=help)
+            raise error("E646", f"the input {name} is {x.type}", help=help)
 
 
 def _check_name(name: str, x: Value) -> None:
     try:
         check_word(name)
     except CnnError as e:
-        raise error("E645", e.diagnostics[0].message, x.node.origin.span) from None
+        raise error("E646", e.diagnostics[0].message, x.node.origin.span) from None
     if is_op(name):
-        raise error("E645", f"{name} is the name of an op, and names no value", x.node.origin.span)
+        raise error("E646", f"{name} is the name of an op, and names no value", x.node.origin.span)
 
 
 _SYMBOL = re.compile(r"([A-Z][0-9]*)(?:/([0-9]+))?")
 
 
 def input_line(graph: Graph, name: str, symbols: dict[str, int]) -> str:
-    """`input z: HxWx32 where H % 32 == 0`. symbols: those of earlier inputs with what divides them; grows. Raises E645."""
+    """`input z: HxWx32 where H % 32 == 0`. symbols: those of earlier inputs with what divides them; grows. Raises E646."""
     sizes = graph.inputs[name].type.shape[1:]
     fresh = {}
     for size in sizes:
@@ -185,7 +183,7 @@ def input_line(graph: Graph, name: str, symbols: dict[str, int]) -> str:
 def _symbol(name: str, text: str) -> tuple[str, int]:
     found = _SYMBOL.fullmatch(text)
     if found is None or found[1] == "N":
-        raise error("E645", f"the input {name} has a size {text}, which is no symbol of the language")
+        raise error("E646", f"the input {name} has a size {text}, which is no symbol of the language")
     return found[1], int(found[2] or 1)
 
 
@@ -196,16 +194,13 @@ def _size(name: str, size: Size, symbols: dict[str, int]) -> str:
     for text, c in size.terms:
         base, divisor = _symbol(name, text)
         if symbols.get(base) != divisor or c < 0:
-            raise error("E645", f"the input {name} has a size {size}, which no condition says")
-        parts.append((base if c == divisor else f"{base} // {divisor} * {c}") if divisor > 1 else base if c == 1 else f"{c} * {base}")
-    if size.const:
-        parts.append(str(size.const) if size.const > 0 else f"0 - {-size.const}")
-    return " + ".join(parts).replace("+ 0 -", "-")
+            raise error("E646", f"the input {name} has a size {size}, which no condition says")
+        few = base if divisor == 1 else f"({base} // {divisor})"
+        parts.append(base if c == divisor else few if c == 1 else f"{c} * {few}")
+    last = "" if not size.const else f" + {size.const}" if size.const > 0 else f" - {-size.const}"
+    return " + ".join(parts) + last
 
 
 def public_names(graph: Graph) -> dict[str, Value]:
     """Names that are known outside: those of values, and those of outputs."""
     return {**graph.names, **{k: v for k, v in graph.outputs.items() if k != "output"}}
-
-
-__all__ = ["REGISTRY", "Said", "input_line", "public_names", "unsaid"]

@@ -1,4 +1,4 @@
-"""Shared steps: several steps with the same weights, found by their path.
+"""Shared steps: several steps with the same path, hence the same weights.
 
 A shared step stands under one path however often it is used, so its uses are stretches of steps that repeat the same
 paths. Which of the prefixes of such a path is the shared step is not kept; the outermost that makes equal uses is.
@@ -13,7 +13,7 @@ from typing import Any
 
 from cnndsl.graph.graph import STATE, Node, Value
 from cnndsl.graph.naming import is_op
-from cnndsl.language.writing.said import Path, Said, unsaid
+from cnndsl.language.writing.said import CHANCE, Path, Said, unsaid
 
 
 @dataclass(eq=False, slots=True)
@@ -32,9 +32,9 @@ class Share:
 
 def find_shares(said: Said, nodes: Sequence[Node], depth: int, known: Mapping[Node, Share]) -> list[Share]:
     """The shared steps among `nodes` whose paths are longer than `depth`, but for those that are `known`; one that uses
-    another comes after it. Raises E645 for sharing that has none."""
-    count = Counter(x.node.attrs.name for node in nodes for x in node.operands if x.node.op is STATE)
-    shared = [n for n in nodes if any(x.node.op is STATE and count[x.node.attrs.name] > 1 for x in n.operands)]
+    another comes after it. Raises E646 where steps have one path and are none."""
+    count = Counter(said.path[n] for n in nodes if said.path[n])
+    shared = [n for n in nodes if count[said.path[n]] > 1]
     found: list[Share] = []
     done = set(known)
     while wanted := [n for n in shared if n not in done]:
@@ -48,7 +48,11 @@ def find_shares(said: Said, nodes: Sequence[Node], depth: int, known: Mapping[No
                     found.append(share)
                     done.update(share.of)
         if len(found) == before:
-            raise unsaid(wanted[0], "its weights are shared, and not by uses of one shared step")
+            for node in wanted:
+                if node.op.weights or node.op.name in CHANCE:
+                    raise unsaid(node, "another step has its path, and they are not uses of one shared step")
+                said.path[node] = ()  # any path will do, as for a step without one
+            break
     return found
 
 
@@ -96,21 +100,21 @@ def _uniform(said: Said, path: Path, uses: list[list[Node]]) -> Share | None:
 
 
 def _signature(said: Said, node: Node, place: dict[Value, int], comes: Value) -> Any:
-    wires: list[Any] = [place[x] if x in place else "comes" if x is comes else x for x in said.flows[node]]
+    wires: list[Any] = [place.get(x, "comes" if x is comes else x) for x in said.flows[node]]
     weights = [x.node.attrs.name for x in node.operands if x.node.op is STATE]
     return (node.op.name, node.attrs, said.path[node], wires, weights)
 
 
 def _results(said: Said, uses: list[list[Node]]) -> list[Value | None] | None:
     """What each use gives on: at most one value, the same in each; None where that is not so."""
-    at: set[int] = set()
+    found: set[int] = set()
     for nodes in uses:
         inside = set(nodes)
         for k, node in enumerate(nodes):
             x = node.outputs[0]
             if x in said.final or any(u not in inside for u in said.users.get(x, ())):
-                at.add(k)
-    if len(at) > 1:
+                found.add(k)
+    if len(found) > 1:
         return None
-    k = at.pop() if at else len(uses[0]) - 1
-    return [nodes[k].outputs[0] for nodes in uses]
+    at = list(found)
+    return [nodes[at[0]].outputs[0] if at else None for nodes in uses]
