@@ -401,7 +401,8 @@ class Writer:
         self.scope.segment(name)
         place.declare(name, share)
         with self.scope.inside(name):
-            inner = self.body(self.parts.bodies[share], Place(place, comes=share.comes[0]), share.comes[0])
+            comes = share.comes[share.written]
+            inner = self.body(self.parts.bodies[share], Place(place, comes=comes), comes)
         lines = pipeline_lines(inner)
         return Statement([f"share {name} = {lines[0]}", *lines[1:]])
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cnndsl.errors import Source, error
 from cnndsl.graph.graph import Graph
 from cnndsl.graph.naming import is_name, is_op
+from cnndsl.graph.op import REGISTRY
 from cnndsl.language.syntax import scan
 from cnndsl.language.tasks import uncollected
 from cnndsl.language.writing.lines import NotInside, Writer
@@ -15,6 +16,7 @@ from cnndsl.language.writing.parts import Parts
 from cnndsl.language.writing.repeats import repeated
 from cnndsl.language.writing.said import Said, input_line
 from cnndsl.language.writing.text import indented
+from cnndsl.language.writing.words import option_words
 
 if TYPE_CHECKING:
     from cnndsl.language.model import Model
@@ -33,7 +35,7 @@ def graph_to_cnn(graph: Graph) -> str:
         while True:
             parts = Parts(said, plain)
             body = parts.model()
-            taken = {*graph.inputs, *graph.heads, *graph.names, *graph.outputs, model_name(graph.name)}
+            taken = {*graph.inputs, *graph.heads, *graph.names, *graph.outputs, *option_words(len(REGISTRY))}
             writer = Writer(graph, parts, repeated(parts, body, taken))
             try:
                 lines = writer.model(body)

@@ -124,10 +124,11 @@ class Parts:
         return body
 
     def _share(self, nodes: Sequence[Node], depth: int) -> None:
-        """Find shared steps among `nodes`, write the body of each from its first use, and within it those inside."""
+        """Find shared steps among `nodes`, write the body of each, and within it those inside."""
         for share in find_shares(self.said, nodes, depth, self.shares):
-            self._share(share.uses[0], len(share.path))
-            self.bodies[share] = self.body(share.path, share.uses[0], share.result[0])
+            nodes = share.uses[share.written]
+            self._share(nodes, len(share.path))
+            self.bodies[share] = self.body(share.path, nodes, share.result[share.written])
             self.shares.update(dict.fromkeys(share.of, share))
 
     def body(self, path: Path, nodes: Sequence[Node], gives: Value | None) -> Body:

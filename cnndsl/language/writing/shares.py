@@ -18,12 +18,14 @@ from cnndsl.language.writing.said import CHANCE, Path, Said, unsaid
 
 @dataclass(eq=False, slots=True)
 class Share:
-    """A shared step. uses: the steps of each. comes: the value that comes into each. result: what each gives."""
+    """A shared step. uses: the steps of each. comes: the value that comes into each. result: what each gives. written: the
+    use that its text is written from."""
 
     path: Path
     uses: list[list[Node]]
     comes: list[Value]
     result: list[Value | None]
+    written: int
     of: dict[Node, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -96,7 +98,7 @@ def _uniform(said: Said, path: Path, uses: list[list[Node]]) -> Share | None:
     results = _results(said, uses)
     if results is None or any(s != signatures[0] for s in signatures):
         return None
-    return Share(path, uses, comes, results)
+    return Share(path, uses, comes, *results)
 
 
 def _signature(said: Said, node: Node, place: dict[Value, int], comes: Value) -> Any:
@@ -105,16 +107,17 @@ def _signature(said: Said, node: Node, place: dict[Value, int], comes: Value) ->
     return (node.op.name, node.attrs, said.path[node], wires, weights)
 
 
-def _results(said: Said, uses: list[list[Node]]) -> list[Value | None] | None:
-    """What each use gives on: at most one value, the same in each; None where that is not so."""
-    found: set[int] = set()
-    for nodes in uses:
+def _results(said: Said, uses: list[list[Node]]) -> tuple[list[Value | None], int] | None:
+    """What each use gives on: at most one value, the same in each, or nothing where nobody takes any; and the first use
+    that is taken from. None where that is not so."""
+    found: dict[int, int] = {}
+    for use, nodes in enumerate(uses):
         inside = set(nodes)
         for k, node in enumerate(nodes):
             x = node.outputs[0]
             if x in said.final or any(u not in inside for u in said.users.get(x, ())):
-                found.add(k)
+                found.setdefault(k, use)
     if len(found) > 1:
         return None
-    at = list(found)
-    return [nodes[at[0]].outputs[0] if at else None for nodes in uses]
+    at, use = next(iter(found.items()), (None, 0))
+    return [nodes[at].outputs[0] if at is not None else None for nodes in uses], use
