@@ -291,7 +291,7 @@ class Graph(Naming):
     def to_cnn(self) -> str:
         """The `.cnn` text of a model that parses to this graph again, with the same names of weights.
 
-        Raises E642 for an op that the language has no word for, E645 for what else it cannot say.
+        Raises E642 for an op that the language has no word for, E646 for what else it cannot say.
         """
         from cnndsl.language.writing.model import graph_to_cnn
 
