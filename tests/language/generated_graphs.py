@@ -89,11 +89,11 @@ class Maker:
 
     def grow(self, steps: int) -> None:
         actions: list[tuple[int, Callable[[], Value | None]]] = [
-            (30, self.step), (12, self.join), (6, self.branches), (6, self.scope), (5, self.block), (4, self.share), (4, self.use),
-            (2, self.head), (3, self.alias), (2, self.twice),
+            (30, self.step), (12, self.join), (6, self.branches), (6, self.scope), (5, self.block), (4, self.share),
+            (4, self.use), (2, self.head), (3, self.alias), (2, self.twice),
         ]  # fmt: skip
         for _ in range(steps):
-            (_, action), = self.draw.choices(actions, [w for w, _ in actions])
+            _, action = self.draw.choices(actions, [w for w, _ in actions])[0]
             try:
                 made = action()
             except CnnError:

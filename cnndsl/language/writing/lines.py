@@ -22,7 +22,6 @@ from cnndsl.language.writing.shares import Share
 from cnndsl.language.writing.text import WIDTH, Statement, braced, indented, labelled_lines, pipeline_lines
 from cnndsl.language.writing.words import is_light, option_words, step, words_for
 
-
 DEAD = object()
 """What flows after a part that nobody takes anything from."""
 

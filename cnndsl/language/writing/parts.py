@@ -222,7 +222,8 @@ class Parts:
         branches: list[Branch | Value] = []
         for x in reversed(self.said.flows[node]):
             run = found[-1] if found else None
-            if isinstance(run, _Run) and self.said.users[x] == [node] and x not in self.said.final and self._exits(run.nodes) == [x]:
+            taken = self.said.users[x] == [node] and x not in self.said.final
+            if isinstance(run, _Run) and taken and self._exits(run.nodes) == [x]:
                 found.pop()
                 inside = (*path, run.segment)
                 self._visit(inside)
