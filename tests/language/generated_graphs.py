@@ -166,8 +166,8 @@ class Maker:
             lambda name: labelled(x, name=name),
         ))(self.name())  # fmt: skip
 
-    def share(self) -> None:
-        """A shared step, to be used later."""
+    def share(self) -> Value | None:
+        """A shared step, to be used now, or later, or never."""
         words = [self.draw.choice(KEEPING) for _ in range(self.draw.randint(1, 3))]
         seed, skip = self.draw.random(), self.draw.random() < 0.3
 
@@ -178,11 +178,17 @@ class Maker:
             return y.add(x) if skip and y.shape == x.shape else y
 
         self.shared.append((self.g.share(self.draw.choice(NAMES[:5]), pipeline), []))
+        for _ in range(self.draw.choice((0, 1, 2, 3))):
+            self.last = self.use(self.shared[-1]) or self.last
+            self.values.append(self.last)
+            if self.draw.random() < 0.3:
+                self.last = self.last.tanh()
+        return self.last
 
-    def use(self) -> Value | None:
+    def use(self, shared: tuple[Any, Any] | None = None) -> Value | None:
         if not self.shared:
             return None
-        step, types = self.draw.choice(self.shared)
+        step, types = shared or self.draw.choice(self.shared)
         x = self.some()
         if types:
             like = [v for v in self.values if v.type == types[0]]
