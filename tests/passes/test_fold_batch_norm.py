@@ -71,7 +71,8 @@ def chain(g: Graph, x: Value) -> Value:
 
 def vectors_of_weights(g: Graph, x: Value) -> Value:
     """A scale and a shift that stand for a batch norm, written as other tools do."""
-    y = x.conv(3, (1, 1), bias=False).multiply(vector(g, "s", 3)).add(vector(g, "t", 1, 1, 1, 3))
+    y = g.multiply(x.conv(3, (1, 1), bias=False), vector(g, "s", 3))
+    y = g.add("add", (y, vector(g, "t", 1, 1, 1, 3)))[0]
     return g.pointwise(lambda e, v, a, b: (v - a) / (1.5 + e.abs(b)), y, vector(g, "a", 3), vector(g, "b", 3))
 
 
@@ -109,11 +110,11 @@ def after_it_where_the_edge_is_repeated(g: Graph, x: Value) -> Value:
 
 
 def after_it_scale_alone(g: Graph, x: Value) -> Value:
-    return x.multiply(vector(g, "s", 4)).conv(5, (3, 3), pad=1)
+    return g.multiply(x, vector(g, "s", 4)).conv(5, (3, 3), pad=1)
 
 
 def after_it_transposed(g: Graph, x: Value) -> Value:
-    return x.multiply(vector(g, "s", 4)).conv_transpose(6, (2, 2), stride=2, groups=2)
+    return g.multiply(x, vector(g, "s", 4)).conv_transpose(6, (2, 2), stride=2, groups=2)
 
 
 def after_it_dense(g: Graph, x: Value) -> Value:
