@@ -21,6 +21,7 @@ from cnndsl.cli import (
     explain,
     export,
     failure,
+    fmt,
     import_,
     new,
     run,
@@ -63,6 +64,7 @@ app.command("compile")(compile.compile)
 app.command("export")(export.export)
 app.command("bench")(bench.bench)
 app.command("new")(new.new)
+app.command("fmt")(fmt.fmt)
 app.command("import")(import_.import_)
 app.command("models")(catalogue.models)
 app.command("explain")(explain.explain)

@@ -395,8 +395,8 @@ class Elaborator:
 
     # Shapes ----------------------------------------------------------------------------------------------------
 
-    def checked(self, shape: tree.Shape, value: Any, env: Env) -> Any:
-        """`value`, if its shape is what is written; else a report, and POISON."""
+    def wanted(self, shape: tree.Shape, env: Env) -> list[Any]:
+        """The sizes that are written: None for `_`, POISON for what cannot be evaluated, which is then reported."""
         wanted: list[Any] = []
         for part in shape.parts:
             if isinstance(part, tree.Anything):
@@ -405,6 +405,11 @@ class Elaborator:
                 wanted.append(env.symbols[part.text])
             else:
                 wanted.append(self.value_of(part, env))
+        return wanted
+
+    def checked(self, shape: tree.Shape, value: Any, env: Env) -> Any:
+        """`value`, if its shape is what is written; else a report, and POISON."""
+        wanted = self.wanted(shape, env)
         if value is POISON or value is None or any(w is POISON for w in wanted):
             return POISON if value is not None else None
         sizes = value.type.shape[1:]

@@ -22,6 +22,11 @@ def read(path: Path, span: Span | None = None, most: int = MOST_BYTES) -> Source
     """The text of a file of at most `most` bytes. Raises E505 for what is no file (E211 under `use`), E108 for no UTF-8,
     E901 for too much.
     """
+    return Source(str(path), decode(contents(path, span, most), str(path)))
+
+
+def contents(path: Path, span: Span | None = None, most: int = MOST_BYTES) -> bytes:
+    """The bytes of a file that may be a source. Raises E505 for what is no file (E211 under `use`), E901 for too much."""
     name, code = str(path), "E505" if span is None else "E211"
     try:
         with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
@@ -36,7 +41,7 @@ def read(path: Path, span: Span | None = None, most: int = MOST_BYTES) -> Source
         raise error(code, f"{name} cannot be read: {getattr(e, 'strerror', None) or e}", span) from None
     if len(data) > most:
         raise error("E901", f"{name}: a source has at most {most // 1024} KB", span)
-    return Source(name, decode(data, name))
+    return data
 
 
 def decode(data: bytes, name: str) -> str:

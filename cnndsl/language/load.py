@@ -135,7 +135,7 @@ def build(definitions: Definitions, name: str | None, arguments: Mapping[str, An
     found = list(definitions.found)
     given: dict[str, Any] = {}
     try:
-        given = _elaborate(elaborator, definitions, name, arguments)
+        given = elaborated(elaborator, definitions, name, arguments)
     except (Enough, Poisoned):
         pass
     except CnnError as e:
@@ -172,7 +172,7 @@ def _chosen(definitions: Definitions, name: str | None, stem: str) -> str:
     return name
 
 
-def _elaborate(elaborator: Elaborator, definitions: Definitions, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+def elaborated(elaborator: Elaborator, definitions: Definitions, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Expand the model; its arguments. Errors in the body are in `elaborator.found`."""
     item, env = definitions.models[name]
     chain = []
