@@ -12,27 +12,27 @@ TEMPLATE = """\
 # {name}: a small convolutional network. A line is a step; `->` chains steps on one line.
 
 model {name}(classes = 10) {{
-    input image: 28x28x1                                 # height x width x channels
+    input image: 28x28x1  # height x width x channels
 
-    # Shapes after `:` are checked, not believed. `cnndsl fmt --shapes` writes them anew.
-    conv(16, 3x3, pad = same) -> relu                    : 28x28x16
-    max_pool(2x2)                                        : 14x14x16
-    conv(32, 3x3, pad = same) -> relu                    : 14x14x32
-    max_pool(2x2)                                        : 7x7x32
-    flatten -> dropout(0.3)
-    dense(classes) as logits                             # the loss below takes this value
+    # Shapes after `:` are checked, not believed. `cnndsl fmt --shapes` writes them.
+    conv(16, 3x3, pad = same) -> relu : 28x28x16
+    max_pool(2x2)                     : 14x14x16
+    conv(32, 3x3, pad = same) -> relu : 14x14x32
+    max_pool(2x2)                     :   7x7x32
+    flatten -> dropout(0.3)           :     1568
+    dense(classes) as logits  # the loss below takes this value
     softmax
 }}
 
 # How it is trained: cnndsl train {file}
 train {{
-    data      = digits                                   # bundled; --data FOLDER takes your own
+    data      = digits                                 # bundled; --data FOLDER takes your own
     loss      = cross_entropy(logits)
     optimizer = sgd(rate = 0.02, momentum = 0.9)
     schedule  = cosine
     batch     = 64
     epochs    = 5
-    augment   = affine(rotate = 10, scale = 0.9..1.1)    # drawn anew for every picture
+    augment   = affine(rotate = 10, scale = 0.9..1.1)  # drawn anew for every picture
 }}
 
 # What happens to every picture before the network sees it.

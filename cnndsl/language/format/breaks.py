@@ -15,6 +15,8 @@ WIDEST = 120
 """Columns of a line, notes and comments apart; what is longer is broken where that helps."""
 WORTH = 40
 """Columns within brackets that are worth to be set on lines of their own."""
+MOST_ROUNDS = 20
+_OPERATORS = frozenset(["==", "!=", "<", ">", "<=", ">=", "+", "-", "*", "/", "//", "%", "->", "|", "and", "or"])
 
 
 @dataclass(slots=True)
@@ -77,9 +79,15 @@ class Nesting:
 
 def lines_of(words: list[Word]) -> list[Line]:
     """The words in lines, broken where they should be."""
-    words = _without_idle_semicolons(words)
-    _spread(words)
-    words = _fitted(words)
+    for _ in range(MOST_ROUNDS):  # where a line was broken, brackets may fit on what is left of it
+        before = [w.breaks for w in words]
+        words = _without_idle_semicolons(words)
+        _settle(words)
+        _spread(words)
+        _join(words)
+        words = _fitted(words)
+        if [w.breaks for w in words] == before:
+            break
     nesting = Nesting()
     found: list[Line] = []
     for part in _lines(words):
@@ -144,6 +152,60 @@ def _partners(words: Sequence[Word]) -> dict[int, int]:
     return found
 
 
+def _settle(words: list[Word]) -> None:
+    """Within ( ) and [ ] breaks stand after commas and beside operators, not elsewhere."""
+    stack: list[str] = []
+    for k, word in enumerate(words):
+        before = words[k - 1] if k else word
+        inside = bool(stack) and stack[-1] != "{"
+        if inside and word.breaks and before.kind != "comment" and word.kind != "comment" and word.text not in CLOSES:
+            fits = before.text in ("(", "[", ",") or before.text in _OPERATORS or word.text in _OPERATORS
+            if word.text == ",":
+                words[k + 1].breaks = max(words[k + 1].breaks, word.breaks)
+            if not fits:
+                word.breaks = 0
+        if word.kind == "other" and word.text in OPENS:
+            stack.append(word.text)
+        elif word.kind == "other" and word.text in CLOSES:
+            stack.pop()
+
+
+def _join(words: list[Word]) -> None:
+    """( ) and [ ] over several lines on one, where it fits: without comments, a comma at the end or a table within."""
+    partners = _partners(words)
+    nesting = Nesting()
+    start = done = 0
+    while start < len(words):
+        end = _line_end(words, start)
+        depth = nesting.depth(words[start:end])
+        first = next((k for k in range(max(start, done), end) if partners.get(k, 0) >= end and words[k].text != "{"), None)
+        if first is not None:
+            last = partners[first]
+            until = _line_end(words, last)
+            code = until - (words[until - 1].kind == "comment")
+            if INDENT * depth + _width(words, start, code) <= WIDEST and not _kept_apart(words, first, last):
+                for k in range(first + 1, last + 1):
+                    words[k].breaks = 0
+            done = first + 1
+            continue
+        nesting.take(words[start:end], depth)
+        start = end
+
+
+def _kept_apart(words: Sequence[Word], first: int, last: int) -> bool:
+    """Whether the writer shows that brackets are to stay on several lines."""
+    within = words[first + 1 : last]
+    table = any(w.breaks and w.text == "[" for w in within)
+    return table or words[last - 1].text == "," or any(w.kind == "comment" for w in within)
+
+
+def _line_end(words: Sequence[Word], start: int) -> int:
+    end = start + 1
+    while end < len(words) and not words[end].breaks:
+        end += 1
+    return end
+
+
 def _spread(words: list[Word]) -> None:
     """Brackets over several lines: what they hold begins on the line below, the closing one begins a line.
 
@@ -201,14 +263,17 @@ def _fitted(words: list[Word]) -> list[Word]:
     nesting = Nesting()
     start = 0
     while start < len(words):
-        end = start + 1
-        while end < len(words) and not words[end].breaks:
-            end += 1
+        end = _line_end(words, start)
         depth = nesting.depth(words[start:end])
         code = end
         while code - 1 > start and (not words[code - 1].text or words[code - 1].kind == "comment"):
             code -= 1
-        over = words[start].text in CLOSES or words[code - 1].text in OPENS  # a part of something over several lines
+        below = end
+        while below < len(words) and words[below].kind == "comment":
+            below += 1
+        after = words[below].text if below < len(words) else ""
+        first, last = words[start].text, words[code - 1].text
+        over = first in CLOSES or last in OPENS or "->" in (first, after)  # a part of something over several lines
         long = INDENT * depth + _width(words, start, code) > WIDEST
         broken = (over or long) and _at_semicolons(words, _top(start, code, partners))
         if not broken and not (long and _split(words, start, code, depth, nesting, partners)):
@@ -272,7 +337,8 @@ def _at_semicolons(words: list[Word], places: Iterable[int]) -> bool:
 def _fill(words: list[Word], start: int, places: Sequence[int], end: int, indent: int, deeper: int) -> None:
     """Break at as few of `places` as make the parts fit."""
     used, last = indent, start
-    for k, until in zip(places, [*places[1:], end], strict=True):
+    for n, k in enumerate(places):
+        until = places[n + 1] if n + 1 < len(places) else end
         used += _width(words, last, k) + 1
         last = k
         if used + _width(words, k, until) > WIDEST:

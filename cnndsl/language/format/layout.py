@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 from cnndsl.errors import CnnError, Source, error
 from cnndsl.language.format.breaks import INDENT, WIDEST, Line, lines_of
-from cnndsl.language.format.words import CLOSES, Word, comments_of, words_of
+from cnndsl.language.format.words import CLOSES, Word, comments_of, same, words_of
 from cnndsl.language.syntax.parse import parse
 
 NOTES_END = 100
@@ -35,7 +35,7 @@ def formatted(source: Source) -> str:
         if e.code.startswith("E9"):
             raise error(e.code, f"{source.name} cannot be laid out: {e.diagnostics[0].message}") from None
         raise _mistake(source) from None
-    if after != before or comments_of(words_of(after)) != comments:
+    if not same(after, before) or comments_of(words_of(after)) != comments:
         raise _mistake(source)
     return text
 
@@ -191,10 +191,7 @@ def _notes(lines: Sequence[Line]) -> None:
             if member[0] + 3 + width <= NOTES_END:
                 fitting.append(member)
                 widest = width
-        column = max((before for before, _, _, _ in fitting), default=0)
-        while fitting and column + 3 + widest > NOTES_END:
-            fitting.pop()
-            column = fitting[-1][0]
+        column = fitting[-1][0] if fitting else 0
         for before, width, line, k in fitting:
             line.gaps[k] = " " * (column - before + 1)
             line.gaps[k + 1] = " " * (widest - width + 1)
@@ -211,24 +208,18 @@ def _note(line: Line) -> int:
 
 
 def _comments(lines: Sequence[Line]) -> list[int]:
-    """The column of each line's comment: neighbours share one."""
+    """The column of each line's comment: those of one body without an empty line between share one, if it is not far."""
     columns = [len(x.text) + 2 if x.words else INDENT * x.depth for x in lines]
-    for run in _commented(lines):
-        column = max(columns[k] for k in run)
-        if all(column + len(lines[k].comment) <= WIDEST for k in run):
-            for k in run:
+    groups: dict[tuple[int, int], list[int]] = {}
+    paragraph = 0
+    for k, line in enumerate(lines):
+        paragraph += line.blank
+        if line.comment and line.words:
+            groups.setdefault((line.bracket, paragraph), []).append(k)
+    for group in groups.values():
+        column = max(columns[k] for k in group)
+        longest = max(len(lines[k].comment) for k in group)
+        if column - min(columns[k] for k in group) <= FARTHEST and column + longest <= WIDEST:
+            for k in group:
                 columns[k] = column
     return columns
-
-
-def _commented(lines: Sequence[Line]) -> Iterable[list[int]]:
-    run: list[int] = []
-    for k, line in enumerate(lines):
-        beside = bool(line.comment) and bool(line.words)
-        if run and (not beside or line.blank):
-            yield run
-            run = []
-        if beside:
-            run.append(k)
-    if run:
-        yield run

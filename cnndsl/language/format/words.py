@@ -89,6 +89,25 @@ def records(of: tree.Syntax) -> Iterator[tree.Syntax]:
             pending += [getattr(x, name) for name in _parts(kind)]
 
 
+def same(a: tree.Syntax, b: tree.Syntax) -> bool:
+    """a == b, without Python's stack: bodies may nest a hundred deep."""
+    pending: list[tuple[Any, Any]] = [(a, b)]
+    while pending:
+        x, y = pending.pop()
+        kind: Any = type(x)
+        if kind is not type(y):
+            return False
+        if isinstance(x, tuple):
+            if len(x) != len(y):
+                return False
+            pending += zip(x, y, strict=True)
+        elif isinstance(x, tree.Syntax):
+            pending += [(getattr(x, name), getattr(y, name)) for name in _parts(kind)]
+        elif x != y:
+            return False
+    return True
+
+
 @cache
 def _parts(kind: Any) -> tuple[str, ...]:
     return tuple(f.name for f in fields(kind) if f.name != "span")
