@@ -353,7 +353,13 @@ def disturbed(text: str, draw: random.Random) -> str:
         inside = bool(open_) and open_[-1] != "{"
         if token == "\n":
             last = next((t for t in reversed(out) if t.strip(" \t")), "\n")
-            if not inside and open_ and last not in ("\n", "{", ";") and last[0] != "#" and after not in ("->", "else", "}", ""):
+            if (
+                not inside
+                and open_
+                and last not in ("\n", "{", ";")
+                and last[0] != "#"
+                and after not in ("->", "else", "}", "")
+            ):
                 out.append(draw.choice(("\n", "\n", ";", ";\n", "\n;", "\n\n\n")))
             else:
                 out.append("\n")
@@ -368,7 +374,6 @@ def disturbed(text: str, draw: random.Random) -> str:
             open_.append(token)
         elif token in (")", "]", "}"):
             open_.pop()
-        if not inside and token in ("{", ")") and draw.random() > tidy and after not in ("->", "{", "") and open_[-1:] == ["{"]:
-            if token == "{":
-                out.append(f" {draw.choice(COMMENTS)}\n")
+        if token == "{" and draw.random() > tidy:
+            out.append(f" {draw.choice(COMMENTS)}\n")
     return "".join(out)

@@ -253,7 +253,7 @@ def _variations(item: tree.ModelItem, given: Mapping[str, Any]) -> Iterator[dict
         elif isinstance(value, (int, float)):
             others = [value + 1, value * 2]
         elif isinstance(value, tuple) and value and all(type(v) in (int, float) for v in value):
-            others = [[v + 1 for v in value], [v * 2 for v in value]]
+            others = [[v + 1 for v in value], [v * 2 for v in value], [*value, value[-1]]]
         else:
             continue
         for other in others:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from functools import cache
 from typing import Any
 
 from cnndsl.language.syntax import tree
@@ -85,8 +84,7 @@ def records(of: tree.Syntax) -> Iterator[tree.Syntax]:
             pending += x
         elif isinstance(x, tree.Syntax):
             yield x
-            kind: Any = type(x)
-            pending += [getattr(x, name) for name in _parts(kind)]
+            pending += _parts(x)
 
 
 def same(a: tree.Syntax, b: tree.Syntax) -> bool:
@@ -94,23 +92,23 @@ def same(a: tree.Syntax, b: tree.Syntax) -> bool:
     pending: list[tuple[Any, Any]] = [(a, b)]
     while pending:
         x, y = pending.pop()
-        kind: Any = type(x)
-        if kind is not type(y):
+        if type(x) is not type(y):
             return False
-        if isinstance(x, tuple):
-            if len(x) != len(y):
+        if isinstance(x, tree.Syntax):
+            x, y = _parts(x), _parts(y)
+        if not isinstance(x, tuple):
+            if x != y:
                 return False
-            pending += zip(x, y, strict=True)
-        elif isinstance(x, tree.Syntax):
-            pending += [(getattr(x, name), getattr(y, name)) for name in _parts(kind)]
-        elif x != y:
+        elif len(x) != len(y):
             return False
+        else:
+            pending += zip(x, y, strict=True)
     return True
 
 
-@cache
-def _parts(kind: Any) -> tuple[str, ...]:
-    return tuple(f.name for f in fields(kind) if f.name != "span")
+def _parts(x: tree.Syntax) -> tuple[Any, ...]:
+    """The fields of a record, without its place."""
+    return tuple(getattr(x, f.name) for f in fields(x) if f.compare)
 
 
 def gap(a: Word, b: Word) -> str:
