@@ -62,13 +62,15 @@ def _files(name: str) -> Iterator[Path | None]:
 def _one(path: Path | None, check: bool, diff: bool, shapes: bool) -> tuple[bool, list[Diagnostic]]:
     """Lay out one file; whether that changes it, and what kept shapes from being written. Raises what reading raises."""
     from cnndsl.cli.models import say
-    from cnndsl.errors import Source
+    from cnndsl.errors import Source, error
     from cnndsl.language.files import contents, decode
     from cnndsl.language.format import formatted, with_shapes
     from cnndsl.language.syntax.scan import MOST_BYTES
 
     name = "<stdin>" if path is None else str(path)
     data = contents(path) if path is not None else sys.stdin.buffer.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise error("E901", f"{name}: a source has at most {MOST_BYTES // 1024} KB")
     source = Source(name, decode(data, name))
     text, errors = with_shapes(source, path.parent if path is not None else Path()) if shapes else (formatted(source), [])
     differs = text.encode() != data

@@ -204,6 +204,8 @@ def test_standard_input(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "  --> <stdin>:2:9\n" in done.err
     read_from(monkeypatch, b"model m { \xff }")
     assert "error[E108]" in cli("fmt", "-").err
+    read_from(monkeypatch, "ü".encode() * 300_000)
+    assert cli("fmt", "-").err.startswith("error[E901]: <stdin>: a source has at most 512 KB")
 
 
 def test_standard_input_uses_files_beside(cli: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
