@@ -273,7 +273,8 @@ def _fitted(words: list[Word]) -> list[Word]:
             below += 1
         after = words[below].text if below < len(words) else ""
         first, last = words[start].text, words[code - 1].text
-        over = first in CLOSES or last in OPENS or "->" in (first, after)  # a part of something over several lines
+        # a part of something over several lines, which shares none; nor do the entries of a recipe
+        over = first in CLOSES or last in OPENS or "->" in (first, after) or words[start].role == "key"
         long = INDENT * depth + _width(words, start, code) > WIDEST
         broken = (over or long) and _at_semicolons(words, _top(start, code, partners))
         if not broken and not (long and _split(words, start, code, depth, nesting, partners)):

@@ -10,7 +10,7 @@ from typing import Any
 
 from cnndsl.errors import CnnError, Diagnostic, Source
 from cnndsl.graph.sizes import Affine, Size
-from cnndsl.language.elaborate import Elaborator
+from cnndsl.language.elaborate import MOST_STEPS, Elaborator
 from cnndsl.language.files import Definitions, define, needs
 from cnndsl.language.format.layout import formatted
 from cnndsl.language.format.words import records
@@ -53,6 +53,8 @@ class Looking(Elaborator):
     def __init__(self, name: str, file: str) -> None:
         super().__init__(name)
         self.met = Seen(file)
+        self.given: Mapping[str, Any] = {}
+        """The model's arguments."""
 
     def statement(self, x: tree.Statement, value: Any, env: Env) -> Task:
         after = yield super().statement(x, value, env)
@@ -101,15 +103,15 @@ def _noted(source: Source, folder: Path | None) -> tuple[str, list[Diagnostic]]:
     definitions = define(source, folder)
     assert definitions.file is not None
     seen, wrong = Seen(source.name), list(definitions.found)
-    built: dict[int, tuple[str, Mapping[str, Any]]] = {}  # a model's body → the first model made of it, its arguments
+    built: dict[int, Looking] = {}  # a model's body → the first model made of it
     for name, (item, _) in definitions.models.items():
         if item.span.source.name != source.name or needs(item):
             continue
-        met, given, errors = _look(definitions, name, {})
-        wrong += errors
-        if not errors:
-            seen.add(met)
-            built.setdefault(id(_template(definitions, name)), (name, given))
+        looking = _look(definitions, name, {})
+        wrong += looking.found
+        if not looking.found:
+            seen.add(looking.met)
+            built.setdefault(id(_template(definitions, name)), looking)
     taken = {x.text for r in records(definitions.file) for x in _declared(r)}
     edits: list[tuple[int, int, str]] = []
     for x in records(definitions.file):
@@ -117,7 +119,7 @@ def _noted(source: Source, folder: Path | None) -> tuple[str, list[Diagnostic]]:
             case tree.Step(check=tree.Shape() as shape) if (new := _refreshed(shape, seen, taken)) is not None:
                 edits.append((shape.span.start, shape.span.end, new))
             case tree.ModelItem() if id(x) in built:
-                edits += _written(x, seen, taken, definitions, *built[id(x)])
+                edits += _written(x, seen, taken, definitions, built[id(x)])
     pieces, at = [], 0
     for start, end, new in sorted(edits):
         pieces += [source.text[at:start], new]
@@ -125,19 +127,16 @@ def _noted(source: Source, folder: Path | None) -> tuple[str, list[Diagnostic]]:
     return "".join([*pieces, source.text[at:]]), ordered(wrong)
 
 
-def _look(
-    definitions: Definitions, name: str, arguments: Mapping[str, Any]
-) -> tuple[Seen, Mapping[str, Any], list[Diagnostic]]:
-    """Expand one model: what its notes and lines met, its arguments, and what is wrong with it."""
+def _look(definitions: Definitions, name: str, arguments: Mapping[str, Any]) -> Looking:
+    """Expand one model."""
     looking = Looking(name, definitions.source.name)
-    given: Mapping[str, Any] = {}
     try:
-        given = elaborated(looking, definitions, name, arguments)
+        looking.given = elaborated(looking, definitions, name, arguments)
     except CnnError as e:
         looking.found += e.diagnostics
     except (Enough, Poisoned):
         pass
-    return looking.met, given, looking.found
+    return looking
 
 
 def _template(definitions: Definitions, name: str) -> tree.ModelItem | tree.Instance:
@@ -206,7 +205,7 @@ def _agreed(shapes: Sequence[Sizes], taken: set[str]) -> list[str]:
 
 
 def _written(
-    item: tree.ModelItem, seen: Seen, taken: set[str], definitions: Definitions, name: str, given: Mapping[str, Any]
+    item: tree.ModelItem, seen: Seen, taken: set[str], definitions: Definitions, built: Looking
 ) -> Iterator[tuple[int, int, str]]:
     """The notes that a model's own body lacks."""
     wanted: list[tuple[tree.Pipeline, list[str], list[tuple[Sizes | None, Sizes]]]] = []
@@ -220,9 +219,13 @@ def _written(
             wanted.append((x, _agreed([after for _, after in pairs], taken), pairs))
     if not wanted:
         return
-    others = Seen(definitions.source.name)
-    for change in _variations(item, given):
-        others.add(_look(definitions, name, change)[0])
+    others, steps = Seen(definitions.source.name), 0
+    for change in _variations(item, built.given):
+        looking = _look(definitions, built.graph.name, change)
+        others.add(looking.met)
+        steps += looking.steps
+        if steps > MOST_STEPS:
+            return  # so large a model has the notes that its writer gives it
     for x, parts, pairs in wanted:
         for _, after in others.lines.get(x.span.end, []):
             sizes = pairs[0][1]
@@ -251,7 +254,7 @@ def _variations(item: tree.ModelItem, given: Mapping[str, Any]) -> Iterator[dict
         elif isinstance(value, bool):
             others = [not value]
         elif isinstance(value, (int, float)):
-            others = [value + 1, value * 2]
+            others = [value + 1, value + 2, value * 2]
         elif isinstance(value, tuple) and value and all(type(v) in (int, float) for v in value):
             others = [[v + 1 for v in value], [v * 2 for v in value], [*value, value[-1]]]
         else:
