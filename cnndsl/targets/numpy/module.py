@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from cnndsl.graph.types import drawn
 from cnndsl.program.program import Buffer, Program, images_a_row
-from cnndsl.targets.numpy import cost, frame, tensors
+from cnndsl.targets.numpy import cost, frame, tensors, threads
 
 if TYPE_CHECKING:
     from cnndsl.targets.numpy.emit import Emitter
 
 WIDTH = 100
-FRAME = (frame.__name__, tensors.__name__)
+FRAME = (frame.__name__, tensors.__name__, threads.__name__)
 LATE = ("BLAS", "DEFAULT")  # constants made of classes that stand below
 
 

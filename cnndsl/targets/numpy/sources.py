@@ -57,7 +57,8 @@ class Copied:
                         self._need(module, other, tops, source, pending)
                 self.constants[used] = segment(source, node)
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(OURS):
-            pending.append((node.module, used, "", False))
+            theirs, names = parsed(node.module or "")
+            self._need(node.module or "", used, names, theirs, pending)
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             alias = next(a for a in node.names if (a.asname or a.name).split(".")[0] == used)
             what = alias.name + (f" as {alias.asname}" if alias.asname else "")

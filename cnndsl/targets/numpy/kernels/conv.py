@@ -18,6 +18,7 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from cnndsl.targets.numpy.kernels.memory import carve
+from cnndsl.targets.numpy.kernels.product import multiply
 
 Array = NDArray[Any]
 
@@ -119,7 +120,7 @@ def conv2d(
         for g in range(groups):
             matrix = gather(x[..., g * c : (g + 1) * c], padded, columns, (n0, n1), (i0, i1), geometry)
             y = out[n0:n1, i0:i1, :, g * f : (g + 1) * f]
-            np.matmul(matrix, weights[g], out=y.reshape(positions // together, together * f))
+            multiply(matrix, weights[g], y.reshape(positions // together, together * f))
         if finish is not None:
             finish((n0 * h + i0) * wide, (n0 * h + i0) * wide + positions)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
+
+from cnndsl.targets.numpy.kernels.product import multiply
 
 Array = NDArray[Any]
 
@@ -27,6 +28,6 @@ def matmul(
     step = rows or max(len(x), 1)
     for i in range(0, len(x), step):
         j = min(i + step, len(x))
-        np.matmul(x[i:j], b, out=y[i:j])
+        multiply(x[i:j], b, y[i:j])
         if finish is not None:
             finish(i, j)
