@@ -11,12 +11,19 @@ import numpy as np
 
 OP = 5e-6
 """One op in float32 against its meaning in float64."""
+WINOGRAD = 5e-5
+"""The same for convolutions by Winograd's tiles, whose numbers in between are larger than their results."""
 NETWORK = 1e-4
 """Logits and heads of a whole network in float32."""
 GRAD64 = 1e-5
 """A gradient in float64 against central differences."""
 GRAD32 = 1e-3
 """All gradients of a network together, in float32."""
+
+
+def of(op: str) -> float:
+    """The tolerance of an op in float32, by its name."""
+    return WINOGRAD if op == "winograd_conv" else OP
 
 
 def distance(a: Any, b: Any) -> float:

@@ -9,6 +9,7 @@ from cnndsl.passes.fuse import fuse
 from cnndsl.passes.inference import inference
 from cnndsl.passes.recompute import recompute
 from cnndsl.passes.specialise import specialise
+from cnndsl.passes.winograd import winograd
 
 INFERENCE = (
     specialise,
@@ -19,6 +20,7 @@ INFERENCE = (
     fold_batch_norm,
     dead_code,
     choose_layout,
+    winograd,
     fuse,
 )
-TRAINING = (fold_constants, common_subexpressions, dead_code, recompute, choose_layout, fuse)
+TRAINING = (fold_constants, common_subexpressions, dead_code, recompute, choose_layout, winograd, fuse)

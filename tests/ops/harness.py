@@ -13,7 +13,7 @@ from cnndsl.graph.graph import INPUT, Graph, Origin, Value
 from cnndsl.graph.op import Op, Reject
 from cnndsl.graph.types import TensorType
 from tests.ops.samples import Case
-from tests.tolerances import GRAD64, OP, close
+from tests.tolerances import GRAD64, close, of
 
 # Where one number of the result depends on few of the operand, and where a NaN that came in may be left out by right.
 DROPS_NAN = {"cross_entropy", "take_part", "pad_grad", "avg_pool_grad", "max_pool_grad"}
@@ -55,7 +55,7 @@ def check_types(case: Case) -> None:
 def check_precision(case: Case) -> None:
     """The meaning in float32 is the meaning in float64, rounded."""
     for y, wide in zip(case.op.reference(np, case.attrs, *case.narrow), case.reference(), strict=True):
-        close(y, wide, OP)
+        close(y, wide, of(case.op.name))
 
 
 def check_order(case: Case) -> None:

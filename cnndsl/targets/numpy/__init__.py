@@ -22,6 +22,11 @@ class NumpyTarget:
 
         return choose(node, workers)
 
+    def winograd(self, node: Node, workers: int, training: bool) -> int:
+        from cnndsl.targets.numpy.lower.winograd import tile_of
+
+        return tile_of(node, workers, training)
+
     def writes_strided(self, node: Node, choice: Choice) -> bool:
         """Whether the node's kernel can write into every so-many-th channel of a wider array (a branch of a concat)."""
         from cnndsl.targets.numpy.choices import writes_strided

@@ -40,4 +40,4 @@ def writes_strided(node: Node, choice: Choice) -> bool:
     if parts.anchor is None:
         return len(node.outputs) == 1 and not choice.fallback
     together = dict(choice.parameters).get("together", 1)
-    return parts.anchor.op.name in ("conv", "max_pool", "avg_pool") and not choice.fallback and together == 1
+    return parts.anchor.op.name in ("conv", "winograd_conv", "max_pool", "avg_pool") and not choice.fallback and together == 1

@@ -8,13 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cnndsl.targets.numpy.kernels.pointwise import CHAIN
+from cnndsl.targets.numpy.kernels.product import PIECE, pieces
 
 CACHE = 1 << 20  # bytes of gathered inputs in one product: what stays in the second-level cache
 TILE = CHAIN  # float32 numbers in one tile of a pointwise chain: smaller ones fit the cache better, but two threads that
 # make many short calls wait for the interpreter's lock (ResNet-20 step, 2 workers: 188 ms with 12,288, 141 with 131,072)
 LONGEST_ROW = 16000  # of constants, below 64 KB
 FLOPS = 115.0  # of a large product, per nanosecond
-NARROW = 18  # a product with fewer columns is slower in proportion
+NARROW = 18  # a product on lanes with fewer columns is slower in proportion
+READ = 0.1  # of a weight that does not lie in the cache
+CALLS = 15000.0  # of the calls for one block of Winograd's tiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +36,15 @@ class Windows:
     groups: int
 
 
-def product(m: int, k: int, n: int) -> float:
-    """Nanoseconds of an (m, k) · (k, n) product."""
-    return 2.0 * m * k * n / (FLOPS * min(1.0, min(n, k) / NARROW))
+def product(m: float, k: int, n: int) -> float:
+    """Nanoseconds of an (m, k) · (k, n) product: of its arithmetic, slower for few columns, and of packing its operands
+    where it is too large for the kernels that do not pack.
+    """
+    work = 2.0 * m * k * n * (1 + 180 / n**2)
+    rows, columns = pieces(max(int(m), 1), k, n)
+    if rows * k * columns <= PIECE:
+        return work / 190 + 0.043 * k * n * max(m / rows, 1.0) + 0.036 * m * n
+    return work / 156 + 0.21 * k * n + 0.07 * m * k + 0.15 * m * n
 
 
 def moved(runs: float, length: float, each: float = 3.5) -> float:
@@ -118,3 +127,21 @@ def lane_weight_grad(positions: float, kernel: tuple[int, int], c: int, f: int, 
     gathered = moved(positions * kernel[0], c * lanes) + (positions * lanes * f * 0.45 if turned else 0.0)
     rate = FLOPS * min(1.0, f / NARROW) * (0.95 if turned else 0.55)
     return gathered + positions * (100.0 + 0.15 * taps * c * f + 2.0 * taps * c * f * lanes / rate)
+
+
+def winograd(x: Windows, tile: int) -> tuple[float, tuple[int, int]]:
+    """(nanoseconds, block) of a convolution by tiles; a block: images, and rows of tiles.
+
+    A block should stay in the cache, but each block reads the whole filter anew: the cheapest of a few sizes.
+    """
+    height, width, places = -(-x.h // tile), -(-x.w // tile), (tile + 2) ** 2
+    choices = [(1, -(-height // k)) for k in range(height, 0, -1)] + [(k, height) for k in range(2, x.n + 1)]
+    best = (float("inf"), (1, 1))
+    for images, rows in dict.fromkeys(choices):
+        tiles, times = images * rows * width, -(-x.n // images) * -(-height // rows)
+        spilt = max(1.0, min(1.6, 8 * places * tiles * max(x.c, x.f) / (2.0 * CACHE)))
+        gathered = moved(places * tiles, x.c) + moved(tile * tile * tiles, x.f) + moved(tile * rows * images, x.w * x.c)
+        turned = product(places, places, tiles * x.c) + product(tile * tile, places, tiles * x.f)
+        products = places * (product(tiles, x.c, x.f) + READ * x.c * x.f)
+        best = min(best, (times * (CALLS + spilt * (gathered + turned) + products), (images, rows)))
+    return best

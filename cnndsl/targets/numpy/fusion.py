@@ -69,7 +69,7 @@ def parts_of(node: Node) -> Parts:
 
 
 def _has_bias(node: Node) -> bool:
-    return node.op.name in ("conv", "dense") and len(node.operands) == 3
+    return node.op.name in ("conv", "dense", "winograd_conv") and len(node.operands) == 3
 
 
 def _fused(node: Node) -> Parts:

@@ -28,7 +28,14 @@ def gain(node: Node, lanes: int, workers: int) -> float | None:
     else:
         (n, h, w, c), f = node.outputs[0].type.sizes, node.operands[0].type.sizes[3]
         then = cost.lane_forward(n * h * w / (lanes * workers * a.stride[0] * a.stride[1]), kernel, f, c, lanes)
-    return now.seconds - then * 1e-9
+    return min(now.seconds, by_tiles(node, workers)) - then * 1e-9
+
+
+def by_tiles(node: Node, workers: int) -> float:
+    """Seconds of a convolution by Winograd's tiles, where that is possible."""
+    from cnndsl.targets.numpy.lower.winograd import seconds_of
+
+    return min((seconds_of(node, tile, workers) for tile in (2, 4)), default=float("inf"))
 
 
 def border(value: Value, lanes: int, workers: int) -> float:

@@ -7,7 +7,7 @@ A lowering has two functions: `choose(node, workers)` → `Choice` or None (no k
 from __future__ import annotations
 
 from cnndsl.graph.graph import Node
-from cnndsl.targets.numpy.lower import conv, conv_grad, lanes, moves, pool, products, sums
+from cnndsl.targets.numpy.lower import conv, conv_grad, lanes, moves, pool, products, sums, winograd
 from cnndsl.targets.numpy.lower.call import Call, Lowering, resolved
 from cnndsl.targets.numpy.lower.sums import row_shape, sums_rows
 
@@ -17,6 +17,7 @@ SHARED_SECONDS = 100e-6  # below this, waking a second worker costs more than it
 
 LOWERINGS: dict[str, Lowering] = {
     **conv.LOWERINGS,
+    **winograd.LOWERINGS,
     **conv_grad.LOWERINGS,
     **products.LOWERINGS,
     **pool.LOWERINGS,

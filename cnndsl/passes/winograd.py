@@ -1,0 +1,70 @@
+"""winograd: 3×3 convolutions of stride 1 by Winograd's tiles, where the target says that it is cheaper.
+
+    conv(x, w, b)             → winograd_conv(x, winograd_filter(w), b)
+    conv_input_grad(gy, w)    → winograd_conv(gy, winograd_filter(w, turned)), padded by 2 − pad
+
+The algebra: with points 0, ±1, (±2,) ∞ for the polynomial products, Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A (Winograd, "Arithmetic
+Complexity of Computations", 1980; Lavin, Gray, "Fast Algorithms for Convolutional Neural Networks", 2016). The gradient for
+the input of such a convolution is a convolution with the kernel turned round and channels and filters exchanged. For
+inference the filter depends on weights alone and is transformed once, when they are loaded; in training at each step.
+
+When it must not fire: another kernel, stride or dilation, groups, padding with something else than zeros or by more than
+2, a kernel read backwards, float64 (gradient checks want its digits; what is gained is float32's).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cnndsl.graph.graph import Graph, Node, Value, rewrite
+from cnndsl.passes.context import Context
+
+KINDS = ("conv", "conv_input_grad")
+
+
+def winograd(graph: Graph, ctx: Context) -> Graph:
+    """`graph` must be specialised."""
+    tile_of = getattr(ctx.target, "winograd", None)
+    if tile_of is None:
+        return graph
+    tiles: dict[Node, int] = {}
+    for node in graph.nodes:
+        if node.op.name in KINDS:
+            why = _refusal(node)
+            tiles[node] = 0 if why else tile_of(node, ctx.options.workers, ctx.options.training)
+            if tuple(node.attrs.kernel) == (3, 3) and not tiles[node]:
+                ctx.log.refused("by tiles", node, why or "its own kernel is cheaper")
+    if not any(tiles.values()):
+        return graph
+
+    def visit(out: Graph, node: Node, operands: tuple[Value, ...]) -> tuple[Value, ...] | None:
+        tile = tiles.get(node, 0)
+        if not tile:
+            return None
+        a: Any = node.op.resolve(node.attrs, *(x.type for x in operands)) if node.op.resolve else node.attrs
+        turned = node.op.name == "conv_input_grad"
+        pad = tuple((2 - low, 2 - high) for low, high in a.pad) if turned else a.pad
+        x, w, *bias = operands
+        ctx.log.fired(f"by tiles of {tile} × {tile}", node)
+        u = out.winograd_filter(w, tile=tile, turned=turned, origin=node.origin)
+        return (out.winograd_conv(x, u, *bias, tile=tile, pad=pad, origin=node.origin),)
+
+    return rewrite(graph, visit)
+
+
+def _refusal(node: Node) -> str:
+    """Why a convolution keeps its own kernel whatever it costs; empty: none."""
+    a: Any = node.op.resolve(node.attrs, *(x.type for x in node.operands)) if node.op.resolve else node.attrs
+    if tuple(a.kernel) != (3, 3):
+        return "its kernel is not 3 × 3"
+    if tuple(a.stride) != (1, 1) or tuple(a.dilation) != (1, 1):
+        return "it has a stride or a dilation"
+    if a.groups != 1:
+        return "it has groups"
+    if getattr(a, "pad_mode", "zero") != "zero" or a.flip:
+        return "its padding is not zero, or its kernel is read backwards"
+    if any(not 0 <= p <= 2 for pair in a.pad for p in pair):
+        return "it is padded by more than 2"
+    if node.outputs[0].type.dtype != "float32":
+        return "it is not float32"
+    return ""
