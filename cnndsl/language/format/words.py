@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from cnndsl.graph.naming import RESERVED
 from cnndsl.language.syntax import tree
-from cnndsl.language.syntax.scan import RESERVED
 
 _WORD = re.compile(
     r"(?P<comment>#[^\n]*)|(?P<text>\"[^\"\n]*\")|(?P<sign>->|\.\.|[=!<>]=|//)"

@@ -15,7 +15,7 @@ TILE = CHAIN  # float32 numbers in one tile of a pointwise chain: smaller ones f
 # make many short calls wait for the interpreter's lock (ResNet-20 step, 2 workers: 188 ms with 12,288, 141 with 131,072)
 LONGEST_ROW = 16000  # of constants, below 64 KB
 FLOPS = 115.0  # of a large product, per nanosecond
-NARROW = 18  # a product on lanes with fewer columns is slower in proportion
+NARROW = 18  # columns: narrower products that BLAS packs are slower in proportion
 READ = 0.1  # of a weight that does not lie in the cache
 CALLS = 15000.0  # of the calls for one block of Winograd's tiles
 

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from cnndsl.targets.numpy.cost import CACHE, Windows, forward, moved, product
+from cnndsl.targets.numpy.cost import CACHE, FLOPS, NARROW, Windows, moved
 
 WINOGRAD_TILES = 48  # tiles in one product, at least: shorter ones cost more in adding up than they save in the cache
 LONG = 1.2  # products along thousands of positions are slower than those along hundreds: measured over counted
 MEMORY = 1.4  # arrays of Winograd's tiles leave the cache: measured over counted
 
 
+def product(m: float, k: int, n: int) -> float:
+    """A product whose sum runs along many positions: BLAS packs its operands, whatever their size."""
+    return 2.0 * m * k * n / (FLOPS * min(1.0, min(n, k) / NARROW))
+
+
 def windows(x: Windows, t: int) -> float:
     """`conv2d_weight_grad` with t outputs together."""
-    return LONG * forward(x, t)
+    rows, reach = x.n * x.h * (x.w // t), (t - 1) * x.stride + x.kw
+    gathering = 0.0 if x.kh == x.kw == x.stride == 1 else moved(rows * x.kh * x.groups, reach * x.c)
+    banding = 0.0 if t == 1 else moved(x.kh * reach * x.c * 2, t * x.f)
+    return LONG * (gathering + banding + x.groups * product(rows, x.kh * reach * x.c, t * x.f))
 
 
 def rows_block(x: Windows, t: int, deep: int) -> tuple[int, int]:

@@ -74,6 +74,7 @@ class Blas:
 
 
 BLAS = Blas()
+PATIENCE = 0.1  # seconds after which the others are called again: an interruption may have come before they were
 
 
 class Crew:
@@ -128,7 +129,6 @@ class Crew:
             if self.failed:
                 raise self.failed.pop()
         finally:
-            self.jobs.clear()
             self.failed.clear()
             self.busy.release()
 
@@ -142,12 +142,13 @@ class Crew:
         while True:
             try:
                 while len(self.finished) < self.shares - 1:
-                    self.done.acquire()
+                    if not self.done.acquire(timeout=PATIENCE):
+                        self.call()
                 break
             except KeyboardInterrupt as interrupt:
                 interrupted = interrupt
-                self.call()  # some may not have been called yet; to be called twice does nothing
         self.shares = 0
+        self.jobs.clear()
         self.finished.clear()
         if interrupted is not None:
             raise interrupted
