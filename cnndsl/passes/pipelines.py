@@ -5,22 +5,13 @@ from cnndsl.passes.common_subexpressions import common_subexpressions
 from cnndsl.passes.dead_code import dead_code
 from cnndsl.passes.fold_batch_norm import fold_batch_norm
 from cnndsl.passes.fold_constants import fold_constants
+from cnndsl.passes.fold_padding import fold_padding
 from cnndsl.passes.fuse import fuse
 from cnndsl.passes.inference import inference
 from cnndsl.passes.recompute import recompute
 from cnndsl.passes.specialise import specialise
 from cnndsl.passes.winograd import winograd
 
-INFERENCE = (
-    specialise,
-    inference,
-    fold_constants,
-    common_subexpressions,
-    dead_code,
-    fold_batch_norm,
-    dead_code,
-    choose_layout,
-    winograd,
-    fuse,
-)
-TRAINING = (fold_constants, common_subexpressions, dead_code, recompute, choose_layout, winograd, fuse)
+CLASSICS = (fold_constants, common_subexpressions, dead_code)
+INFERENCE = (specialise, inference, *CLASSICS, fold_padding, fold_batch_norm, dead_code, choose_layout, winograd, fuse)
+TRAINING = (*CLASSICS, fold_padding, recompute, choose_layout, winograd, fuse)
