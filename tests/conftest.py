@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+os.environ["CNNDSL_TUNING"] = "off"  # a table of this machine's user changes what is compiled
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

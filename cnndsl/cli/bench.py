@@ -50,13 +50,8 @@ def bench(
     """
     import json
 
-    from cnndsl.cli.arguments import pairs
-    from cnndsl.cli.compile import write_whole
-    from cnndsl.cli.models import load_model, say
-    from cnndsl.cli.sizes import bound_sizes
-    from cnndsl.passes.context import Options
-    from cnndsl.runtime.compile import checked_batch, checked_threads
-    from cnndsl.runtime.sizes import open_sizes
+    from cnndsl.cli.compile import tuning_remark, write_whole
+    from cnndsl.cli.models import say
     from cnndsl.view import profile as view
 
     if plot is not None:
@@ -64,16 +59,8 @@ def bench(
 
         roofline.check(plot)
     before = view.read(against) if against is not None else None
-    net = load_model(model, pairs(arguments or ()).only())
-    if train and net.train is None:
-        raise error("E770", f"{net.name} has no recipe, so there is no training step to time", help="add train { … }")
-    size = checked_batch(batch or (net.train.batch if train and net.train is not None else 1))
-    sizes = bound_sizes(net.graph, input or ())
-    missing = sorted(open_sizes(net.graph, sizes))
-    if missing:
-        example = f"--input {next(iter(net.graph.inputs))}=256x256x3"
-        raise error("E604", f"{net.name} leaves {', '.join(missing)} open: there is no time without a size", help=example)
-    options = Options(batch=size, sizes=sizes, workers=checked_threads(threads), training=train)
+    net, options = asked(model, arguments, batch, threads, train, input)
+    tuning_remark()
     found = measured(made(net, options), runs, alone)
     if against is not None and before is not None:
         view.fits(against, before, found.profile)
@@ -84,6 +71,27 @@ def bench(
         roofline.draw(found.profile, plot)
         say(f"drawn into {plot}")
     print(text if as_json else view.table(found, top, before))
+
+
+def asked(model: str, arguments: Any, batch: int | None, threads: int | None, train: bool, input: Any) -> tuple[Model, Options]:
+    """The model, and how it is to be compiled. Raises E770 without a recipe to train by, E604 where a size is open."""
+    from cnndsl.cli.arguments import pairs
+    from cnndsl.cli.models import load_model
+    from cnndsl.cli.sizes import bound_sizes
+    from cnndsl.passes.context import Options
+    from cnndsl.runtime.compile import checked_batch, checked_threads
+    from cnndsl.runtime.sizes import open_sizes
+
+    net = load_model(model, pairs(arguments or ()).only())
+    if train and net.train is None:
+        raise error("E770", f"{net.name} has no recipe, so there is no training step to time", help="add train { … }")
+    size = checked_batch(batch or (net.train.batch if train and net.train is not None else 1))
+    sizes = bound_sizes(net.graph, input or ())
+    missing = sorted(open_sizes(net.graph, sizes))
+    if missing:
+        example = f"--input {next(iter(net.graph.inputs))}=256x256x3"
+        raise error("E604", f"{net.name} leaves {', '.join(missing)} open: there is no time without a size", help=example)
+    return net, Options(batch=size, sizes=sizes, workers=checked_threads(threads), training=train)
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,7 @@ def compile(
         graph, options = begun(str(model), arguments or (), train, batch, input or (), threads, names(passes), names(without))
     if max_memory is not None:
         options = replace(options, max_memory=parse_bytes(max_memory))
+    tuning_remark()
     program, text, log = lower(graph, target=target, options=options, watch=watcher(dump, target, options))
     if explain:
         print(explained(log))
@@ -78,6 +79,16 @@ def compile(
         say(f"{output}: {program.name}, {what} on {options.batch} image{'s' * (options.batch != 1)}, {target}")
     elif not explain:
         print(text, end="")
+
+
+def tuning_remark() -> None:
+    """Say where a table of measured times is there and cannot be used."""
+    from cnndsl.cli.models import say
+    from cnndsl.runtime.tuning import mine
+
+    remark = mine().remark
+    if remark:
+        say(remark)
 
 
 def begun(

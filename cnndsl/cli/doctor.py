@@ -63,6 +63,7 @@ def examine() -> dict[str, Any]:
         "threads": threads_used(),
         "gpu": gpu(),
         "cache": cache(),
+        "tuning": tuned(),
         "packages": versions(),
     }
 
@@ -93,6 +94,22 @@ def cache() -> str:
     except OSError:
         return f"{folder} (not there yet)"
     return f"{folder}: {len(files)} file{'s' * (len(files) != 1)}, {total / 1e6:.1f} MB"
+
+
+def tuned() -> str:
+    """The table of measured times, or why predictions choose."""
+    from cnndsl.runtime import tuning
+
+    if tuning.is_off():
+        return "off: CNNDSL_TUNING says so"
+    found = tuning.read(tuning.place())
+    if found.remark:
+        return found.remark
+    if not found.times:
+        return "none: cnndsl tune NET makes a table"
+    return f"{found.path}: " + ", ".join(
+        f"{len(x)} problems on {threads} threads" for threads, x in sorted(found.times.items())
+    )
 
 
 def gpu() -> str:

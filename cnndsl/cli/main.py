@@ -27,6 +27,7 @@ from cnndsl.cli import (
     run,
     show,
     train,
+    tune,
 )
 from cnndsl.version import __version__
 
@@ -63,6 +64,7 @@ app.command("run")(run.run)
 app.command("compile")(compile.compile)
 app.command("export")(export.export)
 app.command("bench")(bench.bench)
+app.command("tune")(tune.tune)
 app.command("new")(new.new)
 app.command("fmt")(fmt.fmt)
 app.command("import")(import_.import_)

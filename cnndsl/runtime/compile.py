@@ -54,8 +54,20 @@ def no_collections() -> Iterator[None]:
 def lower(graph: Graph, *, target: str, options: Options, watch: Watch | None = None) -> tuple[Program, str, Log]:
     """Graph → passes → plan → source text. The text is what runs, and what `cnndsl compile -o` writes.
 
+    Algorithms are chosen by this machine's table of measured times where there is one (`runtime.tuning`), else by
+    predictions; within a block of `tuning.using`, by the table given there.
+
     watch: told of the graph after each pass (`passes.stages.dumper` writes it into a folder).
     """
+    from cnndsl.targets.numpy import tuning
+
+    if tuning.in_use() is None:
+        from cnndsl.runtime.tuning import mine
+
+        table = mine().table(options.workers)
+        if table is not None:
+            with tuning.using(table):
+                return lower(graph, target=target, options=options, watch=watch)
     if options.max_memory is None:
         return _lowered(graph, target, options, watch)
     from cnndsl.runtime.fit import least

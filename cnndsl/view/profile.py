@@ -113,12 +113,12 @@ def table(b: Bench, top: int | None = None, before: Mapping[str, Any] | None = N
     for k in shown:
         cells = [_cut(printable(k.path or k.name)), k.kind, k.algorithm, *_figures(_kernel(k), p.accounted), _workers(k)]
         rows.append(cells + ([ratio(k.seconds, then.get(k.name))] if before else []))
-    lines = [head(p), "", *_columns(rows, (3, 4, 5, 6, 9))]
+    lines = [head(p), "", *columns(rows, (3, 4, 5, 6, 9))]
     rows = [["kind", "kernels", "ms", "of all", "GFLOP/s", "GB/s", "of limit"]]
     for name, mine in kinds(p):
         found = _group(name, mine)
         rows.append([name, str(len(mine)), *_figures(found, p.accounted)])
-    return "\n".join([*lines, "", *_columns(rows, (1, 2, 3, 4, 5)), "", *totals(b), *against(b, before), *others(b)])
+    return "\n".join([*lines, "", *columns(rows, (1, 2, 3, 4, 5)), "", *totals(b), *against(b, before), *others(b)])
 
 
 def _figures(x: Mapping[str, Any], total: float) -> list[str]:
@@ -166,7 +166,7 @@ def others(b: Bench) -> list[str]:
         for name, (version, seconds, gap) in b.peers.items():
             near = f"results differ by {gap:.1e}" if math.isfinite(gap) else "results are not finite"
             rows.append([name, version, f"{1e3 * seconds:.3f} ms", f"cnndsl takes {b.ours / seconds:.2f} times as long", near])
-        lines += _columns(rows, (2,))
+        lines += columns(rows, (2,))
     lines += [f"{name} is not compared: {printable(why)}" for name, why in b.absent.items()]
     return lines
 
@@ -206,7 +206,7 @@ def _ms(seconds: float) -> str:
     return f"{1e3 * seconds:9.3f} ms"
 
 
-def _columns(rows: Sequence[Sequence[str]], right: Iterable[int]) -> list[str]:
+def columns(rows: Sequence[Sequence[str]], right: Iterable[int]) -> list[str]:
     """Columns side by side, those of numbers flush right."""
     widths, flush = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))], set(right)
     return [

@@ -30,7 +30,7 @@ def test_bare_command_is_an_overview(cli: Any) -> None:
 
 
 def test_every_command_has_help(cli: Any) -> None:
-    for command in ("check", "show", "train", "eval", "run", "compile", "export", "bench", "fmt", "doctor"):
+    for command in ("check", "show", "train", "eval", "run", "compile", "export", "bench", "tune", "fmt", "doctor"):
         done = cli(command, "--help")
         assert done.code == 0
         assert "Usage: cnndsl " + command in done.out

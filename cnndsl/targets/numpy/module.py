@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cnndsl.graph.types import drawn
 from cnndsl.program.program import Buffer, Program, images_a_row
-from cnndsl.targets.numpy import cost, frame, tensors, threads
+from cnndsl.targets.numpy import cost, frame, tensors, threads, tuning
 
 if TYPE_CHECKING:
     from cnndsl.targets.numpy.emit import Emitter
@@ -109,8 +109,14 @@ def introduction(program: Program) -> str:
             f"or `python {name}.py weights.safetensors {' '.join(f'{_word(k)}.npy' for k in program.inputs)}`.",
         ]
     lines += ["", f"Takes {inputs}.", f"Gives {outputs}.", ""]
-    lines += ["This file needs NumPy and nothing else. Made by cnndsl.", '"""']
+    lines += ["This file needs NumPy and nothing else. Made by cnndsl.", *_measured(), '"""']
     return "\n".join(lines)
+
+
+def _measured() -> list[str]:
+    """By which table of measured times algorithms were chosen, where one was of use."""
+    table = tuning.in_use()
+    return [f"Algorithms as measured on {table.name}."] if table is not None and table.met else []
 
 
 def _given(b: Buffer, name: str, program: Program) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from cnndsl.graph.graph import Node
 from cnndsl.graph.target import Choice
+from cnndsl.targets.numpy.tuning import Candidates
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,17 @@ class Call:
 
 @dataclass(frozen=True)
 class Lowering:
-    """finishes: whether an epilogue runs block by block inside. shares: whether workers can share one call."""
+    """finishes: whether an epilogue runs block by block inside. shares: whether workers can share one call.
+
+    candidates: the ways among which measured times decide (`cnndsl.targets.numpy.tuning`), by label.
+    """
 
     choose: Callable[[Node, int], Choice | None]
     lines: Callable[[Call], list[str]]
     kernels: Callable[[Call], tuple[Callable[..., Any], ...]]
     finishes: bool = False
     shares: bool = False
+    candidates: Candidates | None = None
 
 
 def resolved(node: Node) -> Any:
@@ -43,7 +48,7 @@ def resolved(node: Node) -> Any:
     return resolve(node.attrs, *(x.type for x in node.operands)) if resolve else node.attrs
 
 
-def plain(function: Callable[..., Any], lines: Callable[[Call], list[str]], choose: Any = None, **flags: bool) -> Lowering:
+def plain(function: Callable[..., Any], lines: Callable[[Call], list[str]], choose: Any = None, **flags: Any) -> Lowering:
     return Lowering(choose or (lambda node, workers: Choice(node.op.name)), lines, lambda call: (function,), **flags)
 
 

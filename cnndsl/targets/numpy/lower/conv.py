@@ -9,6 +9,7 @@ from cnndsl.graph.target import Choice
 from cnndsl.targets.numpy import cost
 from cnndsl.targets.numpy.kernels import conv
 from cnndsl.targets.numpy.lower.call import Call, Lowering, keys, resolved
+from cnndsl.targets.numpy.tuning import measured, shortlist
 
 
 def is_planar(node: Node) -> bool:
@@ -36,9 +37,31 @@ def choose_conv(node: Node, workers: int) -> Choice | None:
     if a.groups == x[3] == y[3] and a.groups > 1:
         sizes = ((a.pad[0][0] + x[1] + a.pad[0][1], a.pad[1][0] + x[2] + a.pad[1][1], x[3]), 4), (y[1:], 4)
         return Choice("depthwise", (), cost.aligned(*sizes))
+    found = measured(node, workers, conv_candidates)
+    if found is not None:
+        return found
     g = windows(a, x[1:], y, y[3], workers)
-    t = min(cost.together_candidates(g), key=lambda t: cost.forward(g, t))
-    block = cost.block(g, t)
+    return by_products(node, workers, min(cost.together_candidates(g), key=lambda t: cost.forward(g, t)))
+
+
+def conv_candidates(node: Node, workers: int) -> dict[str, Choice]:
+    """Several outputs together, and blocks of several sizes: what is worth measuring, the prediction's choice first."""
+    if not is_planar(node):
+        return {}
+    a, x, y = resolved(node), node.operands[0].type.sizes, node.outputs[0].type.sizes
+    if a.groups == x[3] == y[3] and a.groups > 1:
+        return {}
+    g = windows(a, x[1:], y, y[3], workers)
+    short = shortlist({t: cost.forward(g, t) for t in cost.together_candidates(g)}, 4)
+    sizes = [(t, size) for n, t in enumerate(short) for size in ((2, 1, 4) if n < 2 else (2,))]
+    return {f"{t} together, blocks of {size}/2": by_products(node, workers, t, cost.CACHE * size // 2) for t, size in sizes}
+
+
+def by_products(node: Node, workers: int, t: int, cache: int = cost.CACHE) -> Choice:
+    """One row of a product makes `t` outputs; its gathered inputs stay in `cache` bytes."""
+    a, x, y = resolved(node), node.operands[0].type.sizes, node.outputs[0].type.sizes
+    g = windows(a, x[1:], y, y[3], workers)
+    block = cost.block(g, t, cache)
     if g.n == 1 and workers > 1:
         block = (1, min(block[1], max(1, -(-y[1] // workers))))
     depth = g.kh * ((t - 1) * g.stride + g.kw) * g.c
@@ -80,6 +103,11 @@ def finish_all(call: Call) -> list[str]:
 
 LOWERINGS = {
     "conv": Lowering(
-        choose_conv, conv_lines, lambda c: (conv.conv2d if c.numbers else conv.depthwise2d,), finishes=True, shares=True
+        choose_conv,
+        conv_lines,
+        lambda c: (conv.conv2d if c.numbers else conv.depthwise2d,),
+        finishes=True,
+        shares=True,
+        candidates=conv_candidates,
     ),
 }
