@@ -19,7 +19,8 @@ pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")
 
 NOT_EXPORTED = {
-    "winograd_filter", "winograd_conv", "to_lanes", "from_lanes", "repeat_lanes", "lane_conv", "lane_conv_input_grad", "lane_conv_weight_grad",
+    "winograd_filter", "winograd_conv",
+    "to_lanes", "from_lanes", "repeat_lanes", "lane_conv", "lane_conv_input_grad", "lane_conv_weight_grad",
     "conv_input_grad", "conv_weight_grad", "max_pool_grad", "avg_pool_grad", "pad_grad", "take_part", "cross_entropy_grad",
     "moments", "standardize", "standardize_grad", "window_sum",
     "cross_entropy", "mse", "mae", "huber", "binary_cross_entropy", "total_variation",
