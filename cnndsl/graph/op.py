@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from cnndsl.errors import CnnError, error
@@ -136,11 +137,13 @@ class Op:
         return tuple(map(wrap, found)) if isinstance(found, tuple) else (wrap(found),)
 
     def fields(self) -> tuple[dataclasses.Field[Any], ...]:
-        return dataclasses.fields(self.attrs)
+        return _fields(self.attrs)
 
     def __repr__(self) -> str:
         return f"Op({self.name})"
 
+
+_fields = cache(dataclasses.fields)
 
 LARGEST = 3.4028234663852886e38
 """The largest float32: no number of an op may be beyond it."""

@@ -20,6 +20,8 @@ Pad = str | tuple[tuple[int, int], ...]
 
 def whole(x: Any, what: str, minimum: int = 1) -> int:
     """One whole number of at least `minimum`."""
+    if type(x) is int and minimum <= x <= 2**31 - 1:  # nearly always: no messages are put together for nothing
+        return x
     expect(isinstance(x, int) and not isinstance(x, bool), f"{what} to be a whole number", "E302", given=x)
     expect(minimum <= x <= 2**31 - 1, f"{what} from {minimum} to 2147483647", "E303", given=x)
     return int(x)

@@ -16,7 +16,7 @@ TEXT = (bundled("models") / "resnet.cnn").read_text(encoding="utf-8")
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(parse, "_parser", parse._parser.__wrapped__)
+    monkeypatch.setattr(parse, "_machine", parse._machine.__wrapped__)
     return tmp_path / "cnndsl"
 
 
@@ -27,7 +27,11 @@ def test_kept_tables_give_the_same_tree(cache: Path) -> None:
     assert parse.parse(Source("resnet.cnn", TEXT)) == made
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"data": {}, "memo": {}}', '{"data": 1, "memo": {"1": 2}}'])
+PARTS = '{"terminals": %s, "ignored": [], "rules": [["start", 1]], "states": [{"NAME": %s}], "starts": {"start": [0, 0]}}'
+CONTENTS = ["", "{", "[]", "{}", PARTS % ("1", "0"), PARTS % ('[["A", "("]]', "0"), PARTS % ("[]", "7"), PARTS % ("[]", "[]")]
+
+
+@pytest.mark.parametrize("content", CONTENTS)
 def test_broken_tables_are_made_again(cache: Path, content: str) -> None:
     made = parse.parse(Source("resnet.cnn", TEXT))
     (kept,) = cache.iterdir()
@@ -38,6 +42,6 @@ def test_broken_tables_are_made_again(cache: Path, content: str) -> None:
 def test_a_folder_that_cannot_be_written_does_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    monkeypatch.setattr(parse, "_parser", parse._parser.__wrapped__)
+    monkeypatch.setattr(parse, "_machine", parse._machine.__wrapped__)
     assert parse.parse(Source("small.cnn", "model m { input image: 8x8x1\n relu }")).items
     assert list(tmp_path.iterdir()) == [tmp_path / "file"]

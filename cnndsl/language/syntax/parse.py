@@ -1,48 +1,26 @@
-"""The parser: lark's LALR tables, a transformer that builds our records, and the way back from an error.
+"""The parser: what each rule of the grammar becomes, and the way back from an error.
 
-The one file that imports lark. `parse` reports several syntax errors in one run: an error is recorded, its logical
-line blanked but for its braces, and the text parsed again.
+`parse` reports several syntax errors in one run: an error is recorded, its logical line blanked but for its braces, and
+the text parsed again.
 """
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from lark import Lark, Token
-from lark import __version__ as lark_version
-from lark.exceptions import UnexpectedInput
-from lark.grammar import Rule
-from lark.lexer import TerminalDef
-
 from cnndsl.errors import CnnError, Diagnostic, Source, Span
 from cnndsl.language.bundled import grammar
 from cnndsl.language.syntax import scan, tables, tree
+from cnndsl.language.syntax.machine import END, Build, Machine, Token, Unexpected
 
 MOST_ERRORS = 20
-MOST_SECONDS = 0.5
-
-
-class _Newlines:
-    """Drops the newlines inside ( ) and [ ], by counting."""
-
-    always_accept = ("_NL",)
-
-    def process(self, stream: Iterator[Token]) -> Iterator[Token]:
-        open_: list[str] = []
-        for token in stream:
-            kind = token.type
-            if kind in ("LPAR", "LSQB", "LBRACE"):
-                open_.append(kind)
-            elif kind in ("RPAR", "RSQB", "RBRACE") and open_:
-                open_.pop()
-            if kind != "_NL" or not open_ or open_[-1] == "LBRACE":
-                yield token
+MOST_READ = 400_000
+"""Characters read in all to find several errors: the same errors on every machine, and not for long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +32,7 @@ class _Part:
     items: tuple[Any, ...]
 
 
-# Punctuation has no part in the records; it is kept in the tables only because it says where a record begins and ends.
+# Punctuation has no part in the records.
 _KEPT = frozenset(
     [
         "RECIPE",
@@ -79,34 +57,32 @@ _KEPT = frozenset(
         "ANY",
     ]
 )
-_READING = threading.Lock()
 
 
-def _rule(build: Callable[[_Build, Span, list[Any]], Any]) -> Callable[[_Build, list[Any]], Any]:
-    """A rule's callback: the place from its first child to its last, and the children that carry meaning."""
+def _rule(build: Callable[[_Build, Span, list[Any]], Any]) -> Callable[[_Build, int, int, list[Any]], Any]:
+    """A rule's builder: its place, and the parts that carry meaning."""
 
-    def reduce(self: _Build, children: list[Any]) -> Any:
-        parts = [x for x in children if type(x) is not Token or x.type in _KEPT]
-        if not children:
-            return build(self, Span(self.source, 0, 0), parts)
-        first, last = children[0], children[-1]
-        start = first.start_pos if type(first) is Token else first.span.start
-        end = last.end_pos if type(last) is Token else last.span.end
-        return build(self, Span(self.source, start or 0, end or 0), parts)
+    def reduce(self: _Build, begin: int, end: int, parts: list[Any]) -> Any:
+        return build(self, Span(self.source, begin, end), parts)
 
     return reduce
 
 
 class _Build:
-    """Each rule's children to a record of `tree`, while the parser reduces. One parse at a time: `source` is its text."""
+    """Each rule's parts to a record of `tree`, while the parser reduces."""
 
-    source = Source("", "")
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    def builders(self) -> dict[str, Build]:
+        """rule → its builder. In the grammar a rule whose name is a word of Python has a _ behind it."""
+        return {name: getattr(self, name) for name in _RULES}
 
     def word(self, token: Token) -> tree.Name:
-        return tree.Name(self.token(token), str(token))
+        return tree.Name(Span(self.source, token.start, token.end), token.text)
 
     def token(self, token: Token) -> Span:
-        return Span(self.source, token.start_pos or 0, token.end_pos or 0)
+        return Span(self.source, token.start, token.end)
 
     @_rule
     def start(self, at: Span, xs: list[Any]) -> tree.File:
@@ -118,11 +94,11 @@ class _Build:
 
     @_rule
     def version(self, at: Span, xs: list[Any]) -> tree.Version:
-        return tree.Version(at, int(xs[0]))
+        return tree.Version(at, int(xs[0].text))
 
     @_rule
     def use(self, at: Span, xs: list[Any]) -> tree.Use:
-        return tree.Use(at, tree.Text(self.token(xs[0]), str(xs[0])[1:-1]))
+        return tree.Use(at, tree.Text(self.token(xs[0]), xs[0].text[1:-1]))
 
     @_rule
     def block(self, at: Span, xs: list[Any]) -> tree.Block:
@@ -139,7 +115,7 @@ class _Build:
     @_rule
     def recipe(self, at: Span, xs: list[Any]) -> tree.Recipe:
         named = len(xs) > 1 and isinstance(xs[1], Token)
-        return tree.Recipe(at, str(xs[0]), self.word(xs[1]) if named else None, tuple(xs[1 + named :]))
+        return tree.Recipe(at, xs[0].text, self.word(xs[1]) if named else None, tuple(xs[1 + named :]))
 
     @_rule
     def entry(self, at: Span, xs: list[Any]) -> tree.Entry:
@@ -274,7 +250,7 @@ class _Build:
             return tree.Shape(at, tuple(xs), True)
         span = self.token(xs[0])
         parts: list[tree.Expr] = []
-        for part in str(xs[0]).split("x"):
+        for part in xs[0].text.split("x"):
             if part == "_":
                 parts.append(tree.Anything(span))
             else:
@@ -291,19 +267,19 @@ class _Build:
 
     @_rule
     def sum_chain(self, at: Span, xs: list[Any]) -> tree.Chain:
-        return tree.Chain(at, xs[0], tuple(zip(map(str, xs[1::2]), xs[2::2], strict=True)))
+        return tree.Chain(at, xs[0], tuple(zip((x.text for x in xs[1::2]), xs[2::2], strict=True)))
 
     product_chain = or_chain = and_chain = sum_chain
 
     @_rule
     def negation(self, at: Span, xs: list[Any]) -> tree.Prefix:
-        return tree.Prefix(at, tuple(map(str, xs[:-1])), xs[-1])
+        return tree.Prefix(at, tuple(x.text for x in xs[:-1]), xs[-1])
 
     signed = negation
 
     @_rule
     def comparison(self, at: Span, xs: list[Any]) -> tree.Compare:
-        return tree.Compare(at, xs[0], str(xs[1]), xs[2])
+        return tree.Compare(at, xs[0], xs[1].text, xs[2])
 
     @_rule
     def interval(self, at: Span, xs: list[Any]) -> tree.Range:
@@ -324,19 +300,19 @@ class _Build:
     @_rule
     def number(self, at: Span, xs: list[Any]) -> tree.Literal:
         token = xs[0]
-        return tree.Literal(self.token(token), int(token) if token.type == "INT" else float(token))
+        return tree.Literal(self.token(token), int(token.text) if token.type == "INT" else float(token.text))
 
     @_rule
     def truth(self, at: Span, xs: list[Any]) -> tree.Literal:
-        return tree.Literal(self.token(xs[0]), str(xs[0]) == "true")
+        return tree.Literal(self.token(xs[0]), xs[0].text == "true")
 
     @_rule
     def size(self, at: Span, xs: list[Any]) -> tree.SizeLiteral:
-        return tree.SizeLiteral(self.token(xs[0]), tuple(map(int, str(xs[0]).split("x"))))
+        return tree.SizeLiteral(self.token(xs[0]), tuple(map(int, xs[0].text.split("x"))))
 
     @_rule
     def text(self, at: Span, xs: list[Any]) -> tree.Text:
-        return tree.Text(self.token(xs[0]), str(xs[0])[1:-1])
+        return tree.Text(self.token(xs[0]), xs[0].text[1:-1])
 
     @_rule
     def list_(self, at: Span, xs: list[Any]) -> tree.ListOf:
@@ -352,47 +328,43 @@ class _Build:
         return self.word(xs[0])
 
 
+_NO_RULES = ("__init__", "builders", "word", "token")
+_RULES = [name for name, made in vars(_Build).items() if callable(made) and name not in _NO_RULES]
+
+
 @cache
-def _parser() -> tuple[Lark, _Build]:
-    """lark with our grammar, from kept tables where there are any (`tables`)."""
-    build = _Build()
+def _machine() -> Machine:
+    """The parser of our grammar, from kept tables where there are any (`tables`)."""
     text = grammar()
-    path = tables.place(text, lark_version)
+    path = tables.place(text)
     kept = tables.read(path)
     if kept is not None:
-        with suppress(KeyError, TypeError, ValueError, AttributeError, AssertionError):
-            restore: Any = Lark._load_from_dict
-            return restore(kept["data"], kept["memo"], transformer=build, postlex=_Newlines()), build
-    parser = Lark(
-        text, start=["start", "value"], parser="lalr", lexer="contextual", postlex=_Newlines(),
-        keep_all_tokens=True, maybe_placeholders=False, transformer=build,
-    )  # fmt: skip
-    data, memo = parser.memo_serialize([TerminalDef, Rule])
-    data["options"] = {k: v for k, v in data["options"].items() if k not in ("transformer", "postlex")}
-    tables.write(path, {"data": data, "memo": memo})
-    return parser, build
+        with suppress(KeyError, TypeError, ValueError, AttributeError, re.error):
+            return Machine(kept, _KEPT)
+    from cnndsl.language.syntax.generate import generate
+
+    made = generate(text)
+    tables.write(path, made)
+    return Machine(made, _KEPT)
 
 
 def _run(source: Source, text: str, start: str) -> Any:
     """One parse of `text`, which has the positions of `source`."""
-    parser, build = _parser()
-    with _READING:
-        build.source = source
-        return parser.parse(text, start=start)
+    return _machine().run(text, start, _Build(source).builders())
 
 
 def parse(source: Source) -> tree.File:
     """The tree of a file. Raises a `CnnError` with every syntax error found, ordered by place."""
     scan.check(source)
-    text, found = source.text, []
-    until = time.monotonic() + MOST_SECONDS
+    text, found, read = source.text, [], 0
     while True:
         try:
             parsed = _run(source, text, "start")
-        except UnexpectedInput as e:
+        except Unexpected as e:
             diagnostic, blanked = _mend(source, text, e)
             found.append(diagnostic)
-            if blanked == text or len(found) == MOST_ERRORS or time.monotonic() > until:
+            read += e.at
+            if blanked == text or len(found) == MOST_ERRORS or read > MOST_READ:
                 break
             text = blanked
         else:
@@ -407,22 +379,19 @@ def parse_value(source: Source) -> tree.Expr:
     scan.check(source)
     try:
         return _run(source, source.text, "value")
-    except UnexpectedInput as e:
+    except Unexpected as e:
         raise CnnError(_mend(source, source.text, e)[0]) from None
 
 
-def _mend(source: Source, text: str, e: UnexpectedInput) -> tuple[Diagnostic, str]:
+def _mend(source: Source, text: str, e: Unexpected) -> tuple[Diagnostic, str]:
     """What is wrong, and `text` with the place blanked (unchanged where one cannot go on)."""
-    token = getattr(e, "token", None)
-    at = getattr(e, "pos_in_stream", None)
-    if (token is not None and token.type == "$END") or at is None:
+    if e.kind == END:
         return scan.unfinished(source, text), text
-    start, end = scan.logical_line(text, at)
-    opener = scan.opener(text, at)
-    if opener is not None and "\n" in text[opener:at]:
+    start, end = scan.logical_line(text, e.at)
+    opener = scan.opener(text, e.at)
+    if opener is not None and "\n" in text[opener : e.at]:
         start, end = scan.logical_line(text, opener)
         message = Diagnostic("E101", f"`{text[opener]}` is not closed", Span(source, opener, opener + 1))
     else:
-        expected = set(getattr(e, "expected", None) or getattr(e, "allowed", None) or ())
-        message = scan.unexpected(source, text, at, token.type if token is not None else "", expected)
+        message = scan.unexpected(source, text, e.at, e.expected)
     return message, scan.blank(text, start, end)

@@ -145,7 +145,7 @@ def unfinished(source: Source, text: str) -> Diagnostic:
     return Diagnostic("E103", "the text ends too early", Span(source, max(0, end - 1), max(1, end)))
 
 
-def unexpected(source: Source, text: str, at: int, token: str, expected: set[str]) -> Diagnostic:
+def unexpected(source: Source, text: str, at: int, expected: set[str]) -> Diagnostic:
     """Something stands where it cannot: what, and what could."""
     size = re.compile(r"\d+(?=x\w)").match(text, at)
     if size:
