@@ -9,49 +9,24 @@ depends on hash order, so the same program gives the same bytes.
 
 from __future__ import annotations
 
-import builtins
 import itertools
-import keyword
 import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cnndsl.graph.expr import Expr, substitute, variables
-from cnndsl.graph.types import drawn
 from cnndsl.program.program import Buffer, Kernel, Program, Region, images_a_row
-from cnndsl.targets.numpy import frame
 from cnndsl.targets.numpy.chains import Chain, Operand, Printed, print_chain
 from cnndsl.targets.numpy.fusion import Parts, parts_of
 from cnndsl.targets.numpy.kernels import (
-    conv,
-    conv_grad,
-    dense,
-    lanes,
-    loss,
     memory,
     pointwise,
-    pool,
-    random,
-    reduce,
     shape,
-    winograd,
-    winograd_grad,
 )
 from cnndsl.targets.numpy.lower import LOWERINGS, Call, is_shared, resolved, row_shape
 from cnndsl.targets.numpy.module import module_text
 from cnndsl.targets.numpy.sources import Copied
-
-LOCALS = re.compile(
-    r"((x|v|n|y|t|row|number|bound|part|prepare|out)_?\d*(_at|_tile)?)|a|at|finish|hi|i|j|lo|make|net|np|p|s|scratch|share|start"
-    r"|stop|wide|worker|zero"
-)
-KERNELS = (conv, conv_grad, dense, lanes, loss, memory, pointwise, pool, random, reduce, shape, winograd, winograd_grad)
-TAKEN = frozenset(dir(builtins)).union(dir(frame), *map(dir, KERNELS))
-MOST_WORDS = 4  # of the name of a function
-GIVEN = frozenset(
-    {"Arena", "Prepared", "prepare_weights", "run_program", "NAME", "BATCH", "WORKERS", "TRAINING", "ARENA_BYTES"}
-    | {"CHAIN", "PREPARED_BYTES", "OPTIONAL", "INPUTS", "OUTPUTS", "STATE", "BATCHED"}
-)
+from cnndsl.targets.numpy.texts import GIVEN, comment_of, identifier, path_of, plain, quoted, words_of, wrapped
 
 
 @dataclass
@@ -116,7 +91,7 @@ class Emitter:
         count = len(k.inputs)
         ins = [self.text(b, cut and k.batched[i]) for i, b in enumerate(k.inputs)]
         outs = [self.text(b, cut and k.batched[count + i]) for i, b in enumerate(k.outputs)]
-        head = [f"# {_what(k)}"]
+        head = [f"# {comment_of(k)}"]
         if k.choice.fallback:
             return head + self._fallback(k, ins, outs)
         if k.node.op.view:
@@ -163,7 +138,7 @@ class Emitter:
         printed = print_chain(chain)
         name = self.chains.get(printed.text)
         if name is None:
-            wish = _identifier(wish)
+            wish = identifier(wish)
             taken = set(self.chains.values())
             numbered = (f"{wish}_{n}" for n in itertools.count(2))
             name = wish if wish not in taken else next(x for x in numbered if x not in taken)
@@ -184,23 +159,29 @@ class Emitter:
         shared = not cut and is_shared(anchor, self.program.workers)
         base = "a.scratch[worker]" if shared else "scratch"
         ys, finish, extra = list(outs), "", 0
+        choice = lowering.choose(anchor, self.program.workers)
+        assert choice is not None
+        numbers = dict(choice.parameters)
+        each = numbers.pop("filters", 0) if shared else 0
         if any(e is not None for e in parts.epilogue):
-            ys, finish, extra = self._finish(k, parts, ins, outs, _after(base, _inner_scratch(anchor, self.program.workers)))
+            free = _after(base, _inner_scratch(anchor, self.program.workers))
+            ys, finish, extra = self._finish(k, parts, ins, outs, free, each > 0)
+        elif each:
+            ys = [f"{y}[..., at]" for y in ys]
         inner = _inner_scratch(anchor, self.program.workers)
         self.scratch = max(self.scratch, inner + extra, used if not finish else 0)
         if parts.prologue is not None:
             return self._summed(k, parts, ins, outs)
-        choice = lowering.choose(anchor, self.program.workers)
-        assert choice is not None
+        xs = [ins[i] for i in parts.operands]
         call = Call(
             anchor,
             resolved(anchor),
-            [ins[i] for i in parts.operands],
+            [xs[0], f"{xs[1]}[..., at]"] if each else xs,
             ys,
-            dict(choice.parameters),
+            numbers,
             base,
             finish,
-            f", worker=worker, workers={self.program.workers}" if shared else "",
+            f", worker=worker, workers={self.program.workers}" if shared and not each else "",
             "lo" if cut else "",
             choice.algorithm,
         )
@@ -208,11 +189,17 @@ class Emitter:
             self.copied.add(function)
         lines = lowering.lines(call)
         if shared:
-            lines = ["def share(worker):", *(f"    {x}" for x in lines), f"net.crew.run(share, {self.program.workers})"]
+            at = [f"    at = slice({each} * worker, {each} * (worker + 1))  # its filters"] if each else []
+            lines = ["def share(worker):", *at, *(f"    {x}" for x in lines), f"net.crew.run(share, {self.program.workers})"]
         return lines
 
-    def _finish(self, k: Kernel, parts: Parts, ins: list[str], outs: list[str], scratch: str) -> tuple[list[str], str, int]:
-        """Where the anchor writes, the text of its `finish`, and the bytes of scratch that takes."""
+    def _finish(
+        self, k: Kernel, parts: Parts, ins: list[str], outs: list[str], scratch: str, by_filters: bool
+    ) -> tuple[list[str], str, int]:
+        """Where the anchor writes, the text of its `finish`, and the bytes of scratch that takes.
+
+        by_filters: the workers share the filters, so that each has some of the channels of every array.
+        """
         anchor = parts.anchor
         assert anchor is not None
         kept = [i for i, e in enumerate(parts.epilogue) if e is None]
@@ -225,7 +212,13 @@ class Emitter:
         bias = _bias_of(k, parts)
         named = [replace(o, name="bias") if i == bias else o for i, o in enumerate(_operands(k.inputs))]
         operands = (Operand("", result.type, result.strides is not None), *named)
-        chain = Chain(roots, operands, _results(targets), same, unit, ranged=True)
+        results = _results(targets)
+        if by_filters:  # rows with gaps
+            operands, results = (tuple(replace(o, strided=True) for o in each) for each in (operands, results))
+            channels = [b.type.elements > 1 for b in k.inputs]
+            ins = [f"{x}[..., at]" if many else x for x, many in zip(ins, channels, strict=True)]
+            outs = [f"{y}[..., at]" for y in outs]
+        chain = Chain(roots, operands, results, same, unit, ranged=True)
         printed, name = self._print(chain, words_of(k, "bias" if bias >= 0 else ""))
         texts = [outs[kept[0]] if kept else outs[made[0]], *ins]
         args = [*(texts[i] for i in printed.takes if same[i] < 0), *(outs[i] for i in made)]
@@ -264,9 +257,9 @@ class Emitter:
         head = f"def {name}(net, a, worker, lo, hi):" if cut else f"def {name}(net, a):"
         says = "Images lo:hi" if cut else "All images"
         says = (
-            f"{says}: {_path(region.kernels[0])} to {_path(region.kernels[-1])}"
+            f"{says}: {path_of(region.kernels[0])} to {path_of(region.kernels[-1])}"
             if len(region.kernels) > 1
-            else f"{says}: {_path(region.kernels[0])}"
+            else f"{says}: {path_of(region.kernels[0])}"
         )
         names = []
         joined = "\n".join(body)
@@ -276,7 +269,7 @@ class Emitter:
             names.append("p = net.prepared")
         if re.search(r"(?<!\.)\bscratch\b(?!=a)", joined):
             names.append("scratch = a.scratch[worker]" if cut else "scratch = a.scratch[0]")
-        lines = [head, f'    """{_plain(says)}."""', *(f"    {n}" for n in names)]
+        lines = [head, f'    """{plain(says)}."""', *(f"    {n}" for n in names)]
         lines += [f"    {part}" for line in body for part in wrapped(line)]
         return "\n".join(lines)
 
@@ -286,7 +279,7 @@ def _operands(buffers: tuple[Buffer, ...]) -> tuple[Operand, ...]:
     found = []
     for b in buffers:
         last = b.slot.rpartition(".")[2] if b.space == "state" or (b.space == "input" and b.type.rank == 0) else ""
-        found.append(Operand(_identifier(last) if last else "", b.type, b.strides is not None))
+        found.append(Operand(identifier(last) if last else "", b.type, b.strides is not None))
     return tuple(found)
 
 
@@ -308,53 +301,6 @@ def _bias_of(k: Kernel, parts: Parts) -> int:
         return -1
     inputs = list(k.node.attrs.inner.inputs.values()) if k.node.op.name == "fused" else list(anchor.operands)
     return inputs.index(anchor.operands[-1])
-
-
-def words_of(k: Kernel, first: str = "") -> str:
-    """`add_relu`: what a kernel does number by number; `update` of weights, `chain` of what has no word."""
-    node = k.node
-    if node.op.name != "fused":
-        found = [node.op.name] if node.op.pointwise is not None else []
-    else:
-        found = [n.op.name for n in node.attrs.inner.nodes if n.op.pointwise is not None]
-    found = [w for w, _ in itertools.groupby([first, *found]) if w not in ("", "pointwise")]
-    if found == ["bias"]:
-        return "add_bias"
-    if found and len(found) <= MOST_WORDS:
-        return "_".join(found)
-    if ".folded." in node.path:
-        return f"folded_{node.path.rpartition('.')[2]}"
-    return "update" if any(b.space == "state" for b in k.outputs) else "chain"
-
-
-def quoted(name: str) -> str:
-    """A string literal in double quotes where that needs no escape."""
-    return f'"{name}"' if re.fullmatch(r"[\w./-]*", name, flags=re.ASCII) else repr(name)
-
-
-def wrapped(line: str, width: int = 108) -> list[str]:
-    """A call that is too long for one line with its arguments on lines of their own."""
-    if len(line) <= width or line.startswith("#") or not line.endswith(")"):
-        return [line]
-    indent = line[: len(line) - len(line.lstrip())]
-    head, inside = line[: line.index("(") + 1], line[line.index("(") + 1 : -1]
-    parts, depth, start = [], 0, 0
-    for at, c in enumerate(inside):
-        depth += (c in "([{") - (c in ")]}")
-        if depth < 0:
-            return [line]
-        in_parameters = "lambda" in inside[start:at] and ":" not in inside[start:at].split("lambda")[1]
-        if c == "," and depth == 0 and not in_parameters:
-            parts.append(inside[start:at].strip())
-            start = at + 1
-    parts.append(inside[start:].strip())
-    lines, now = [], ""
-    for part in parts:
-        if now and (len(now) + len(part) > width - 8 or "lambda" in part):
-            lines.append(f"{indent}    {now}")
-            now = ""
-        now = f"{now} {part}," if now else f"{part},"
-    return [head, *lines, f"{indent}    {now}", f"{indent})"]
 
 
 def _inner_scratch(anchor: Any, workers: int) -> int:
@@ -389,40 +335,6 @@ def _positions(b: Buffer, batched: bool) -> int:
     for n in sizes:
         total *= n
     return total
-
-
-def _identifier(name: str) -> str:
-    """A parameter or function name that hides nothing the printed code uses."""
-    clean = re.sub(r"\W", "_", name, flags=re.ASCII)
-    if not clean or clean[0].isdigit():
-        clean = f"v{clean}"
-    return f"{clean}_" if keyword.iskeyword(clean) or clean in TAKEN or LOCALS.fullmatch(clean) else clean
-
-
-def _plain(text: str) -> str:
-    """Text for a comment or docstring: one line, nothing that could end it."""
-    return re.sub(r"[^ -!#-\[\]-~→×−·]", "_", text)
-
-
-def _path(k: Kernel) -> str:
-    return k.node.path or k.name
-
-
-def _what(k: Kernel) -> str:
-    """`conv1: conv 28x28x1, 5x5x1x6 → 28x28x6`: shapes of one image."""
-    node = k.node
-    name = node.op.name
-    if name == "fused":
-        name = " + ".join(n.op.name for n in node.attrs.inner.nodes if n.op.inputs != 0)
-        name = re.sub(r"pointwise( \+ pointwise)+", "pointwise", name)
-    count = len(k.inputs)
-
-    def shape_of(b: Buffer, batched: bool) -> str:
-        return drawn(b.type.shape[1:] if batched and b.type.rank > 1 else b.type.shape)
-
-    shapes = ", ".join(dict.fromkeys(shape_of(b, k.batched[i]) for i, b in enumerate(k.inputs)))
-    result = ", ".join(dict.fromkeys(shape_of(b, k.batched[count + i]) for i, b in enumerate(k.outputs)))
-    return _plain(f"{_path(k)}: {name}, {shapes} → {result}")
 
 
 def emit(program: Program) -> str:

@@ -140,7 +140,7 @@ def _batched(program: Program) -> list[str]:
 
 def facts(program: Program, emitter: Emitter) -> str:
     """The constants that describe the model."""
-    from cnndsl.targets.numpy.emit import quoted
+    from cnndsl.targets.numpy.texts import quoted
 
     batched = _batched(program)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from cnndsl.graph.graph import Node
@@ -41,7 +42,19 @@ def choose_conv(node: Node, workers: int) -> Choice | None:
     if found is not None:
         return found
     g = windows(a, x[1:], y, y[3], workers)
-    return by_products(node, workers, min(cost.together_candidates(g), key=lambda t: cost.forward(g, t)))
+    t = min(cost.together_candidates(g), key=lambda t: cost.forward(g, t))
+    return by_products(node, workers, t, by_filters=t == 1 and filters_are_cheaper(node, g, workers))
+
+
+def filters_are_cheaper(node: Node, g: cost.Windows, workers: int) -> bool:
+    """Whether workers should share the filters of one image rather than its rows: each then reads its part of the weight
+    once and all of the image, which wins where the weight is large and the image small.
+    """
+    if node.outputs[0].type.sizes[0] > 1 or workers == 1 or g.groups > 1 or g.f % workers:
+        return False
+    weight = cost.READ * g.kh * g.kw * g.c * g.f
+    by_rows = cost.forward(replace(g, h=-(-g.h // workers)), 1) + weight
+    return cost.forward(replace(g, f=g.f // workers), 1) + weight / workers < 0.95 * by_rows
 
 
 def conv_candidates(node: Node, workers: int) -> dict[str, Choice]:
@@ -57,18 +70,21 @@ def conv_candidates(node: Node, workers: int) -> dict[str, Choice]:
     return {f"{t} together, blocks of {size}/2": by_products(node, workers, t, cost.CACHE * size // 2) for t, size in sizes}
 
 
-def by_products(node: Node, workers: int, t: int, cache: int = cost.CACHE) -> Choice:
-    """One row of a product makes `t` outputs; its gathered inputs stay in `cache` bytes."""
+def by_products(node: Node, workers: int, t: int, cache: int = cost.CACHE, by_filters: bool = False) -> Choice:
+    """One row of a product makes `t` outputs; its gathered inputs stay in `cache` bytes. by_filters: what workers share of
+    one image.
+    """
     a, x, y = resolved(node), node.operands[0].type.sizes, node.outputs[0].type.sizes
     g = windows(a, x[1:], y, y[3], workers)
     block = cost.block(g, t, cache)
-    if g.n == 1 and workers > 1:
+    if g.n == 1 and workers > 1 and not by_filters:
         block = (1, min(block[1], max(1, -(-y[1] // workers))))
     depth = g.kh * ((t - 1) * g.stride + g.kw) * g.c
     scratch = cost.aligned(
         padded_bytes(a, x[1:], block), ((block[0] * block[1] * (g.w // t), depth), 4), ((depth * t * g.f if t > 1 else 0,), 4)
     )
-    return Choice("products", (("together", t), ("block", block)), scratch, cost.forward(g, t) * 1e-9)
+    split = (("filters", y[3] // workers),) if by_filters else ()
+    return Choice("products", (("together", t), ("block", block), *split), scratch, cost.forward(g, t) * 1e-9)
 
 
 def weight_text(call: Call) -> str:
