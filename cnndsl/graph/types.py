@@ -1,7 +1,7 @@
-"""What a value is: its logical shape, element type and, once chosen, its layout in memory.
+"""What a value is: its shape and element type.
 
-Shapes are logical: batch first, then space, channels last — `(N, H, W, C)`. In which order the bytes lie is
-`layout`, which only `choose_layout` sets and shape rules never read.
+Shapes are the batch first, then space, channels last: `(N, H, W, C)`. So are the bytes in memory; another layout is a
+value of another shape, made by ops of its own (`cnndsl/ops/lanes.py`).
 """
 
 from __future__ import annotations
@@ -20,11 +20,10 @@ BATCH = Affine.symbol("N")
 
 @dataclass(frozen=True, slots=True)
 class TensorType:
-    """Shape, element type and layout of a value. A scalar has shape `()`."""
+    """Shape and element type of a value. A scalar has shape `()`."""
 
     shape: tuple[Size, ...]
     dtype: str = "float32"
-    layout: str | None = None
 
     @property
     def rank(self) -> int:
@@ -68,14 +67,13 @@ class TensorType:
         return self.elements * ITEM_BYTES[self.dtype]
 
     def with_shape(self, *shape: Size) -> TensorType:
-        return replace(self, shape=tuple(shape), layout=None)
+        return replace(self, shape=tuple(shape))
 
     def bind(self, values: Mapping[str, int]) -> TensorType:
         return replace(self, shape=tuple(bind(s, values) for s in self.shape))
 
     def __str__(self) -> str:
-        text = f"{self.dtype}[{','.join(map(str, self.shape))}]"
-        return f"{text}@{self.layout}" if self.layout else text
+        return f"{self.dtype}[{','.join(map(str, self.shape))}]"
 
 
 def drawn(shape: tuple[Size, ...]) -> str:

@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import Any
 
 from cnndsl.graph.graph import Graph, Node, Value
-from cnndsl.graph.types import TensorType
 from cnndsl.ops.lanes import LaneConvAttrs
 
 Batched = Collection[Value]
@@ -144,9 +143,3 @@ ATTRS: Mapping[str, Callable[[Any, int, Node], Any]] = {
     "avg_pool_grad": _sizes, "take_part": _part, "pad": _pad, "view": _view,
 }  # fmt: skip
 """How attributes that speak of channels or of the batch change."""
-
-
-def lanes_type(x: TensorType, lanes: int) -> TensorType:
-    """The type of an array of lanes that holds `x`."""
-    batch, *space, channels = x.sizes
-    return x.with_shape(batch // lanes, *space, channels * lanes)

@@ -1,7 +1,7 @@
 """Stages on disk: the graph between two passes as a text that says where it stands, so that compiling can go on from there.
 
     # cnndsl resnet18
-    # after    08 choose_layout
+    # after    09 choose_layout
     # rest     winograd fuse
     # for      inference, target numpy, batch 1, threads 2
     graph "resnet18" { …
@@ -48,7 +48,7 @@ Watch = Callable[[int, str, Graph, Sequence[str]], None]
 
 
 def dumper(folder: Path, target: str, options: Options) -> Watch:
-    """Writes `folder`/08_choose_layout.txt and its kind. Raises E598 where it cannot."""
+    """Writes `folder`/09_choose_layout.txt and its kind. Raises E598 where it cannot."""
 
     def write(number: int, name: str, graph: Graph, rest: Sequence[str]) -> None:
         stage = Stage(number, name, tuple(rest), target, options.batch, options.workers, options.training)
@@ -87,7 +87,7 @@ def read_stage(text: str, name: str) -> tuple[Graph, Stage]:
         raise error(
             "E608",
             f"{name} is no graph that --dump wrote: its first lines do not say where it stands",
-            help="they look like: # after 08 choose_layout, # rest fuse, # for inference, target numpy, batch 1, threads 2",
+            help="they look like: # after 09 choose_layout, # rest fuse, # for inference, target numpy, batch 1, threads 2",
         )
     what, target, batch, workers = purpose.groups()
     rest = tuple(head["rest"].split())

@@ -37,6 +37,8 @@ def winograd(graph: Graph, ctx: Context) -> Graph:
     if not any(tiles.values()):
         return graph
 
+    filters: dict[tuple[Value, int, bool], Value] = {}  # a weight that several layers share is transformed once
+
     def visit(out: Graph, node: Node, operands: tuple[Value, ...]) -> tuple[Value, ...] | None:
         tile = tiles.get(node, 0)
         if not tile:
@@ -46,7 +48,9 @@ def winograd(graph: Graph, ctx: Context) -> Graph:
         pad = tuple((2 - low, 2 - high) for low, high in a.pad) if turned else a.pad
         x, w, *bias = operands
         ctx.log.fired(f"by tiles of {tile} × {tile}", node)
-        u = out.winograd_filter(w, tile=tile, turned=turned, origin=node.origin)
+        if (w, tile, turned) not in filters:
+            filters[w, tile, turned] = out.winograd_filter(w, tile=tile, turned=turned, origin=node.origin)
+        u = filters[w, tile, turned]
         return (out.winograd_conv(x, u, *bias, tile=tile, pad=pad, origin=node.origin),)
 
     return rewrite(graph, visit)

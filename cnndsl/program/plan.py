@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from cnndsl.errors import error
 from cnndsl.graph.batch import batched_values
-from cnndsl.graph.graph import CONSTANT, INPUT, STATE, Graph, Node, Value
+from cnndsl.graph.graph import CONSTANT, SOURCES, STATE, Graph, Node, Value
 from cnndsl.graph.target import Choice, Target
 from cnndsl.program.memory import Life, aligned, place
 from cnndsl.program.names import Names
@@ -16,8 +16,6 @@ from cnndsl.program.regions import Step, group
 from cnndsl.program.schedule import schedule
 from cnndsl.program.wide import inside as inside_of
 from cnndsl.program.wide import parts_of_concats
-
-SOURCES = (INPUT, STATE, CONSTANT)
 
 
 def plan(graph: Graph, target: Target, batch: int, workers: int = 1, training: bool = False) -> Program:
@@ -55,7 +53,7 @@ class _Planner:
         running = [n for n in kernels if n not in prepared]
         if not self.training:  # a step's order keeps what can be cut between workers together
             running = schedule(running, self._needs(running), {self.roots[v] for v in self.graph.results})
-        late = [self._step(n, self.workers) for n in running]
+        late = [self._step(n, self.asked) for n in running]
         before = [(early, 1)] if early else []
         after = group(late, self.workers, self.reads)
         self._fixed_buffers()
@@ -85,7 +83,7 @@ class _Planner:
         if writes_strided is None:
             return {}
         kept = {self.roots[v] for v in self.graph.results}
-        return parts_of_concats(kernels, self.roots, kept, lambda n: writes_strided(n, self._choice(n, self.workers)))
+        return parts_of_concats(kernels, self.roots, kept, lambda n: writes_strided(n, self._choice(n, self.asked)))
 
     def _needs(self, kernels: list[Node]) -> dict[Node, set[Value]]:
         """What each kernel reads as the schedule sees it: the branches of a concat that never runs, not its value."""

@@ -136,3 +136,14 @@ def test_the_numpy_target_wants_it_for_many_channels_only() -> None:
         ctx = context()
         ctx.target = TARGET
         assert words(winograd(bound(g), ctx)) == wanted
+
+
+def test_a_shared_weight_is_transformed_once() -> None:
+    g = Graph("shared")
+    x = g.input("image", (9, 8, 4)).conv(4, (3, 3), pad=1, bias=False)
+    weight = x.node.operands[1]
+    for _ in range(2):
+        x = g.add(x.node.op, (x.relu(), weight), x.node.attrs)[0].relu().node.operands[0]
+    g.output(x)
+    new = after(bound(g), (winograd,), with_tiles(4))
+    assert words(new).count("winograd_conv") == 3 and words(new).count("winograd_filter") == 1

@@ -148,7 +148,7 @@ def check_interface(graph: Graph) -> None:
             for name in table.keys() & other.keys():
                 raise error("E646", f"{name} names two things: values, heads and inputs share one set of names")
     for name, x in graph.inputs.items():
-        if x.type.dtype != "float32" or x.type.layout or not 2 <= x.type.rank <= 5 or x.type.shape[0] != BATCH:
+        if x.type.dtype != "float32" or not 2 <= x.type.rank <= 5 or x.type.shape[0] != BATCH:
             help = "an input has a free batch, up to three axes and channels, float32: write the model before it is specialised"
             raise error("E646", f"the input {name} is {x.type}", help=help)
 

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cnndsl.graph.expr import Expr, ordered
-from cnndsl.graph.types import TensorType
+from cnndsl.graph.types import ITEM_BYTES, TensorType
 from cnndsl.targets.numpy import cost
-from cnndsl.targets.numpy.statements import BINARY, BYTES, INFIX, UNARY, literal, simplified, statements
+from cnndsl.targets.numpy.statements import BINARY, INFIX, UNARY, literal, simplified, statements
 
 SHORT = {"float32": "f4", "float64": "f8", "int32": "i4", "int64": "i8", "uint64": "u8", "uint8": "u1", "bool": "?"}
 
@@ -101,7 +101,7 @@ class _Printer:
         channels = self.shape[-1] if self.shape else 1
         self.wide = 1 if not self.matrix or strided else cost.wide(channels, chain.unit)
         self.width = self.wide * channels if self.matrix else math.prod(self.shape[1:]) if self.shape else 1
-        self.rows = max(1, cost.TILE // self.width)
+        self.rows = max(1, min(cost.TILE, math.prod(self.shape)) // self.width)
         one = len(chain.outputs) == 1
         self.outs = ["out"] if one else [f"out{k}" for k in range(len(chain.outputs))]
         self.tiles = ["y"] if one else [f"y{k}" for k in range(len(chain.outputs))]
@@ -143,7 +143,7 @@ class _Printer:
     def printed(self) -> Printed:
         chain, found = self.chain, self.found
         tile = ((self.rows, self.width) if self.matrix else (self.rows, *self.shape[1:])) if self.shape else ()
-        kept = [(tile, BYTES[d]) for _, d in found.temporaries] + ([(tile, 4)] if chain.returns else [])
+        kept = [(tile, ITEM_BYTES[d]) for _, d in found.temporaries] + ([(tile, 4)] if chain.returns else [])
         lines = [*self._head(bool(kept)), *self._single(), *(f"    {x}" for x in found.before)]
         if self.matrix:
             lines += [f"    {name} = np.tile(np.ravel({name}), wide)" for name in found.rows]

@@ -21,7 +21,7 @@ def choose(node: Node, workers: int) -> Choice:
     parts = parts_of(node)
     numbers = max((x.type.elements for x in (*node.operands, *node.outputs)), default=1)
     share = numbers / max(workers, 1)
-    tiles = TEMPORARIES * 4 * cost.TILE if node.op.name == "fused" or parts.anchor is None else 0
+    tiles = tile_bytes(node)
     if parts.anchor is None:
         return Choice("pointwise", (), tiles, share * NUMBER_SECONDS * 2)
     lowering = LOWERINGS.get(parts.anchor.op.name)
@@ -30,6 +30,14 @@ def choose(node: Node, workers: int) -> Choice:
         return Choice("reference", (), 0, share * 20e-9, fallback=True)
     seconds = found.seconds or share * NUMBER_SECONDS * 3
     return replace(found, scratch=found.scratch + tiles, seconds=seconds)
+
+
+def tile_bytes(node: Node) -> int:
+    """What the tiles of a node's chain may take of a worker's scratch, beside what its anchor takes: an estimate."""
+    if node.op.name != "fused" and node.op.pointwise is None:
+        return 0
+    numbers = max((y.type.elements for y in node.outputs), default=0)
+    return TEMPORARIES * cost.aligned(((min(cost.TILE, numbers),), 4))
 
 
 def writes_strided(node: Node, choice: Choice) -> bool:

@@ -12,11 +12,11 @@ from __future__ import annotations
 import itertools
 import re
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from cnndsl.graph.expr import Expr, substitute, variables
 from cnndsl.program.program import Buffer, Kernel, Program, Region, images_a_row
 from cnndsl.targets.numpy.chains import Chain, Operand, Printed, print_chain
+from cnndsl.targets.numpy.choices import tile_bytes
 from cnndsl.targets.numpy.fusion import Parts, parts_of
 from cnndsl.targets.numpy.kernels import (
     memory,
@@ -155,21 +155,17 @@ class Emitter:
         anchor = parts.anchor
         assert anchor is not None
         lowering = LOWERINGS[anchor.op.name]
-        used = -(-k.choice.scratch // 64) * 64
-        shared = not cut and is_shared(anchor, self.program.workers)
+        inner = -(-(k.choice.scratch - tile_bytes(k.node)) // 64) * 64  # the anchor's own, then that of its epilogue
+        shared = not cut and is_shared(anchor, k.choice, self.program.workers)
         base = "a.scratch[worker]" if shared else "scratch"
         ys, finish, extra = list(outs), "", 0
-        choice = lowering.choose(anchor, self.program.workers)
-        assert choice is not None
-        numbers = dict(choice.parameters)
+        numbers = dict(k.choice.parameters)
         each = numbers.pop("filters", 0) if shared else 0
         if any(e is not None for e in parts.epilogue):
-            free = _after(base, _inner_scratch(anchor, self.program.workers))
-            ys, finish, extra = self._finish(k, parts, ins, outs, free, each > 0)
+            ys, finish, extra = self._finish(k, parts, ins, outs, _after(base, inner), each > 0)
         elif each:
             ys = [f"{y}[..., at]" for y in ys]
-        inner = _inner_scratch(anchor, self.program.workers)
-        self.scratch = max(self.scratch, inner + extra, used if not finish else 0)
+        self.scratch = max(self.scratch, inner + extra)
         if parts.prologue is not None:
             return self._summed(k, parts, ins, outs)
         xs = [ins[i] for i in parts.operands]
@@ -183,7 +179,7 @@ class Emitter:
             finish,
             f", worker=worker, workers={self.program.workers}" if shared and not each else "",
             "lo" if cut else "",
-            choice.algorithm,
+            k.choice.algorithm,
         )
         for function in lowering.kernels(call):
             self.copied.add(function)
@@ -301,12 +297,6 @@ def _bias_of(k: Kernel, parts: Parts) -> int:
         return -1
     inputs = list(k.node.attrs.inner.inputs.values()) if k.node.op.name == "fused" else list(anchor.operands)
     return inputs.index(anchor.operands[-1])
-
-
-def _inner_scratch(anchor: Any, workers: int) -> int:
-    """Bytes that the anchor's own kernel takes, on a 64-byte boundary."""
-    choice = LOWERINGS[anchor.op.name].choose(anchor, workers)
-    return -(-choice.scratch // 64) * 64 if choice else 0
 
 
 def _after(scratch: str, used: int) -> str:

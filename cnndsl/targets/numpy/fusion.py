@@ -41,6 +41,8 @@ def refuses(anchor: Node | None, inner: Node, place: str) -> str | None:
     if not has_range(types, shape):
         return "its operands broadcast in a way that cannot be cut into rows"
     if place == "prologue":
+        if inner.outputs[0].type.dtype != "float32":
+            return f"its result is {inner.outputs[0].type}, and sums of float32 alone have a kernel"
         if anchor.op.name != "reduce_sum" or not sums_rows(anchor):
             return f"{anchor.op.name} reads whole arrays"
         if shape != anchor.operands[0].type.shape or not any(kind_of(x, shape) == "tile" for x in types):

@@ -8,6 +8,7 @@ serves as the place for intermediate numbers where no operand that shares its me
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -25,7 +26,6 @@ UNARY = {
     "not": "np.logical_not", "isfinite": "np.isfinite", "erf": "erf", "cos": "np.cos",
 }  # fmt: skip
 INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "=="}
-BYTES = {"float32": 4, "float64": 8, "int32": 4, "int64": 8, "uint64": 8, "uint8": 1, "bool": 1}
 
 
 @dataclass
@@ -149,6 +149,8 @@ class _Writer:
     def _hoist(self) -> None:
         """Statements before the loop, for what is no tile but is read by one (or is an output)."""
         read = {a for x in self.steps for a in x.args} | set(self.roots)
+        times = Counter(a for x in self.order if self.kind[x] != "tile" for a in set(x.args))
+        named = {x for x in self.order if x in read or times[x] > 1}  # each is computed once, and no text grows by nesting
         for x in self.order:
             if self.kind[x] == "tile":
                 continue
@@ -156,7 +158,7 @@ class _Writer:
                 self.text[x] = self.operands[x.value]
             elif x.fn == "const":
                 self.text[x] = literal(x.value)
-            elif x in read:
+            elif x in named:
                 name = f"{'row' if self.kind[x] == 'row' else 'number'}{len(self.found.before)}"
                 self.found.before.append(f"{name} = {self._inline(x)}")
                 self.text[x] = name

@@ -28,3 +28,29 @@ def test_what_is_computed_of_one_number_stays_one_number(rank: int) -> None:
     }
     run = compile_step_graph(specialise(g, Context(None, Options())), {}, batch=1)
     np.testing.assert_array_equal(np.ravel(run(**given)["output"]), [-3, -2, -1, 0, 4, 4])
+
+
+def test_a_sum_in_float64_of_a_chain() -> None:
+    """No kernel sums float64, so nothing is fused into such a sum: both run, by their meaning."""
+    g = Graph("wide")
+    x = g.input("image", (4, 4, 3), "float64")
+    g.output(g.reduce_sum(g.pointwise(lambda e, a: a * a + 1.0, x), axes=(0, 1, 2)))
+    given = np.linspace(-1, 1, 2 * 48).reshape(2, 4, 4, 3)
+    run = compile_step_graph(specialise(g, Context(None, Options(batch=2))), {}, batch=2, threads=1)
+    np.testing.assert_allclose(run(image=given)["output"], (given**2 + 1).sum(axis=(0, 1, 2)), rtol=1e-12)
+
+
+def test_what_is_read_twice_is_written_once() -> None:
+    """Sixteen steps on a vector, each of which reads the one before twice: nested, the text would have 2¹⁶ of them."""
+    g = Graph("deep")
+    x, v = g.input("x", (5, 3)), g.input("v", (3,), batched=False)
+    for _ in range(16):
+        v = g.pointwise(lambda e, a: a * (a + 0.5), v)
+    g.output(g.pointwise(lambda e, a, b: a + b, x, v))
+    run = compile_step_graph(specialise(g, Context(None, Options())), {}, batch=1, threads=1)
+    assert len(run.source) < 60_000
+    image, start = np.ones((1, 5, 3), np.float32), np.array([0.1, 0.2, 0.3], np.float32)
+    want = start.copy()
+    for _ in range(16):
+        want = want * (want + np.float32(0.5))
+    np.testing.assert_allclose(run(x=image, v=start)["output"], image + want, rtol=1e-5)

@@ -18,7 +18,7 @@ def rows_of(x: Array, wide: int) -> Array:
 
 def tile_shape(rows: Array) -> tuple[int, int]:
     """Of the largest tile of a matrix."""
-    return max(1, CHAIN // rows.shape[1]), rows.shape[1]
+    return min(len(rows), max(1, CHAIN // rows.shape[1])), rows.shape[1]
 
 
 def tiles(rows: Array, low: int = 0, high: int | None = None) -> list[slice]:

@@ -7,6 +7,7 @@ A lowering has two functions: `choose(node, workers)` → `Choice` or None (no k
 from __future__ import annotations
 
 from cnndsl.graph.graph import Node
+from cnndsl.graph.target import Choice
 from cnndsl.targets.numpy.lower import conv, conv_grad, lanes, moves, pool, products, sums, winograd
 from cnndsl.targets.numpy.lower.call import Call, Lowering, resolved
 from cnndsl.targets.numpy.lower.sums import row_shape, sums_rows
@@ -27,9 +28,7 @@ LOWERINGS: dict[str, Lowering] = {
 }
 
 
-def is_shared(node: Node, workers: int) -> bool:
+def is_shared(node: Node, choice: Choice, workers: int) -> bool:
     """Whether the workers share one call of this node's kernel, where the batch is not cut."""
-    lowering = LOWERINGS[node.op.name]
-    choice = lowering.choose(node, workers)
-    divides = choice is not None and choice.algorithm != "depthwise"  # which has no shares
-    return lowering.shares and workers > 1 and choice is not None and divides and choice.seconds > SHARED_SECONDS
+    divides = choice.algorithm != "depthwise"  # which has no shares
+    return LOWERINGS[node.op.name].shares and workers > 1 and divides and choice.seconds > SHARED_SECONDS
