@@ -92,12 +92,14 @@ def product_rate(threads: int | None = None, tries: int = 4) -> float:
     """GFLOP/s of a float32 product of two 2048 × 2048 matrices on BLAS's own threads: so many, or as they are set."""
     a = np.random.default_rng(0).standard_normal((SIDE, SIDE), dtype=np.float32)
     out = np.empty_like(a)
-    entered = threads is not None and BLAS.enter(threads)
+    before = BLAS.get() if threads is not None and BLAS.find() else None
     try:
+        if before is not None:
+            BLAS.set(threads)
         return 2 * SIDE**3 / best_of(lambda: _into(a, a, out), tries) / 1e9
     finally:
-        if entered:
-            BLAS.leave()
+        if before is not None:
+            BLAS.set(before)
 
 
 def _into(a: Any, b: Any, out: Any) -> None:
@@ -109,7 +111,7 @@ def shared_product_rate(pool: ThreadPoolExecutor, threads: int) -> float:
     a = np.random.default_rng(0).standard_normal((SIDE, SIDE), dtype=np.float32)
     out = np.empty_like(a)
     cuts = [(w * SIDE // threads, (w + 1) * SIDE // threads) for w in range(threads)]
-    if not BLAS.enter(1):
+    if not BLAS.enter():
         return 0.0
     try:
         return 2 * SIDE**3 / best_of(lambda: _all(pool, [(a[i:j], a, out[i:j]) for i, j in cuts], _into), 4) / 1e9

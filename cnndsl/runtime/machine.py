@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
 from pathlib import Path
-from typing import Any
 
-WIDE_CORES = ("skylakex", "cooperlake", "sapphirerapids", "graniterapids")
-"""OpenBLAS's names of the cores whose kernels it runs with AVX-512."""
+from cnndsl.targets.numpy.threads import BLAS, WIDE_CORES
 
 
 def processor() -> str:
@@ -36,21 +33,7 @@ def blas() -> str:
 
 def blas_core() -> str:
     """The core for which NumPy's OpenBLAS chose its kernels (`SkylakeX`, `Haswell`, `Zen`), or "" where it does not say."""
-    import numpy  # noqa: F401  (loads the library)
-
-    try:
-        with open("/proc/self/maps", encoding="utf-8") as maps:
-            paths = sorted({line.split()[-1] for line in maps if "openblas" in line and ".so" in line})
-        for path in paths:
-            library = ctypes.CDLL(path)
-            for name in ("scipy_openblas_get_corename64_", "openblas_get_corename64_", "openblas_get_corename"):
-                if hasattr(library, name):
-                    say: Any = getattr(library, name)
-                    say.restype = ctypes.c_char_p
-                    return (say() or b"").decode("ascii", "replace")
-    except OSError:
-        pass
-    return ""
+    return BLAS.core if BLAS.find() else ""
 
 
 def vectors(core: str) -> str:

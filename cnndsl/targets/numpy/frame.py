@@ -78,7 +78,10 @@ def checked(given: tuple[Any, ...]) -> list[Array]:
 
 
 class Network:
-    """The model with its weights. `threads`: how many to use; all that the program was made for if None."""
+    """The model with its weights. `threads`: how many to use, of the WORKERS that the work is cut for; None: as many.
+
+    Fewer threads do several workers' shares each: the results are the same to the bit.
+    """
 
     def __init__(self, threads: int | None = None) -> None:
         self.threads = threads
@@ -104,10 +107,9 @@ class Network:
         return Arena()
 
     def guarded(self, program: Callable[[Network, Arena], None], a: Arena) -> None:
-        """Run with BLAS's threads set: one where our own workers do the work."""
-        wanted = 1 if WORKERS > 1 else self.threads
-        entered = wanted is not None and BLAS.enter(wanted)
-        if WORKERS > 1 and not entered:
+        """Run with BLAS on one thread: our own workers do the work, or where the BLAS is not known, its threads."""
+        entered = BLAS.enter()
+        if not entered:
             self.crew.size = 1
         try:
             with np.errstate(all="ignore"):

@@ -1,10 +1,12 @@
-"""Threads: how many BLAS may use, and the crew of workers that share a run. Copied into every emitted module."""
+"""Threads: BLAS is held to one, and a crew of workers shares a run. Copied into every emitted module."""
 
 from __future__ import annotations
 
 import ctypes
 import os
+import sys
 import threading
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -12,11 +14,13 @@ import numpy as np
 
 NAME = ""
 BUFFER = 512  # numbers: shorter rows are copied first; rows of 512 with gaps cost 0.45 ns a number with 8192, 0.15 with this
+WIDE_CORES = ("skylakex", "cooperlake", "sapphirerapids")  # OpenBLAS's names of those whose kernels it runs with AVX-512
 
 
 class Blas:
-    """How many threads NumPy's BLAS uses: found once, set for the time of a run, set back after the last one.
+    """NumPy's BLAS: held to one thread while any program runs, given back its own after the last one.
 
+    One thread always, so that results do not depend on how many there are, nor on what else runs.
     small: whether products of up to a million multiply-adds are the faster ones, because they need no packing; so it is
     with OpenBLAS's kernels for AVX-512, on one thread.
     """
@@ -26,43 +30,47 @@ class Blas:
         self.users = 0
         self.before = 0
         self.searched = False
-        self.core = b""
+        self.core = ""
         self.small = False
         self.set: Any = None
         self.get: Any = None
 
     def find(self) -> bool:
-        """Look for OpenBLAS among the libraries of this process."""
-        if self.searched:
+        """Look for OpenBLAS among the libraries of this process, NumPy's own before others'."""
+        with self.lock:
+            if not self.searched:
+                self.search()
+                self.searched = True
             return self.set is not None
-        self.searched = True
+
+    def search(self) -> None:
         try:
             with open("/proc/self/maps") as maps:
-                paths = sorted({line.split()[-1] for line in maps if "openblas" in line and ".so" in line})
-            for path in paths:
+                paths = {line.split()[-1] for line in maps if "openblas" in line and ".so" in line}
+            for path in sorted(paths, key=lambda x: ("numpy" not in x, x)):
                 library = ctypes.CDLL(path)
                 for name in ("scipy_openblas_{}64_", "openblas_{}64_", "openblas_{}"):
                     if hasattr(library, name.format("set_num_threads")):
-                        self.set = getattr(library, name.format("set_num_threads"))
-                        self.get = getattr(library, name.format("get_num_threads"))
                         core = getattr(library, name.format("get_corename"), None)
                         if core is not None:
                             core.restype = ctypes.c_char_p
-                            self.core = core()
-                        return True
+                            self.core = (core() or b"").decode("ascii", "replace")
+                        self.small = self.core.lower() in WIDE_CORES
+                        self.get = getattr(library, name.format("get_num_threads"))
+                        self.set = getattr(library, name.format("set_num_threads"))
+                        os.register_at_fork(after_in_child=self.forked)
+                        return
         except OSError:
             pass
-        return False
 
-    def enter(self, threads: int) -> bool:
-        """Use this many threads until `leave`; False where the BLAS is not known."""
+    def enter(self) -> bool:
+        """Use one thread until `leave`; False where the BLAS is not known."""
+        if not self.find():
+            return False
         with self.lock:
-            if not self.find():
-                return False
             if self.users == 0:
                 self.before = self.get()
-                self.set(threads)
-                self.small = threads == 1 and self.core in (b"SkylakeX", b"Cooperlake", b"Sapphirerapids")
+                self.set(1)
             self.users += 1
             return True
 
@@ -72,9 +80,53 @@ class Blas:
             if self.users == 0:
                 self.set(self.before)
 
+    def forked(self) -> None:
+        """In a new process: none of the threads whose programs ran is here."""
+        self.lock = threading.Lock()
+        if self.users:
+            self.users = 0
+            self.set(self.before)
 
-BLAS = Blas()
+
+def of_this_process(name: str = "_cnndsl_blas_1") -> Blas:
+    """The one `Blas` of a process, which all programs share, emitted files too: the first of them makes it.
+
+    name: of the module that holds it; another number where what a `Blas` does has changed.
+    """
+    home = sys.modules.setdefault(name, types.ModuleType(name, "How many programs of cnndsl use BLAS now."))
+    found: Blas = home.__dict__.setdefault("BLAS", Blas())
+    return found
+
+
+BLAS = of_this_process()
 PATIENCE = 0.1  # seconds after which the others are called again: an interruption may have come before they were
+
+
+class Job:
+    """One task for several threads: thread t does its shares t, t + threads, t + 2 · threads, …"""
+
+    def __init__(self, number: int, task: Callable[[int], None], shares: int, threads: int) -> None:
+        self.number = number
+        self.task = task
+        self.shares = shares
+        self.threads = threads
+        self.finished: list[int] = []
+        self.failed: list[BaseException] = []
+        self.over = threading.Event()  # whether all but the caller have finished
+
+    def do(self, worker: int) -> None:
+        for share in range(worker, self.shares, self.threads):
+            self.task(share)
+
+    def help(self, worker: int) -> None:
+        """As `do`, for a thread that is not the caller: what goes wrong is told to the caller, who raises it."""
+        try:
+            self.do(worker)
+        except BaseException as problem:
+            self.failed.append(problem)
+        self.finished.append(worker)
+        if len(self.finished) == self.threads - 1:
+            self.over.set()
 
 
 class Crew:
@@ -84,23 +136,18 @@ class Crew:
         self.size = size
         self.busy = threading.Lock()
         self.wake = [threading.Semaphore(0) for _ in range(size)]
-        self.done = threading.Semaphore(0)
-        self.jobs: list[tuple[int, Callable[[int], None], int]] = []  # the one in hand: its number, the task, the shares
-        self.finished: list[int] = []
-        self.failed: list[BaseException] = []
+        self.jobs: list[Job] = []  # the one in hand
         self.closed: list[bool] = []
         self.number = 0
-        self.shares = 0
         self.process = 0  # where the threads are; a forked process has none
 
     def start(self) -> None:
         """New threads, and new lists for them: after a fork the old ones belong to the parent's."""
-        self.process, self.number, self.shares = os.getpid(), 0, 0
+        self.process, self.number = os.getpid(), 0
         self.wake = [threading.Semaphore(0) for _ in range(self.size)]
-        self.done = threading.Semaphore(0)
-        self.jobs, self.finished, self.failed, self.closed = [], [], [], []
+        self.jobs, self.closed = [], []
         for worker in range(1, self.size):
-            shared = (worker, self.wake[worker], self.done, self.jobs, self.finished, self.failed, self.closed)
+            shared = (worker, self.wake[worker], self.jobs, self.closed)
             threading.Thread(target=work, args=shared, daemon=True, name=f"{NAME}-{worker}").start()
 
     def __del__(self) -> None:
@@ -109,8 +156,9 @@ class Crew:
             wake.release()
 
     def run(self, task: Callable[[int], None], shares: int) -> None:
-        """task(0), …, task(shares − 1), at the same time where the crew is free; the results are the same."""
-        if shares > self.size or not self.busy.acquire(blocking=False):
+        """task(0), …, task(shares − 1), on as many threads as there are where the crew is free; the results are the same."""
+        threads = min(self.size, shares)
+        if threads == 1 or not self.busy.acquire(blocking=False):
             for share in range(shares):
                 task(share)
             return
@@ -119,50 +167,40 @@ class Crew:
                 self.start()
             self.settle()
             self.number += 1
-            self.jobs[:] = [(self.number, task, shares)]
-            self.shares = shares
+            job = Job(self.number, task, shares, threads)
+            self.jobs[:] = [job]
             try:
                 self.call()
-                task(0)
+                job.do(0)
             finally:
                 self.settle()
-            if self.failed:
-                raise self.failed.pop()
+            if job.failed:
+                raise job.failed.pop()
         finally:
-            self.failed.clear()
             self.busy.release()
 
     def call(self) -> None:
-        for worker in range(1, self.shares):
-            self.wake[worker].release()
+        for job in self.jobs:
+            for worker in range(1, job.threads):
+                self.wake[worker].release()
 
     def settle(self) -> None:
         """Wait for every share of the last job, through interruptions too: nothing may write after we return."""
         interrupted: BaseException | None = None
         while True:
             try:
-                while len(self.finished) < self.shares - 1:
-                    if not self.done.acquire(timeout=PATIENCE):
+                for job in self.jobs:
+                    while not job.over.wait(PATIENCE):
                         self.call()
                 break
             except KeyboardInterrupt as interrupt:
                 interrupted = interrupt
-        self.shares = 0
         self.jobs.clear()
-        self.finished.clear()
         if interrupted is not None:
             raise interrupted
 
 
-def work(
-    worker: int,
-    wake: threading.Semaphore,
-    done: threading.Semaphore,
-    jobs: list[Any],
-    finished: list[int],
-    failed: list[BaseException],
-    closed: list[bool],
-) -> None:
+def work(worker: int, wake: threading.Semaphore, jobs: list[Job], closed: list[bool]) -> None:
     """The life of one thread of a crew. It takes part in each job once, however often it is woken."""
     last = 0
     with np.errstate(all="ignore"):
@@ -171,13 +209,13 @@ def work(
             wake.acquire()
             if closed:
                 return
-            for number, task, shares in tuple(jobs):
-                if number == last or worker >= shares:
-                    continue
-                last = number
-                try:
-                    task(worker)
-                except BaseException as problem:  # told to the caller, who raises it
-                    failed.append(problem)
-                finished.append(worker)
-                done.release()
+            last = helped(worker, jobs, last)
+
+
+def helped(worker: int, jobs: list[Job], last: int) -> int:
+    """Help with a job newer than `last`; its number. A function, so that a waiting thread keeps no network alive."""
+    for job in tuple(jobs):
+        if job.number > last and worker < job.threads:
+            job.help(worker)
+            return job.number
+    return last
