@@ -8,6 +8,7 @@ import sys
 import threading
 import types
 from collections.abc import Callable
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -112,7 +113,7 @@ class Job:
         self.threads = threads
         self.finished: list[int] = []
         self.failed: list[BaseException] = []
-        self.over = threading.Event()  # whether all but the caller have finished
+        self.news: SimpleQueue[None] = SimpleQueue()  # one word from each that has finished
 
     def do(self, worker: int) -> None:
         for share in range(worker, self.shares, self.threads):
@@ -125,8 +126,7 @@ class Job:
         except BaseException as problem:
             self.failed.append(problem)
         self.finished.append(worker)
-        if len(self.finished) == self.threads - 1:
-            self.over.set()
+        self.news.put(None)
 
 
 class Crew:
@@ -135,7 +135,7 @@ class Crew:
     def __init__(self, size: int) -> None:
         self.size = size
         self.busy = threading.Lock()
-        self.wake = [threading.Semaphore(0) for _ in range(size)]
+        self.wake: list[SimpleQueue[None]] = [SimpleQueue() for _ in range(size)]
         self.jobs: list[Job] = []  # the one in hand
         self.closed: list[bool] = []
         self.number = 0
@@ -144,7 +144,7 @@ class Crew:
     def start(self) -> None:
         """New threads, and new lists for them: after a fork the old ones belong to the parent's."""
         self.process, self.number = os.getpid(), 0
-        self.wake = [threading.Semaphore(0) for _ in range(self.size)]
+        self.wake = [SimpleQueue() for _ in range(self.size)]
         self.jobs, self.closed = [], []
         for worker in range(1, self.size):
             shared = (worker, self.wake[worker], self.jobs, self.closed)
@@ -153,7 +153,7 @@ class Crew:
     def __del__(self) -> None:
         self.closed.append(True)
         for wake in self.wake[1:]:
-            wake.release()
+            wake.put(None)
 
     def run(self, task: Callable[[int], None], shares: int) -> None:
         """task(0), …, task(shares − 1), on as many threads as there are where the crew is free; the results are the same."""
@@ -182,7 +182,7 @@ class Crew:
     def call(self) -> None:
         for job in self.jobs:
             for worker in range(1, job.threads):
-                self.wake[worker].release()
+                self.wake[worker].put(None)
 
     def settle(self) -> None:
         """Wait for every share of the last job, through interruptions too: nothing may write after we return."""
@@ -190,8 +190,11 @@ class Crew:
         while True:
             try:
                 for job in self.jobs:
-                    while not job.over.wait(PATIENCE):
-                        self.call()
+                    while len(job.finished) < job.threads - 1:
+                        try:
+                            job.news.get(timeout=PATIENCE)
+                        except Empty:
+                            self.call()
                 break
             except KeyboardInterrupt as interrupt:
                 interrupted = interrupt
@@ -200,13 +203,13 @@ class Crew:
             raise interrupted
 
 
-def work(worker: int, wake: threading.Semaphore, jobs: list[Job], closed: list[bool]) -> None:
+def work(worker: int, wake: SimpleQueue[None], jobs: list[Job], closed: list[bool]) -> None:
     """The life of one thread of a crew. It takes part in each job once, however often it is woken."""
     last = 0
     with np.errstate(all="ignore"):
         np.setbufsize(BUFFER)
         while True:
-            wake.acquire()
+            wake.get()
             if closed:
                 return
             last = helped(worker, jobs, last)

@@ -14,7 +14,7 @@ def carve(scratch: Array, *wanted: tuple[tuple[int, ...], str]) -> list[Array]:
     """Arrays of the wanted (shape, dtype) one behind the other in `scratch`, each on a 64-byte boundary."""
     found, at = [], 0
     for shape, dtype in wanted:
-        array = np.frombuffer(scratch, dtype, int(np.prod(shape)), at).reshape(shape)
+        array = np.ndarray(shape, dtype, scratch, at)
         found.append(array)
         at += -(-array.nbytes // 64) * 64
     return found
