@@ -19,6 +19,7 @@ FLOPS = 115.0  # of a large product, per nanosecond
 NARROW = 18  # columns: narrower products that BLAS packs are slower in proportion
 READ = 0.1  # of a weight that does not lie in the cache
 LARGEST_BLOCK = 8 * CACHE  # bytes of one block of Winograd's tiles: three rows of UNet's 195 × 390 × 128 take 57 ms, all 87
+SHIFTED = 0.2  # of one number of one shifted product of a depthwise convolution
 CALLS = 15000.0  # of the calls for one block of Winograd's tiles
 
 
@@ -83,6 +84,13 @@ def block(x: Windows, t: int, target: int = CACHE) -> tuple[int, int]:
     if row * x.h <= target:
         return min(x.n, max(1, target // (row * x.h))), x.h
     return 1, max(1, min(x.h, target // row))
+
+
+def shifts(h: int, w: int, c: int, workers: int) -> tuple[int, int]:
+    """(rows, wide) of a depthwise convolution whose image `workers` share: a block of rows, and columns of one row."""
+    share = -(-h // workers)
+    blocks = -(-share // max(1, CACHE // 4 // (4 * w * c)))
+    return -(-share // blocks), wide(c, w)
 
 
 def images_of(numbers: int, count: int, target: int = CACHE) -> int:

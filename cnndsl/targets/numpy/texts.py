@@ -14,6 +14,7 @@ from cnndsl.targets.numpy.kernels import (
     conv,
     conv_grad,
     dense,
+    depthwise,
     lanes,
     loss,
     memory,
@@ -30,7 +31,22 @@ LOCALS = re.compile(
     r"((x|v|n|y|t|row|number|bound|part|prepare|out)_?\d*(_at|_tile)?)|a|at|finish|hi|i|j|lo|make|net|np|p|s|scratch|share|start"
     r"|stop|wide|worker|zero"
 )
-KERNELS = (conv, conv_grad, dense, lanes, loss, memory, pointwise, pool, random, reduce, shape, winograd, winograd_grad)
+KERNELS = (
+    conv,
+    conv_grad,
+    dense,
+    depthwise,
+    lanes,
+    loss,
+    memory,
+    pointwise,
+    pool,
+    random,
+    reduce,
+    shape,
+    winograd,
+    winograd_grad,
+)
 TAKEN = frozenset(dir(builtins)).union(dir(frame), *map(dir, KERNELS))
 MOST_WORDS = 4  # of the name of a function
 GIVEN = frozenset(

@@ -131,33 +131,3 @@ def padded_shape(width: int, c: int, kh: int, stride: int, pad: Any, dilation: i
         return (0, 0, 0, 0)
     rows = (block[1] - 1) * stride + (kh - 1) * dilation + 1
     return (block[0], rows, pad[1][0] + width + pad[1][1], c)
-
-
-def depthwise2d(
-    x: Array,
-    w: Array,
-    out: Array,
-    *,
-    stride: tuple[int, int] = (1, 1),
-    pad: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0)),
-    dilation: tuple[int, int] = (1, 1),
-    scratch: Array,
-) -> None:
-    """A convolution with one input channel a group and one filter each: shifted products, added image by image.
-
-    x (N, H, W, C); w (kH, kW, 1, C); out (N, h, w, C).
-    """
-    kh, kw, _, c = w.shape
-    count, h, wide, _ = out.shape
-    (top, bottom), (left, right) = pad
-    (sh, sw), (dh, dw) = stride, dilation
-    padded, product = carve(scratch, ((top + x.shape[1] + bottom, left + x.shape[2] + right, c), "f4"), ((h, wide, c), "f4"))
-    padded[...] = 0
-    for n in range(count):
-        padded[top : top + x.shape[1], left : left + x.shape[2]] = x[n]
-        for m in range(kh):
-            for q in range(kw):
-                tap = padded[m * dh : m * dh + (h - 1) * sh + 1 : sh, q * dw : q * dw + (wide - 1) * sw + 1 : sw]
-                np.multiply(tap, w[m, q, 0], out=out[n] if m == q == 0 else product)
-                if m or q:
-                    out[n] += product

@@ -30,5 +30,4 @@ LOWERINGS: dict[str, Lowering] = {
 
 def is_shared(node: Node, choice: Choice, workers: int) -> bool:
     """Whether the workers share one call of this node's kernel, where the batch is not cut."""
-    divides = choice.algorithm != "depthwise"  # which has no shares
-    return LOWERINGS[node.op.name].shares and workers > 1 and divides and choice.seconds > SHARED_SECONDS
+    return LOWERINGS[node.op.name].shares and workers > 1 and choice.seconds > SHARED_SECONDS

@@ -8,7 +8,7 @@ from typing import Any
 from cnndsl.graph.graph import Node
 from cnndsl.graph.target import Choice
 from cnndsl.targets.numpy import cost
-from cnndsl.targets.numpy.kernels import conv
+from cnndsl.targets.numpy.kernels import conv, depthwise
 from cnndsl.targets.numpy.lower.call import Call, Lowering, keys, resolved
 from cnndsl.targets.numpy.tuning import measured, shortlist
 
@@ -36,14 +36,23 @@ def choose_conv(node: Node, workers: int) -> Choice | None:
         return None
     a, x, y = resolved(node), node.operands[0].type.sizes, node.outputs[0].type.sizes
     if a.groups == x[3] == y[3] and a.groups > 1:
-        sizes = ((a.pad[0][0] + x[1] + a.pad[0][1], a.pad[1][0] + x[2] + a.pad[1][1], x[3]), 4), (y[1:], 4)
-        return Choice("depthwise", (), cost.aligned(*sizes))
+        return by_shifts(a, x, y, workers)
     found = measured(node, workers, conv_candidates)
     if found is not None:
         return found
     g = windows(a, x[1:], y, y[3], workers)
     t = min(cost.together_candidates(g), key=lambda t: cost.forward(g, t))
     return by_products(node, workers, t, by_filters=t == 1 and filters_are_cheaper(node, g, workers))
+
+
+def by_shifts(a: Any, x: Any, y: Any, workers: int) -> Choice:
+    """A depthwise convolution, x and y being the shapes of its input and output."""
+    rows, wide = cost.shifts(y[1], y[2], y[3], 1 if y[0] > 1 else workers)
+    split = depthwise.split_shape(x, y, a.kernel, a.stride, a.dilation, rows)
+    taps = a.kernel[0] * a.kernel[1]
+    scratch = cost.aligned((split, 4), ((rows if a.stride[1] > 1 else 0, y[2], y[3]), 4), ((taps, wide, y[3]), 4))
+    seconds = cost.SHIFTED * 1e-9 * taps * -(-y[0] // workers) * y[1] * y[2] * y[3]
+    return Choice("depthwise", (("rows", rows), ("wide", wide)), scratch, seconds)
 
 
 def filters_are_cheaper(node: Node, g: cost.Windows, workers: int) -> bool:
@@ -103,25 +112,20 @@ def geometry(a: Any, stride: bool = True) -> dict[str, Any]:
 
 def conv_lines(call: Call) -> list[str]:
     a, weight = call.attrs, weight_text(call)
-    if not call.numbers:
-        shared = geometry(a) | {"groups": None}
-        found = [f"depthwise2d({call.xs[0]}, {weight}, {call.ys[0]}{keys(**shared, scratch=call.scratch)})"]
-        return [*found, *finish_all(call)]
+    if call.algorithm == "depthwise":
+        shared = geometry(a) | {"groups": None} | dict(call.numbers)
+        rest = keys(**shared, scratch=call.scratch, finish=call.finish)
+        return [f"depthwise2d({call.xs[0]}, {weight}, {call.ys[0]}{rest}{call.share})"]
     t, block = call.numbers["together"], call.numbers["block"]
     rest = keys(**geometry(a), together=t if t > 1 else None, block=block, scratch=call.scratch, finish=call.finish)
     return [f"conv2d({call.xs[0]}, {weight}, {call.ys[0]}{rest}{call.share})"]
-
-
-def finish_all(call: Call) -> list[str]:
-    """An epilogue over everything, after a kernel that does not run it block by block."""
-    return [f"finish = {call.finish}", f"finish(0, {call.ys[0]}[..., 0].size)"] if call.finish else []
 
 
 LOWERINGS = {
     "conv": Lowering(
         choose_conv,
         conv_lines,
-        lambda c: (conv.conv2d if c.numbers else conv.depthwise2d,),
+        lambda c: (depthwise.depthwise2d if c.algorithm == "depthwise" else conv.conv2d,),
         finishes=True,
         shares=True,
         candidates=conv_candidates,
