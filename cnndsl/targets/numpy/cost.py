@@ -20,6 +20,7 @@ NARROW = 18  # columns: narrower products that BLAS packs are slower in proporti
 READ = 0.1  # of a weight that does not lie in the cache
 LARGEST_BLOCK = 8 * CACHE  # bytes of one block of Winograd's tiles: three rows of UNet's 195 × 390 × 128 take 57 ms, all 87
 SHIFTED = 0.2  # of one number of one shifted product of a depthwise convolution
+MOVED = 0.2  # of one number that a pool compares or adds
 CALLS = 15000.0  # of the calls for one block of Winograd's tiles
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnndsl.targets.numpy.kernels.conv import blocks
 from cnndsl.targets.numpy.kernels.memory import carve
 from cnndsl.targets.numpy.kernels.pointwise import keep
 
@@ -29,19 +30,31 @@ def taps(size: int, count: int, kernel: int, stride: int, pad: int, dilation: in
 def slide(combine: Any, empty: float, x: Array, out: Array, window: tuple[int, int, int, int], axis: int) -> None:
     """out[.., i, ..] = combine over m of x[.., i·stride + m·dilation − pad, ..] along `axis` 1 or 2; outside: `empty`.
 
-    window: kernel, stride, pad, dilation.
+    window: kernel, stride, pad, dilation. The two places of the window that lie inside for the most outputs are combined
+    first, from one to another array: a copy and one combination would take a third longer.
     """
-    lead = (slice(None),) * axis
-    first = True
-    for to, source in taps(x.shape[axis], out.shape[axis], *window):
-        if first and to == slice(0, out.shape[axis]):
-            np.copyto(out, x[(*lead, source)])
-        else:
-            if first:
-                out[...] = empty
-            target = out[(*lead, to)]
-            combine(target, x[(*lead, source)], out=target)
-        first = False
+    lead, stride, count = (slice(None),) * axis, window[1], out.shape[axis]
+    places = [(to.start, to.stop, source.start - to.start * stride) for to, source in taps(x.shape[axis], count, *window)]
+    places.sort(key=lambda place: place[0] - place[1])
+
+    def under(low: int, high: int, shift: int) -> Array:
+        return x[(*lead, slice(low * stride + shift, (high - 1) * stride + shift + 1, stride))]
+
+    low, high = max(p[0] for p in places[:2]), min(p[1] for p in places[:2])
+    if high <= low:
+        low = high = count
+    elif len(places) == 1:
+        np.copyto(out[(*lead, slice(low, high))], under(*places[0]))
+    else:
+        combine(under(low, high, places[0][2]), under(low, high, places[1][2]), out=out[(*lead, slice(low, high))])
+    for border in (slice(0, low), slice(high, count)):
+        if border.start < border.stop:
+            out[(*lead, border)] = empty
+    for n, (begin, end, shift) in enumerate(places):
+        for a, b in ((begin, min(end, low)), (max(begin, high), end)) if n < 2 else ((begin, end),):
+            if a < b:
+                target = out[(*lead, slice(a, b))]
+                combine(target, under(a, b, shift), out=target)
 
 
 def max_pool2d(
@@ -54,15 +67,18 @@ def max_pool2d(
     dilation: tuple[int, int] = (1, 1),
     images: int = 1,
     scratch: Array,
+    worker: int = 0,
+    workers: int = 1,
 ) -> None:
     """out[n, i, j, c] = max over the window at (i, j) of x[n, …, c]; outside the image −∞. NaN wins.
 
     x (N, H, W, C); out (N, h, w, C); pad: before the first row and column. images: in one block.
     """
-    (half,) = carve(scratch, ((images, out.shape[1], x.shape[2], x.shape[3]), "f4"))
-    for n in range(0, len(x), images):
-        rows, y = half[: len(x[n : n + images])], out[n : n + images]
-        slide(np.maximum, -np.inf, x[n : n + images], rows, (kernel[0], stride[0], pad[0], dilation[0]), 1)
+    h = out.shape[1]
+    (half,) = carve(scratch, ((images, h, x.shape[2], x.shape[3]), "f4"))
+    for n0, n1, i0, i1 in blocks(len(out), h, images, h, worker, workers):
+        rows, y = half[: n1 - n0, : i1 - i0], out[n0:n1, i0:i1]
+        slide(np.maximum, -np.inf, x[n0:n1], rows, (kernel[0], stride[0], pad[0] - i0 * stride[0], dilation[0]), 1)
         slide(np.maximum, -np.inf, rows, y, (kernel[1], stride[1], pad[1], dilation[1]), 2)
 
 
@@ -76,20 +92,22 @@ def avg_pool2d(
     weights: tuple[tuple[float, ...], tuple[float, ...]],
     images: int = 1,
     scratch: Array,
+    worker: int = 0,
+    workers: int = 1,
 ) -> None:
     """out[n, i, j, c] = the mean over the window at (i, j) of x[n, …, c].
 
     x (N, H, W, C); out (N, h, w, C). weights: for each output row, and each column, 1 / (places counted there).
     """
-    (half,) = carve(scratch, ((images, out.shape[1], x.shape[2], x.shape[3]), "f4"))
+    h = out.shape[1]
+    (half,) = carve(scratch, ((images, h, x.shape[2], x.shape[3]), "f4"))
     by_row, by_column = (np.array(w, "f4") for w in weights)
     even = by_row.min() == by_row.max() and by_column.min() == by_column.max()
-    factor = by_row[0] * by_column[0] if even else by_row[:, None, None] * by_column[:, None]
-    for n in range(0, len(x), images):
-        rows, y = half[: len(x[n : n + images])], out[n : n + images]
-        slide(np.add, 0.0, x[n : n + images], rows, (kernel[0], stride[0], pad[0], 1), 1)
+    for n0, n1, i0, i1 in blocks(len(out), h, images, h, worker, workers):
+        rows, y = half[: n1 - n0, : i1 - i0], out[n0:n1, i0:i1]
+        slide(np.add, 0.0, x[n0:n1], rows, (kernel[0], stride[0], pad[0] - i0 * stride[0], 1), 1)
         slide(np.add, 0.0, rows, y, (kernel[1], stride[1], pad[1], 1), 2)
-        y *= factor
+        y *= by_row[0] * by_column[0] if even else by_row[i0:i1, None, None] * by_column[:, None]
 
 
 def avg_pool2d_grad(

@@ -36,7 +36,9 @@ def choose_pool(node: Node, workers: int) -> Choice | None:
         return Choice("taps", (), 3 * h * w * c + 192 + cost.aligned(((h, w, c), 4), ((h, w, c), 4)) + 192)
     images = cost.images_of(image[1] * image[2] * c + h * image[2] * c, -(-n // workers), cost.CACHE // 2)
     half = ((images, h, image[2], c), 4)
-    return Choice("axes", (("images", images),), cost.aligned(half, ((images, h, w, c) if grad else (0,), 4)))
+    passes = a.window[0] * h * image[2] + a.window[1] * h * w  # of all channels of an image
+    seconds = cost.MOVED * 1e-9 * -(-n // workers) * passes * c
+    return Choice("axes", (("images", images),), cost.aligned(half, ((images, h, w, c) if grad else (0,), 4)), seconds)
 
 
 def pool_lines(call: Call) -> list[str]:
@@ -58,7 +60,7 @@ def pool_lines(call: Call) -> list[str]:
         images=call.numbers.get("images"),
         scratch=call.scratch,
     )
-    return [f"{name.replace('pool', 'pool2d')}({', '.join([*call.xs, *call.ys])}{rest})"]
+    return [f"{name.replace('pool', 'pool2d')}({', '.join([*call.xs, *call.ys])}{rest}{call.share})"]
 
 
 def average_text(weights: tuple[tuple[float, ...], ...]) -> str:
@@ -83,7 +85,7 @@ def global_lines(call: Call) -> list[str]:
 
 LOWERINGS = {
     **{
-        name: Lowering(choose_pool, pool_lines, pool_kernels)
+        name: Lowering(choose_pool, pool_lines, pool_kernels, shares=not name.endswith("grad"))
         for name in ("max_pool", "avg_pool", "max_pool_grad", "avg_pool_grad")
     },
     "global_avg_pool": plain(pool.global_pool, global_lines),
