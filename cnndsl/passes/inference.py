@@ -9,7 +9,7 @@ import difflib
 
 from cnndsl.errors import error
 from cnndsl.graph.graph import Graph, Node, Value, rewrite
-from cnndsl.passes.context import Context
+from cnndsl.passes.context import Context, Options
 
 VANISH = ("dropout", "spatial_dropout", "stochastic_depth", "noise", "identity")
 
@@ -22,15 +22,18 @@ def inference(graph: Graph, ctx: Context) -> Graph:
         return None
 
     out = rewrite(graph, visit)
-    known = {**out.outputs, **out.heads, **out.names}
+    out.outputs = wanted_outputs(out, ctx.options)
+    return out
+
+
+def wanted_outputs(graph: Graph, options: Options) -> dict[str, Value]:
+    """The values that a run gives, by name and in order. Raises E203 where one is named that is not there."""
+    known = {**graph.outputs, **graph.heads, **graph.names}
     wanted = {}
-    for name in ctx.options.outputs:
+    for name in options.outputs:
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
             raise error("E203", f"no value is named {name}", help=f"did you mean {near[0]}?" if near else
                         f"named values: {', '.join(known) or 'none'}")  # fmt: skip
         wanted[name] = known[name]
-    out.outputs = wanted or out.outputs
-    if ctx.options.heads:
-        out.outputs.update(out.heads)
-    return out
+    return {**(wanted or graph.outputs), **(graph.heads if options.heads else {})}

@@ -138,20 +138,18 @@ def compile(
         def build(found: Mapping[str, int]) -> Executable:
             return _compiled(graph, target, replace(options, sizes=found), threads, dump)
 
-        executable = OpenExecutable(graph, options.sizes, build)
+        executable = OpenExecutable(graph, options, build)
     else:
         executable = _compiled(graph, target, options, threads, dump)
     return executable if weights is None else executable.load(weights)
 
 
 def _compiled(graph: Graph, target: str, options: Options, threads: int | None, dump: Path | None) -> Executable:
-    from cnndsl.runtime.load import load_source
-
     check_device(target)
     watch = dumper(dump, target, options) if dump else None
     program, source, log = lower(graph, target=target, options=options, watch=watch)
     log.graphs.clear()  # a compiled model needs no graph but the last
-    return Executable(load_source(source, program.name), program, source, log, graph.state, threads)
+    return Executable(program, source, log, graph.state, threads)
 
 
 def compile_step_graph(
@@ -170,7 +168,6 @@ def compile_step_graph(
     max_memory: bytes, or `2GB`: activations are made again in the backward pass as far as that takes. Raises E605, E606.
     """
     from cnndsl.runtime.fit import parse_bytes
-    from cnndsl.runtime.load import load_source
 
     options = Options(
         batch=checked_batch(batch),
@@ -186,7 +183,7 @@ def compile_step_graph(
     check_device(target)
     program, source, log = lower(graph, target=target, options=options, watch=dumper(dump, target, options) if dump else None)
     log.graphs.clear()
-    return StepExecutable(load_source(source, program.name), program, source, log, graph.state, threads).load(weights)
+    return StepExecutable(program, source, log, graph.state, threads).load(weights)
 
 
 def check_device(target: str) -> None:

@@ -4,46 +4,63 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, Self
 
 import numpy as np
 
+from cnndsl.graph.batch import batched_values
 from cnndsl.graph.graph import Graph
 from cnndsl.passes.context import Context, Log, Options
-from cnndsl.runtime.weights import fitting
+from cnndsl.passes.dead_code import dead_code
+from cnndsl.passes.inference import inference, wanted_outputs
+from cnndsl.passes.specialise import specialise
+from cnndsl.runtime.runnable import Array, Runnable, checked_out, sizes_of
+from cnndsl.runtime.weights import fitting, reached
+from cnndsl.targets.reference.interpreter import evaluate
 
 
-class ReferenceExecutable:
-    """Like `Executable`, but each call specialises the graph to the number of images it got, and walks it."""
+class ReferenceExecutable(Runnable):
+    """A `Runnable` that specialises the graph to the images and sizes it got, and walks it.
+
+    dtype: what floats are computed in, and given as; None: each in its own type.
+    """
 
     def __init__(self, graph: Graph, options: Options, dtype: str | None = None) -> None:
-        self.graph = graph
+        outputs = wanted_outputs(graph, options)
+        super().__init__(graph.name, graph, tuple(outputs))
         self.options = options
         self.dtype = dtype
         self.weights: dict[str, Any] = {}
+        self.needed = reached(graph, outputs.values())
+        self.inputs = {n: replace(x, dtype=self._wide(x.dtype)) for n, x in self.inputs.items()}
+        self.loaded = not self.needed
 
-    @property
-    def output_names(self) -> tuple[str, ...]:
-        return tuple(self.graph.outputs)
+    def _wide(self, dtype: str) -> str:
+        return self.dtype if self.dtype and dtype.startswith("float") else dtype
 
-    def load(self, weights: Mapping[str, Any] | str | os.PathLike[str]) -> ReferenceExecutable:
-        self.weights = fitting(self.graph, weights)
+    def load(self, weights: Mapping[str, Any] | str | os.PathLike[str]) -> Self:
+        self.weights = {n: np.array(x) for n, x in fitting(self.name, self.needed, weights, self.graph.state).items()}
+        self.loaded = True
         return self
 
-    def __call__(self, *images: Any, **named: Any) -> Any:
-        from dataclasses import replace
-
-        from cnndsl.passes.inference import inference
-        from cnndsl.passes.specialise import specialise
-        from cnndsl.targets.reference.interpreter import evaluate
-
-        given = dict(zip(self.graph.inputs, map(np.asarray, images), strict=False)) | named
-        count = next(iter(given.values())).shape[0]
-        ctx = Context(None, replace(self.options, batch=count), Log())
-        graph = inference(specialise(self.graph, ctx), ctx)
-        outputs, _ = evaluate(graph, given, self.weights, dtype=self.dtype)
-        found = tuple(outputs.values())
-        return found[0] if len(found) == 1 else found
+    def run(self, arrays: dict[str, Array], count: int | None, out: Any) -> Any:
+        images = self.options.batch if count is None else count
+        sizes = sizes_of(self.graph, arrays, self.options.sizes)
+        ctx = Context(None, replace(self.options, batch=max(images, 1), sizes=sizes), Log())
+        graph = dead_code(inference(specialise(self.graph, ctx), ctx), ctx)
+        if not images:  # a batch of none has no shape to compute with
+            batched = {n for n, x in self.inputs.items() if x.batched}
+            arrays = {n: np.zeros((1, *x.shape[1:]), x.dtype) if n in batched else x for n, x in arrays.items()}
+        found, _ = evaluate(graph, arrays, self.weights, dtype=self.dtype)
+        carries = batched_values(graph)
+        found = {n: x[:images] if graph.outputs[n] in carries else x for n, x in found.items()}
+        targets = checked_out(out, {n: (x.shape, str(x.dtype)) for n, x in found.items()})
+        for target, x in zip(targets, found.values(), strict=True):
+            if target is not None:
+                target[...] = x
+        results = tuple(x if y is None else y for y, x in zip(targets, found.values(), strict=True))
+        return results[0] if len(results) == 1 else results
 
 
 class ReferenceStep:
@@ -57,14 +74,12 @@ class ReferenceStep:
             for name, s in graph.state.items()
         }
 
-    def load(self, weights: Mapping[str, Any] | str | os.PathLike[str]) -> ReferenceStep:
-        for name, x in fitting(self.graph, weights).items():
+    def load(self, weights: Mapping[str, Any] | str | os.PathLike[str]) -> Self:
+        for name, x in fitting(self.graph.name, self.graph.state, weights).items():
             self.state[name][...] = x
         return self
 
     def __call__(self, **inputs: Any) -> dict[str, Any]:
-        from cnndsl.targets.reference.interpreter import evaluate
-
         outputs, updates = evaluate(self.graph, inputs, self.state, dtype=self.dtype)
         for name, x in updates.items():
             self.state[name][...] = x

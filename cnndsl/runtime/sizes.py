@@ -6,16 +6,18 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
-from cnndsl.errors import error
 from cnndsl.graph.graph import Graph
 from cnndsl.graph.sizes import Affine
 from cnndsl.graph.types import BATCH
+from cnndsl.passes.context import Options
+from cnndsl.passes.inference import wanted_outputs
 from cnndsl.runtime.executable import Executable
-from cnndsl.runtime.weights import fitting
+from cnndsl.runtime.runnable import Array, Runnable, sizes_of
+from cnndsl.runtime.weights import fitting, reached
 
 KEPT = 8
 """Sizes whose programs are kept: beyond, the one longest unused is compiled anew when it comes again."""
@@ -29,74 +31,64 @@ def open_sizes(graph: Graph, given: Mapping[str, int]) -> set[str]:
     return {name.partition("/")[0] for name in symbols} - set(given)
 
 
-class OpenExecutable:
-    """As an `Executable`, for images of any size that the model takes; one call has one size.
+class OpenExecutable(Runnable):
+    """A `Runnable` for images of any size that the model takes; one call has one size.
 
-    `at(H=256, W=256)` is the executable for a size. `sizes` are those that are compiled now. Safe to call from many
-    threads; the first call of a size compiles.
+    The first call of a size compiles, one size at a time; calls of sizes that are there do not wait for it. `at(H=256,
+    W=256)` is the `Executable` of a size, with its `program` and `source`. `sizes` are those that are compiled now.
     """
 
-    def __init__(self, graph: Graph, given: Mapping[str, int], build: Callable[[Mapping[str, int]], Executable]) -> None:
-        self.graph = graph
-        self.given = given
+    def __init__(self, graph: Graph, options: Options, build: Callable[[Mapping[str, int]], Executable]) -> None:
+        outputs = wanted_outputs(graph, options)
+        super().__init__(graph.name, graph, tuple(outputs))
+        self.given = options.sizes
         self.build = build
-        self.weights: dict[str, Any] | None = None if graph.state else {}
+        self.needed = reached(graph, outputs.values())
+        self.weights: dict[str, Any] = {}
+        self.loaded = not self.needed
         self.compiled: OrderedDict[tuple[tuple[str, int], ...], Executable] = OrderedDict()
-        self.lock = threading.Lock()
+        self.lock = threading.Lock()  # of `compiled` and `weights`
+        self.compiling = threading.Lock()
 
     @property
     def sizes(self) -> list[dict[str, int]]:
-        return [dict(key) for key in self.compiled]
-
-    @property
-    def output_names(self) -> tuple[str, ...]:
-        return tuple(self.graph.outputs)
-
-    def load(self, weights: Mapping[str, Any] | str | os.PathLike[str]) -> OpenExecutable:
-        """Take weights (name → array, or a safetensors file). Raises E501–E504."""
-        needed = Graph(self.graph.name)
-        needed.state.update((n, s) for n, s in self.graph.state.items() if not s.head)
-        found = fitting(needed, weights, self.graph.state)
         with self.lock:
-            self.weights = found
+            return [dict(key) for key in self.compiled]
+
+    def load(self, weights: Mapping[str, Any] | str | os.PathLike[str]) -> Self:
+        found = fitting(self.name, self.needed, weights, self.graph.state)
+        with self.lock:
+            self.weights = {name: np.array(x) for name, x in found.items()}  # sizes to come are given them too
             for executable in self.compiled.values():
-                executable.load(found)
+                executable.load(self.weights)
+            self.loaded = True
         return self
 
     def at(self, **sizes: int) -> Executable:
         """The executable for these sizes, compiled now if it is not there. Raises what `compile` raises for them."""
         sizes = {**self.given, **sizes}
         key = tuple(sorted(sizes.items()))
+        found = self._kept(key)
+        if found is None:
+            with self.compiling:
+                found = self._kept(key) or self._keep(key, self.build(sizes))
+        return found
+
+    def _kept(self, key: tuple[tuple[str, int], ...]) -> Executable | None:
         with self.lock:
             if key in self.compiled:
                 self.compiled.move_to_end(key)
-                return self.compiled[key]
-            executable = self.build(sizes)
-            if self.weights is not None:
+            return self.compiled.get(key)
+
+    def _keep(self, key: tuple[tuple[str, int], ...], executable: Executable) -> Executable:
+        with self.lock:
+            if self.loaded:
                 executable.load(self.weights)
             self.compiled[key] = executable
             if len(self.compiled) > KEPT:
                 self.compiled.popitem(last=False)
-            return executable
+        return executable
 
-    def __call__(self, *images: Any, out: Any = None, **named: Any) -> Any:
-        """The outputs for any number of images of one size. Raises E721, E722, and E604 for a size that does not fit."""
-        given = dict(zip(self.graph.inputs, images, strict=False)) | named
-        return self.at(**self._sizes(given))(*images, out=out, **named)
-
-    def _sizes(self, given: Mapping[str, Any]) -> dict[str, int]:
-        """The numbers that the arrays' shapes give to the symbols."""
-        found = dict(self.given)
-        for name, value in self.graph.inputs.items():
-            shape = value.type.shape[1:] if value.node.attrs.batched else value.type.shape
-            if name not in given:
-                raise error("E721", f"{self.graph.name} takes {', '.join(self.graph.inputs)}: {name} is not given")
-            have = np.shape(given[name])[-len(shape) :] if shape else ()
-            if len(have) < len(shape):
-                raise error("E721", f"input {name} has shape {np.shape(given[name])}, expected n × {len(shape)} sizes")
-            for size, number in zip(shape, have, strict=True):
-                if isinstance(size, Affine):
-                    symbol = size.terms[0][0].partition("/")[0]
-                    if found.setdefault(symbol, number) != number:
-                        raise error("E721", f"{symbol} is {found[symbol]} and {number}: it must be one number")
-        return found
+    def run(self, arrays: dict[str, Array], count: int | None, out: Any) -> Any:
+        """Raises E604 for a size that does not fit, beside what `Runnable` raises."""
+        return self.at(**sizes_of(self.graph, arrays, self.given))(*arrays.values(), out=out)

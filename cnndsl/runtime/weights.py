@@ -4,41 +4,52 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from cnndsl.errors import error
-from cnndsl.graph.graph import Graph, State
+from cnndsl.graph.graph import Graph, State, Value
 
 SHOWN = 5
 
 
 def fitting(
-    graph: Graph, weights: Mapping[str, Any] | str | os.PathLike[str], spare: Mapping[str, State] | None = None
+    name: str,
+    state: Mapping[str, State],
+    weights: Mapping[str, Any] | str | os.PathLike[str],
+    spare: Mapping[str, State] | None = None,
 ) -> dict[str, Any]:
-    """name → array for all the state of `graph` that `weights` must give; a path is read.
+    """name → array for all of `state` that `weights` must give; a path is read. name: of the model, for messages.
 
-    spare: state that the whole model has though this graph does not need it (heads): allowed, left out.
+    spare: state that the whole model has though it is not needed here (heads): allowed, left out.
     Raises E501, E502 for a file; E504 (missing, left over, of another shape, not finite), naming each.
     """
     from cnndsl.runtime.safetensors import read_weights
 
     source = "" if isinstance(weights, Mapping) else f"{os.fspath(weights)}: "
     given = dict(weights) if isinstance(weights, Mapping) else read_weights(weights)
-    needed = {n: s for n, s in graph.state.items() if s.kind in ("parameter", "buffer")}
-    known = {**(spare or {}), **graph.state}
+    needed = {n: s for n, s in state.items() if s.kind in ("parameter", "buffer")}
+    known = {**(spare or {}), **state}
     problems = [
         *_listed("missing", [n for n in needed if n not in given]),
         *_listed("left over", [n for n in given if n not in known], list(needed)),
     ]
-    for name in (n for n in graph.state if n in given):
-        problems += _unfit(name, given[name], graph.state[name])
+    for n in (n for n in state if n in given):
+        problems += _unfit(n, given[n], state[n])
     if problems:
-        head = f"{source}the weights do not fit {graph.name}"
-        raise error("E504", head, notes=tuple(problems[: SHOWN + 3]))
-    return {n: np.asarray(given[n]) for n in graph.state if n in given}
+        raise error("E504", f"{source}the weights do not fit {name}", notes=tuple(problems[: SHOWN + 3]))
+    return {n: np.asarray(given[n]) for n in state if n in given}
+
+
+def reached(graph: Graph, outputs: Iterable[Value]) -> dict[str, State]:
+    """The state that these values of `graph` are computed from."""
+    needed = {y.node for y in outputs}
+    for node in reversed(graph.nodes):
+        if node in needed:
+            needed.update(x.node for x in node.operands)
+    return {n: s for n, s in graph.state.items() if graph.state_values[n].node in needed}
 
 
 def _unfit(name: str, array: Any, state: State) -> list[str]:

@@ -95,7 +95,7 @@ class Emitter:
     def procedure(self, name: str, says: str, regions: tuple[Region, ...], copies: list[str]) -> str:
         lines = [line for region in regions for k in region.kernels for line in self.kernel(k)] + copies
         used = "\n".join(lines)
-        homes = {"s": "net.state.arrays", "p": "net.prepared", "c": "net.constants"}
+        homes = {"s": "a.state.arrays", "p": "a.prepared", "c": "net.constants"}
         first = [f"{short} = {home}" for short, home in homes.items() if re.search(rf"\b{short}\[", used)]
         body = "\n".join(f"    {line}" for line in [f'"""{says}"""', *first, *lines])
         return f"def {name}(net: Network, a: Arena) -> None:\n{body}"
@@ -116,9 +116,9 @@ def emit(program: Program) -> str:
     copies = [f"{e.shaped(x.target)}[...] = {e.text(x.source)}.reshape({x.target.type.sizes!r})" for x in program.copies]
     run = e.procedure("run_program", "One run: from the inputs to the outputs.", program.run.regions, copies)
     prepare = e.procedure(
-        "prepare_weights", "Fill `net.prepared`: what depends on the weights alone.", program.prepare.regions, []
+        "prepare_weights", "Fill `a.prepared`: what depends on the weights alone.", program.prepare.regions, []
     )
-    for name in ("chosen", "checked", "chunk", "load", "run", "main"):
+    for name in ("chosen", "checked", "chunk", "destinations", "load", "run", "main"):
         e.copied.add(getattr(numpy_frame, name))
     e.copied.imports |= {"import os", "import sys", "import threading", "import numpy as np", "from typing import Any"}
     e.copied.imports |= {"from collections.abc import Iterator", "from collections.abc import Mapping"}

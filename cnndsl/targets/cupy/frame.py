@@ -14,7 +14,7 @@ from typing import Any
 import cupy as cp
 import numpy as np
 
-from cnndsl.targets.numpy.frame import checked, chosen, chunk
+from cnndsl.targets.numpy.frame import checked, chosen, chunk, destinations
 
 BATCH = 1
 ARENA_BYTES = 0
@@ -45,7 +45,7 @@ def run_program(net: Network, a: Arena) -> None:
 
 
 def prepare_weights(net: Network, a: Arena) -> None:
-    """Fill `net.prepared` from the state."""
+    """Fill `a.prepared` from `a.state`."""
 
 
 # Copied from here ----------------------------------------------------------------------------------------------------
@@ -80,6 +80,9 @@ def carve(space: str, size: int) -> dict[str, Any]:
 
 class Arena:
     """Every array of one run, as attributes. `bind` gives it the caller's inputs."""
+
+    state: State
+    prepared: dict[str, Any]
 
     def __init__(self) -> None:
         self.__dict__.update(carve("arena", ARENA_BYTES))
@@ -122,22 +125,45 @@ class Network:
             name: cp.asarray(data, dtype=dtype).reshape(shape) for name, (data, dtype, shape) in CONSTANTS.items()
         }
         self.spare: list[Arena] = []
-        self.lock = threading.Lock()
+        self.lock = threading.Lock()  # of the spare arenas, and of which weights are the present ones
+        self.changing = threading.Lock()  # held by what changes the weights: `load`, `prepare`, `step`
 
     def load(self, weights: str | os.PathLike[str] | Mapping[str, Any]) -> Network:
-        """Take the weights from a safetensors file, or from a mapping name → array; then `prepare`."""
-        for name, array in chosen(weights).items():
-            self.state[name] = array
-        self.prepare()
+        """Take the weights from a safetensors file, or from a mapping name → array, and prepare them.
+
+        Runs that have begun end with the weights they began with; those that begin later have the new ones.
+        """
+        found = chosen(weights)
+        with self.changing:
+            state = State()
+            for name, array in {**self.state.arrays, **found}.items():
+                state[name] = array
+            self.change(state)
         return self
 
     def prepare(self) -> None:
-        """Compute what depends on the weights alone. To be called after `state` was changed by hand."""
-        prepare_weights(self, Arena())
+        """Compute what depends on the weights alone. To be called after `state` was changed by hand, beside no run."""
+        with self.changing:
+            self.change(self.state)
+
+    def change(self, state: State) -> None:
+        a = Arena()
+        a.state, a.prepared = state, carve("prepared", PREPARED_BYTES)
+        prepare_weights(self, a)
+        with self.lock:
+            self.state, self.prepared = a.state, a.prepared
 
     def arena(self) -> Arena:
-        """Memory for one run; runs at the same time need one each."""
-        return Arena()
+        """Memory for one run, with the weights as they are now; runs at the same time need one each."""
+        with self.lock:
+            a = self.spare.pop() if self.spare else Arena()
+            a.state, a.prepared = self.state, self.prepared
+        return a
+
+    def give_back(self, a: Arena) -> None:
+        """Keep the memory for another run, but not the weights: they may be old by then."""
+        del a.state, a.prepared
+        self.spare.append(a)
 
     def run_batch(self, a: Arena, *arrays: Any) -> None:
         """Run on exactly BATCH images: the inputs in the order of INPUTS, then arrays for OUTPUTS, written in place."""
@@ -150,11 +176,10 @@ class Network:
         """The outputs for any number of images: in chunks of BATCH, the last one filled up with zeros."""
         arrays = checked(given)
         count = next((len(x) for x, name in zip(arrays, INPUTS, strict=True) if name in BATCHED), BATCH)
-        results = [np.empty((count, *shape) if name in BATCHED else shape, dtype) for name, (shape, dtype) in OUTPUTS.items()]
-        if out is not None:
-            results = list(out) if isinstance(out, (tuple, list)) else [out]
-        with self.lock:
-            a = self.spare.pop() if self.spare else Arena()
+        shapes = {name: ((count, *shape) if name in BATCHED else shape, dtype) for name, (shape, dtype) in OUTPUTS.items()}
+        targets = destinations(out, shapes)
+        results = [np.empty(*shapes[name]) if y is None else y for name, y in zip(OUTPUTS, targets, strict=True)]
+        a = self.arena()
         for low in range(0, count, BATCH):
             high = min(low + BATCH, count)
             a.bind(*(chunk(x, low, high, name) for x, name in zip(arrays, INPUTS, strict=True)))
@@ -164,17 +189,16 @@ class Network:
                     y[low:high] = cp.asnumpy(result[: high - low])
                 else:
                     y[...] = cp.asnumpy(result)
-        with self.lock:
-            self.spare.append(a)
+        self.give_back(a)
         return results[0] if len(results) == 1 else tuple(results)
 
     def step(self, *given: Any) -> Any:
         """One training step on BATCH images: the outputs; the state is updated in place, on the device."""
         arrays = checked(given)
-        with self.lock:
-            a = self.spare.pop() if self.spare else Arena()
+        with self.changing:
+            a = self.arena()
             a.bind(*arrays)
             run_program(self, a)
             results = [cp.asnumpy(x) for x in a.results]
-            self.spare.append(a)
+            self.give_back(a)
         return results[0] if len(results) == 1 else tuple(results)

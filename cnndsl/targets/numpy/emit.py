@@ -260,9 +260,9 @@ class Emitter:
         names = []
         joined = "\n".join(body)
         if re.search(r"\bs\[", joined):
-            names.append("s = net.state")
+            names.append("s = a.state")
         if re.search(r"\bp\.", joined):
-            names.append("p = net.prepared")
+            names.append("p = a.prepared")
         if re.search(r"(?<!\.)\bscratch\b(?!=a)", joined):
             names.append("scratch = a.scratch[worker]" if cut else "scratch = a.scratch[0]")
         lines = [head, f'    """{plain(says)}."""', *(f"    {n}" for n in names)]

@@ -36,13 +36,16 @@ OPTIONAL: frozenset[str] = frozenset()
 class Arena:
     """Every array that lives during one run."""
 
+    state: dict[str, Array]
+    prepared: Prepared
+
 
 class Prepared:
     """Arrays made from the weights."""
 
 
 def prepare_weights(net: Network, a: Arena) -> None:
-    """Fill `net.prepared` from `net.state`."""
+    """Fill `a.prepared` from `a.state`."""
 
 
 def run_program(net: Network, a: Arena) -> None:
@@ -89,22 +92,42 @@ class Network:
         self.prepared = Prepared()
         self.crew = Crew(WORKERS if threads is None else max(1, min(threads, WORKERS)))
         self.spare: list[Arena] = []
-        self.lock = threading.Lock()
+        self.lock = threading.Lock()  # of the spare arenas, and of which weights are the present ones
+        self.changing = threading.Lock()  # held by what changes the weights: `load`, `prepare`, `step`
 
     def load(self, weights: str | os.PathLike[str] | Mapping[str, Any]) -> Network:
-        """Take the weights from a safetensors file, or from a mapping name → array; then `prepare`."""
-        for name, array in chosen(weights).items():
-            self.state[name][...] = array
-        self.prepare()
+        """Take the weights from a safetensors file, or from a mapping name → array, and prepare them.
+
+        Runs that have begun end with the weights they began with; those that begin later have the new ones.
+        """
+        found = chosen(weights)
+        with self.changing:
+            self.change({**self.state, **{name: np.array(x, STATE[name][1], order="C") for name, x in found.items()}})
         return self
 
     def prepare(self) -> None:
-        """Compute what depends on the weights alone. To be called after `state` was changed by hand."""
-        self.guarded(prepare_weights, Arena())
+        """Compute what depends on the weights alone. To be called after `state` was changed by hand, beside no run."""
+        with self.changing:
+            self.change(self.state)
+
+    def change(self, state: dict[str, Array]) -> None:
+        a = Arena()
+        a.state, a.prepared = state, Prepared()
+        self.guarded(prepare_weights, a)
+        with self.lock:
+            self.state, self.prepared = a.state, a.prepared
 
     def arena(self) -> Arena:
-        """Memory for one run; runs at the same time need one each."""
-        return Arena()
+        """Memory for one run, with the weights as they are now; runs at the same time need one each."""
+        with self.lock:
+            a = self.spare.pop() if self.spare else Arena()
+            a.state, a.prepared = self.state, self.prepared
+        return a
+
+    def give_back(self, a: Arena) -> None:
+        """Keep the memory for another run, but not the weights: they may be old by then."""
+        del a.state, a.prepared
+        self.spare.append(a)
 
     def guarded(self, program: Callable[[Network, Arena], None], a: Arena) -> None:
         """Run with BLAS on one thread: our own workers do the work, or where the BLAS is not known, its threads."""
@@ -128,16 +151,13 @@ class Network:
         """The outputs for any number of images: in chunks of BATCH, the last one filled up with zeros."""
         arrays = checked(given)
         count = next((len(x) for x, name in zip(arrays, INPUTS, strict=True) if name in BATCHED), BATCH)
-        targets = list(out) if isinstance(out, (tuple, list)) else [out] * len(OUTPUTS)
-        results: list[Any] = []
-        for target, (name, (shape, dtype)) in zip(targets, OUTPUTS.items(), strict=True):
-            wanted = (count, *shape) if name in BATCHED else shape
-            if target is not None and (target.shape != wanted or target.dtype != dtype):
-                raise ValueError(f"out for {name} is {target.dtype} {target.shape}, expected {dtype} {wanted}")
-            direct = target is not None and target.flags.c_contiguous
-            results.append(target if direct else np.empty(wanted, dtype))
-        with self.lock:
-            a = self.spare.pop() if self.spare else Arena()
+        shapes = {name: ((count, *shape) if name in BATCHED else shape, dtype) for name, (shape, dtype) in OUTPUTS.items()}
+        targets = destinations(out, shapes)
+        results = [
+            np.empty(*shapes[name]) if y is None or set_apart(y, arrays) else y
+            for name, y in zip(OUTPUTS, targets, strict=True)
+        ]
+        a = self.arena()
         for low in range(0, count, BATCH):
             high = min(low + BATCH, count)
             self.run_batch(a, *(chunk(x, low, high, name) for x, name in zip(arrays, INPUTS, strict=True)),
@@ -146,8 +166,7 @@ class Network:
                 for y, name, last in zip(results, OUTPUTS, a.results, strict=True):  # type: ignore[attr-defined]
                     if name in BATCHED:
                         y[low:high] = last[: high - low]
-        with self.lock:
-            self.spare.append(a)
+        self.give_back(a)
         for target, result in zip(targets, results, strict=True):
             if target is not None and target is not result:
                 target[...] = result
@@ -155,14 +174,39 @@ class Network:
         return given_back[0] if len(results) == 1 else tuple(given_back)
 
     def step(self, *given: Any) -> Any:
-        """One training step on BATCH images: the outputs; `state` is updated in place."""
+        """One training step on BATCH images: the outputs; `state` is updated in place. Others, and `load`, wait for it."""
         arrays = checked(given)
         results = [np.empty((BATCH, *shape) if name in BATCHED else shape, dtype) for name, (shape, dtype) in OUTPUTS.items()]
-        with self.lock:
-            a = self.spare.pop() if self.spare else Arena()
+        with self.changing:
+            a = self.arena()
             self.run_batch(a, *arrays, *results)
-            self.spare.append(a)
+            self.give_back(a)
         return results[0] if len(results) == 1 else tuple(results)
+
+
+def destinations(out: Any, wanted: Mapping[str, tuple[tuple[int, ...], str]]) -> list[Array | None]:
+    """The caller's arrays for the outputs, None where there is to be a new one; ValueError where one does not fit.
+
+    out: None, an array, or one of these for each output. wanted: the outputs by name, with their shapes and types.
+    """
+    given = list(out) if isinstance(out, (tuple, list)) else [None] * len(wanted) if out is None else [out]
+    if len(given) != len(wanted):
+        raise ValueError(f"out does not fit: {len(given)} for {len(wanted)} outputs ({', '.join(wanted)})")
+    for y, (name, (shape, dtype)) in zip(given, wanted.items(), strict=True):
+        if y is None:
+            continue
+        if not isinstance(y, np.ndarray):
+            raise ValueError(f"out does not fit: for {name} it is no array but {type(y).__name__}")
+        if y.shape != shape or y.dtype != dtype:
+            raise ValueError(f"out does not fit: for {name} it is {y.dtype} {y.shape}, expected {dtype} {shape}")
+        if not y.flags.writeable:
+            raise ValueError(f"out does not fit: for {name} it is read-only")
+    return given
+
+
+def set_apart(y: Array, inputs: list[Array]) -> bool:
+    """Whether results need an array of their own before they go into `y`: it has gaps, or may be what a run still reads."""
+    return not y.flags.carray or any(np.may_share_memory(y, x) for x in inputs)
 
 
 def chunk(x: Array, low: int, high: int, name: str) -> Array:

@@ -46,7 +46,7 @@ def module_text(program: Program, emitter: Emitter) -> str:
     tops = [
         procedure("run_program", "One run: the arrays of `a` from the inputs to the outputs.", run_lines + copies),
         *regions,
-        procedure("prepare_weights", "Fill `net.prepared`: what depends on the weights alone.", prepare_lines),
+        procedure("prepare_weights", "Fill `a.prepared`: what depends on the weights alone.", prepare_lines),
         *prepare,
     ]
     own = {text: key for key, text in emitter.copied.definitions.items()}
@@ -55,7 +55,7 @@ def module_text(program: Program, emitter: Emitter) -> str:
     emitter.copied.imports |= {"import sys", "import numpy as np"}
     sections = [
         heading(
-            "The program", "One function for each part that runs without a stop; s: the weights, a: the arrays of one run."
+            "The program", "One function for each part that runs without a stop; a: the arrays of one run, s: its weights."
         ),
         *tops,
         *([heading("Number by number"), *dict.fromkeys(emitter.functions)] if emitter.functions else []),
@@ -82,8 +82,8 @@ def heading(title: str, says: str = "") -> str:
 
 def procedure(name: str, says: str, lines: list[str]) -> str:
     used = "\n".join(lines)
-    first = ["s = net.state"] if re.search(r"\bs\[", used) else []
-    first += ["p = net.prepared"] if re.search(r"\bp\.", used) else []
+    first = ["s = a.state"] if re.search(r"\bs\[", used) else []
+    first += ["p = a.prepared"] if re.search(r"\bp\.", used) else []
     body = [f'    """{says}"""', *(f"    {x}" for x in [*first, *lines])]
     return "\n".join([f"def {name}(net, a):", *body])
 

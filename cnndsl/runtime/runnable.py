@@ -1,0 +1,130 @@
+"""What every compiled model is to its caller, whatever its target: named inputs and outputs, weights, a call."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnndsl.errors import error
+from cnndsl.graph.graph import Graph
+from cnndsl.graph.sizes import Affine, Size
+from cnndsl.graph.types import BATCH
+from cnndsl.targets.numpy.frame import destinations
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """What a model takes under one name. shape: of one image where `batched`; sizes that are left open are symbols."""
+
+    name: str
+    shape: tuple[Size, ...]
+    dtype: str
+    batched: bool
+
+    def fit(self, given: Any) -> Array:
+        """`given` as a contiguous array of the input's type, the batch in front. Numbers of another kind are converted,
+        and one image is a batch of one; other shapes are E721.
+        """
+        wanted = f"({', '.join(('n', *map(str, self.shape)))})" if self.batched else str(self.shape)
+        try:
+            array = np.asarray(given)
+        except (ValueError, TypeError):
+            raise error("E721", f"input {self.name} is no array; expected one of shape {wanted}") from None
+        if array.dtype.kind not in "fiub":
+            raise error("E721", f"input {self.name} holds {array.dtype}, not numbers")
+        if self.batched and array.ndim == len(self.shape):
+            array = array[None]
+        have = array.shape[1:] if self.batched else array.shape
+        fits = len(have) == len(self.shape) and array.ndim == len(self.shape) + self.batched
+        if not fits or any(n != m for n, m in zip(have, self.shape, strict=True) if not isinstance(m, Affine)):
+            raise error("E721", f"input {self.name} has shape {tuple(np.shape(given))}, expected {wanted}")
+        return np.asarray(array, self.dtype, order="C")
+
+
+class Runnable(ABC):
+    """A model with its weights: what `compile` gives.
+
+    `run(images)` takes (n, *shape) for any n (or one image without the batch axis), gives the model's output
+    (n, *shape), or a tuple where there are several outputs; `run(image=x, out=y)` works too, with `out` an array of the
+    output's shape and type, or a list of an array or None for each output.
+
+    Safe to call from many threads, beside `load` too: a call that has begun ends with the weights it began with, one that
+    begins after `load` has returned has the new ones.
+    """
+
+    loaded = False
+
+    def __init__(self, name: str, graph: Graph, output_names: Sequence[str]) -> None:
+        self.name = name
+        self.graph = graph
+        self.inputs = {
+            n: Input(n, v.type.shape[1:] if v.node.attrs.batched else v.type.shape, v.type.dtype, v.node.attrs.batched)
+            for n, v in graph.inputs.items()
+        }
+        self.output_names = tuple(output_names)
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        return tuple(self.inputs)
+
+    @abstractmethod
+    def load(self, weights: Mapping[str, Any] | str | os.PathLike[str]) -> Self:
+        """Take weights (name → array, or a safetensors file) and prepare them. Raises E501–E504."""
+
+    @abstractmethod
+    def run(self, arrays: dict[str, Array], count: int | None, out: Any) -> Any:
+        """The outputs for `count` images (None: no input has any), given in arrays that fit."""
+
+    def __call__(self, *images: Any, out: Any = None, **named: Any) -> Any:
+        """The outputs for any number of images. Raises E721 where an array does not fit, E722 before `load`, E723."""
+        if not self.loaded:
+            raise error("E722", f"{self.name} has no weights yet", help="call load(weights) first")
+        arrays = self._given(images, named)
+        counts = {len(x) for name, x in arrays.items() if self.inputs[name].batched}
+        if len(counts) > 1:
+            raise error("E721", f"the inputs have different numbers of images: {sorted(counts)}")
+        try:
+            return self.run(arrays, counts.pop() if counts else None, out)
+        except MemoryError:
+            raise error("E723", f"{self.name}: not enough memory to run") from None
+
+    def _given(self, images: tuple[Any, ...], named: Mapping[str, Any]) -> dict[str, Array]:
+        names = self.input_names
+        given = dict(zip(names, images, strict=False)) | dict(named)
+        unknown = [n for n in named if n not in names]
+        twice = [n for n in named if n in names[: len(images)]]
+        if twice:
+            raise error("E721", f"the input {twice[0]} is given twice, by its place and by its name")
+        if len(images) > len(names) or unknown or len(given) < len(names):
+            what = f"unknown input {unknown[0]}" if unknown else f"{max(len(given), len(images))} given"
+            raise error("E721", f"{self.name} takes {', '.join(names)}: {what}")
+        return {name: self.inputs[name].fit(given[name]) for name in names}
+
+
+def checked_out(out: Any, wanted: Mapping[str, tuple[tuple[int, ...], str]]) -> list[Array | None]:
+    """The caller's arrays for outputs of these shapes and types, None where there is to be a new one. Raises E721."""
+    try:
+        return destinations(out, wanted)
+    except ValueError as problem:
+        raise error("E721", str(problem)) from None
+
+
+def sizes_of(graph: Graph, arrays: Mapping[str, Array], given: Mapping[str, int]) -> dict[str, int]:
+    """The numbers of the symbols of `graph`'s inputs: those given, and what the shapes of the arrays say. Raises E721."""
+    found = dict(given)
+    for name, value in graph.inputs.items():
+        for size, number in zip(value.type.shape, arrays[name].shape, strict=True):
+            if not isinstance(size, Affine) or size == BATCH:
+                continue
+            symbol = size.terms[0][0].partition("/")[0]
+            if found.setdefault(symbol, number) != number:
+                raise error("E721", f"{symbol} is {found[symbol]} and {number}: it must be one number")
+    return found
