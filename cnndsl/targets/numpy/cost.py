@@ -74,7 +74,7 @@ def forward(x: Windows, t: int) -> float:
 def backward(x: Windows, t: int) -> float:
     """Nanoseconds of the input gradient by adding up shares."""
     rows, reach, step = x.n * x.h * (x.w // t), (t - 1) * x.stride + x.kw, t * x.stride
-    pieces = -(-reach // step)
+    pieces = 1 if t == x.w else -(-reach // step)
     adding = moved(rows * x.kh * pieces * x.groups, min(step, reach) * x.c, 15.0)
     return adding + x.groups * product(rows, t * x.f, x.kh * reach * x.c)
 
@@ -95,8 +95,9 @@ def shifts(h: int, w: int, c: int, workers: int) -> tuple[int, int]:
 
 
 def images_of(numbers: int, count: int, target: int = CACHE) -> int:
-    """How many images of `numbers` float32 numbers fit the cache."""
-    return max(1, min(count, target // max(4 * numbers, 1)))
+    """How many images of `numbers` float32 numbers fit the cache, or nearly; blocks of as many are equally large."""
+    blocks = max(1, round(4 * numbers * count / target))
+    return -(-count // blocks)
 
 
 def wide(channels: int, positions: int, limit: int = 2048) -> int:

@@ -95,15 +95,15 @@ def conv2d_input_grad(
         ((images * h * (wide // together) * kh * reach * c,), "f4"),
         ((kh * reach * c * together * f if together > 1 else 0,), "f4"),
     )
-    for n0 in range(0, count, images):
-        n1 = min(n0 + images, count)
-        rows = (n1 - n0) * h * (wide // together)
-        for g in range(groups):
-            weight = banded(w[..., g * f : (g + 1) * f], band, sw, together)
+    piece = 1 if dw > 1 else reach if wide == together else step  # columns of windows that do not overlap
+    for g in range(groups):
+        weight = banded(w[..., g * f : (g + 1) * f], band, sw, together)
+        for n0 in range(0, count, images):
+            n1 = min(n0 + images, count)
+            rows = (n1 - n0) * h * (wide // together)
             shares = columns[: rows * weight.shape[0]].reshape(rows, weight.shape[0])
             np.matmul(gy[n0:n1, ..., g * f : (g + 1) * f].reshape(rows, weight.shape[1]), weight.T, out=shares)
             windows = shares.reshape(n1 - n0, h, wide // together, kh, reach, c)
-            piece = step if dw == 1 else 1
             whole = padded[: n1 - n0]
             whole[...] = 0
             by_image, by_row, by_column, by_channel = whole.strides
