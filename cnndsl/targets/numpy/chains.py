@@ -146,20 +146,19 @@ class _Printer:
         kept = [(tile, ITEM_BYTES[d]) for _, d in found.temporaries] + ([(tile, 4)] if chain.returns else [])
         lines = [*self._head(bool(kept)), *self._single(), *(f"    {x}" for x in found.before)]
         if self.matrix:
-            lines += [f"    {name} = np.tile(np.ravel({name}), wide)" for name in found.rows]
+            lines += [f"    {name} = row_of({name}, wide)" for name in found.rows]
             lines += self._views()
         else:
             lines += [f"    {name} = np.ravel({name})" for name in found.rows]
         if self.matrix:
-            lines += [f"    {name} = np.full({self._full()}.shape[1], {value}, np.float32)" for name, value in found.constants]
+            lines += [f"    {name} = filled({self._full()}.shape[1], {value})" for name, value in found.constants]
         lines += self._scratch(tile)
         lines += self._ranged() if chain.ranged else self._loop()
         scratch = cost.aligned(*kept)
         kernels = found.kernels | ({"rows_of", "tiles"} if self.matrix else set())
         if self.matrix and chain.returns:
             kernels.discard("tiles")
-        if any("tile_shape(" in x for x in lines):
-            kernels.add("tile_shape")
+        kernels |= {name for name in ("tile_shape", "row_of", "filled") if any(f"{name}(" in x for x in lines)}
         return Printed("\n".join(lines), self.takes, scratch, kernels, self.wide, self.rows, self.matrix)
 
     def _head(self, scratch: bool) -> list[str]:

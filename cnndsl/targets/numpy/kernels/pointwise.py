@@ -16,6 +16,19 @@ def rows_of(x: Array, wide: int) -> Array:
     return x.reshape(-1, wide * x.shape[-1])
 
 
+def row_of(x: Array, wide: int) -> Array:
+    """One number a channel, `wide` times side by side."""
+    row = x.reshape(-1)
+    return row if wide == 1 else np.concatenate((row,) * wide)
+
+
+def filled(count: int, value: float) -> Array:
+    """A row of one number: comparing with it is faster than with the number."""
+    row = np.empty(count, np.float32)
+    row.fill(value)
+    return row
+
+
 def tile_shape(rows: Array) -> tuple[int, int]:
     """Of the largest tile of a matrix."""
     return min(len(rows), max(1, CHAIN // rows.shape[1])), rows.shape[1]
