@@ -243,9 +243,12 @@ class _Writer:
             if x.fn in ("min", "max"):
                 args = [self._wide(a, t) for a, t in zip(x.args, args, strict=True)]
             body.append(f"{BINARY[x.fn]}({args[0]}, {args[1]}, out={place})")
+        elif x.fn == "erf":
+            self.found.kernels.add("erf")
+            scratch = [self._temporary(dtype, args) for _ in range(2)]
+            body.append(f"erf({args[0]}, {place}, {', '.join(scratch)})")
+            self.free += [(name, dtype) for name in scratch]
         elif x.fn in UNARY:
-            if x.fn == "erf":
-                self.found.kernels.add("erf")
             body.append(f"{UNARY[x.fn]}({args[0]}, out={place})")
         elif x.fn == "cast":
             body.append(f'np.copyto({place}, {args[0]}, casting="unsafe")')
@@ -277,8 +280,12 @@ class _Writer:
         if self.kind[condition] in ("scalar", "const"):
             body.append(f"np.copyto({place}, {args[1]} if {args[0]} else {args[2]})")
             return
-        if dtype != "float32" or self.kind[condition] != "tile":
+        if (dtype != "float32" or self.kind[condition] != "tile") and args[1] == place:
             body.append(f"np.copyto({place}, np.where({', '.join(args)}))")
+            return
+        if dtype != "float32" or self.kind[condition] != "tile":
+            body += [f"np.copyto({place}, {args[2]})"] if args[2] != place else []
+            body.append(f"np.copyto({place}, {args[1]}, where={args[0]})")
             return
         mask = self._temporary("int32", args)
         if b.fn == "const" and b.value == 0 and self.kind[a] == "tile":

@@ -99,15 +99,22 @@ def avg_pool2d(
 
     x (N, H, W, C); out (N, h, w, C). weights: for each output row, and each column, 1 / (places counted there).
     """
-    h = out.shape[1]
-    (half,) = carve(scratch, ((images, h, x.shape[2], x.shape[3]), "f4"))
-    by_row, by_column = (np.array(w, "f4") for w in weights)
-    even = by_row.min() == by_row.max() and by_column.min() == by_column.max()
+    h, w = out.shape[1:3]
+    half, each = carve(scratch, ((images, h, x.shape[2], x.shape[3]), "f4"), ((h, w, 1), "f4"))
+    factor = outer(weights, each)
     for n0, n1, i0, i1 in blocks(len(out), h, images, h, worker, workers):
         rows, y = half[: n1 - n0, : i1 - i0], out[n0:n1, i0:i1]
         slide(np.add, 0.0, x[n0:n1], rows, (kernel[0], stride[0], pad[0] - i0 * stride[0], 1), 1)
         slide(np.add, 0.0, rows, y, (kernel[1], stride[1], pad[1], 1), 2)
-        y *= by_row[0] * by_column[0] if even else by_row[i0:i1, None, None] * by_column[:, None]
+        y *= factor if np.isscalar(factor) else factor[i0:i1]
+
+
+def outer(weights: tuple[tuple[float, ...], tuple[float, ...]], out: Array) -> Any:
+    """out[i, j] = the weight of row i times that of column j; a number where all are equal. out (h, w, 1)."""
+    by_row, by_column = (np.array(w, "f4") for w in weights)
+    if by_row.min() == by_row.max() and by_column.min() == by_column.max():
+        return by_row[0] * by_column[0]
+    return np.multiply(by_row[:, None, None], by_column[:, None], out=out)
 
 
 def avg_pool2d_grad(
@@ -123,10 +130,8 @@ def avg_pool2d_grad(
 ) -> None:
     """out: each window's gradient shared out evenly over its places. gy (N, h, w, C); out (N, H, W, C)."""
     h, w, c = gy.shape[1:]
-    scaled, half = carve(scratch, ((images, h, w, c), "f4"), ((images, h, out.shape[2], c), "f4"))
-    factor = np.array(weights[0], "f4")[:, None, None] * np.array(weights[1], "f4")[:, None]
-    if factor.min() == factor.max():
-        factor = factor[0, 0, 0]
+    scaled, half, each = carve(scratch, ((images, h, w, c), "f4"), ((images, h, out.shape[2], c), "f4"), ((h, w, 1), "f4"))
+    factor = outer(weights, each)
     for n in range(0, len(gy), images):
         k = len(gy[n : n + images])
         np.multiply(gy[n : n + images], factor, out=scaled[:k])

@@ -37,8 +37,10 @@ def choose_pool(node: Node, workers: int) -> Choice | None:
     images = cost.images_of(image[1] * image[2] * c + h * image[2] * c, -(-n // workers), cost.CACHE // 2)
     half = ((images, h, image[2], c), 4)
     passes = a.window[0] * h * image[2] + a.window[1] * h * w  # of all channels of an image
+    weights = (h, w) if name.startswith("avg") else (0,)
+    scratch = cost.aligned(((images, h, w, c) if grad else (0,), 4), half, (weights, 4))
     seconds = cost.MOVED * 1e-9 * -(-n // workers) * passes * c
-    return Choice("axes", (("images", images),), cost.aligned(half, ((images, h, w, c) if grad else (0,), 4)), seconds)
+    return Choice("axes", (("images", images),), scratch, seconds)
 
 
 def pool_lines(call: Call) -> list[str]:

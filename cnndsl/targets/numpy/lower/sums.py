@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from cnndsl.graph.graph import Node
@@ -33,8 +34,19 @@ def sum_lines(call: Call) -> list[str]:
     return [f"sum_rows({call.xs[0]}, {call.ys[0]}, wide={wide}, rows={rows})"]
 
 
-def loss_keys(call: Call) -> str:
-    return keys(label_smoothing=call.attrs.label_smoothing, count=call.attrs.count)
+def choose_tiles(node: Node, workers: int) -> Choice:
+    """Scratch for one tile of the rows of the last axis."""
+    x = node.operands[0].type.sizes
+    return Choice(node.op.name, (), cost.aligned(((loss.tile_rows(math.prod(x[:-1]), x[-1]), x[-1]), 4)))
+
+
+def loss_keys(call: Call, **more: str) -> str:
+    return keys(label_smoothing=call.attrs.label_smoothing, count=call.attrs.count, **more)
+
+
+def mse_lines(call: Call) -> list[str]:
+    arrays = [*call.xs, *(["None"] if len(call.xs) == 2 else []), *call.ys]
+    return [f"mse({', '.join(arrays)}{keys(count=call.attrs.count, scratch=call.scratch)})"]
 
 
 def choose_moments(node: Node, workers: int) -> Choice:
@@ -57,12 +69,14 @@ LOWERINGS = {
     ),
     "moments": plain(reduce.moments, moments_lines, choose_moments),
     "softmax": plain(loss.softmax, lambda c: [f"softmax({c.xs[0]}, {c.ys[0]})"]),
-    "log_softmax": plain(loss.log_softmax, lambda c: [f"log_softmax({c.xs[0]}, {c.ys[0]})"]),
-    "cross_entropy": plain(loss.cross_entropy, lambda c: [f"cross_entropy({', '.join([*c.xs, *c.ys])}{loss_keys(c)})"]),
+    "log_softmax": plain(loss.log_softmax, lambda c: [f"log_softmax({c.xs[0]}, {c.ys[0]}, scratch={c.scratch})"], choose_tiles),
+    "cross_entropy": plain(
+        loss.cross_entropy,
+        lambda c: [f"cross_entropy({', '.join([*c.xs, *c.ys])}{loss_keys(c, scratch=c.scratch)})"],
+        choose_tiles,
+    ),
     "cross_entropy_grad": plain(
         loss.cross_entropy_grad, lambda c: [f"cross_entropy_grad({', '.join([*c.xs, *c.ys])}{loss_keys(c)})"]
     ),
-    "mse": plain(
-        loss.mse, lambda c: [f"mse({', '.join([*c.xs, *['None'][len(c.xs) - 2 :], *c.ys])}{keys(count=c.attrs.count)})"]
-    ),
+    "mse": plain(loss.mse, mse_lines, choose_tiles),
 }
