@@ -7,7 +7,7 @@ A `Graph` is append-only: nodes are added in topological order and never changed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -304,21 +304,23 @@ class Graph(Naming):
 Visit = Callable[[Graph, Node, tuple[Value, ...]], Sequence[Value] | None]
 
 
-def rewrite(graph: Graph, visit: Visit, name: str | None = None) -> Graph:
+def rewrite(graph: Graph, visit: Visit, order: Iterable[Node] | None = None) -> Graph:
     """A new graph, node by node. `visit(out, node, operands)` gives the values that stand for `node.outputs` in
     `out`, or None to copy the node as it is. Inputs, state, outputs, updates, names and heads follow.
+
+    order: all nodes, operands first; None: as they stand.
     """
-    out = Graph(name or graph.name)
+    out = Graph(graph.name)
     out.state.update(graph.state)
-    new: list[Sequence[Value]] = []
-    for node in graph.nodes:
+    new: dict[int, Sequence[Value]] = {}
+    for node in graph.nodes if order is None else order:
         operands = tuple(new[x.node.id][x.index] for x in node.operands)
         found = visit(out, node, operands)
-        new.append(copy_node(out, node, operands) if found is None else found)
+        found = new[node.id] = copy_node(out, node, operands) if found is None else found
         if node.op is INPUT:
-            out.inputs[node.attrs.name] = new[-1][0]
+            out.inputs[node.attrs.name] = found[0]
         elif node.op is STATE:
-            out.state_values[node.attrs.name] = new[-1][0]
+            out.state_values[node.attrs.name] = found[0]
 
     def moved(values: Mapping[str, Value]) -> dict[str, Value]:
         return {key: new[x.node.id][x.index] for key, x in values.items()}

@@ -1,6 +1,7 @@
 """The pipelines: which passes run, in which order. A pass is named as the command line names it."""
 
 from cnndsl.passes.choose_layout import choose_layout
+from cnndsl.passes.combine_parallel import combine_parallel
 from cnndsl.passes.common_subexpressions import common_subexpressions
 from cnndsl.passes.dead_code import dead_code
 from cnndsl.passes.fold_batch_norm import fold_batch_norm
@@ -13,5 +14,6 @@ from cnndsl.passes.specialise import specialise
 from cnndsl.passes.winograd import winograd
 
 CLASSICS = (fold_constants, common_subexpressions, dead_code)
-INFERENCE = (specialise, inference, *CLASSICS, fold_padding, fold_batch_norm, dead_code, choose_layout, winograd, fuse)
+FOLDS = (fold_padding, fold_batch_norm, combine_parallel, dead_code)
+INFERENCE = (specialise, inference, *CLASSICS, *FOLDS, choose_layout, winograd, fuse)
 TRAINING = (*CLASSICS, fold_padding, recompute, choose_layout, winograd, fuse)

@@ -113,7 +113,11 @@ class _Judge:
         return reads, writes
 
     def _expected(self, value: Value, place: Labels) -> Labels | int:
-        """What a whole operand must hold: its label, or, where a concat is never run, its parts' side by side."""
+        """What an operand must hold: its label, or, of a concat that is never run, its parts' side by side, and of a part
+        that is never taken out, the label of what it would be taken from.
+        """
+        if value.node.op.name == "take_part" and value.node not in self.ran:
+            return self._label(self.roots[value.node.operands[0]])
         if value.node.op.name != "concat" or value.node in self.ran:
             return self._label(value)
         channels = [np.full(x.type.sizes[-1], self._label(self.roots[x]), np.int32) for x in value.node.operands]

@@ -15,7 +15,7 @@ from cnndsl.program.program import Buffer, Copy, Join, Kernel, Procedure, Progra
 from cnndsl.program.regions import Step, group
 from cnndsl.program.schedule import schedule
 from cnndsl.program.wide import inside as inside_of
-from cnndsl.program.wide import parts_of_concats
+from cnndsl.program.wide import parts_of_concats, parts_taken
 
 
 def plan(graph: Graph, target: Target, batch: int, workers: int = 1, training: bool = False) -> Program:
@@ -47,8 +47,11 @@ class _Planner:
         names = Names()
         self.kernel_names = {n: names.fresh(n.path or n.op.name) for n in kernels}
         self.parts = self._concat_parts([n for n in kernels if n not in prepared])
-        whole = {wide.node for wide, _ in self.parts.values()}
-        kernels = [n for n in kernels if n not in whole]
+        self.taken = self._parts_taken({n for n in kernels if n not in prepared})
+        gone = {wide.node for wide, _ in self.parts.values()} | {y.node for y in self.taken}
+        kernels = [n for n in kernels if n not in gone]
+        self.roots |= {y: x for y, (x, _) in self.taken.items()}
+        self.reads = {n: {self.roots[x] for x in n.operands if self.roots[x].node.op not in SOURCES} for n in kernels}
         early = [self._step(n, 1) for n in kernels if n in prepared]
         running = [n for n in kernels if n not in prepared]
         if not self.training:  # a step's order keeps what can be cut between workers together
@@ -84,6 +87,15 @@ class _Planner:
             return {}
         kept = {self.roots[v] for v in self.graph.results}
         return parts_of_concats(kernels, self.roots, kept, lambda n: writes_strided(n, self._choice(n, self.asked)))
+
+    def _parts_taken(self, running: set[Node]) -> dict[Value, tuple[Value, int]]:
+        reads_strided = getattr(self.target, "reads_strided", None)
+        if reads_strided is None:
+            return {}
+        kept = {self.roots[v] for v in self.graph.results}
+        parts = {*self.parts, *(wide for wide, _ in self.parts.values())}
+        can = lambda n: reads_strided(n, self._choice(n, self.asked))  # noqa: E731
+        return parts_taken(self.graph, running, self.roots, kept, parts, can)
 
     def _needs(self, kernels: list[Node]) -> dict[Node, set[Value]]:
         """What each kernel reads as the schedule sees it: the branches of a concat that never runs, not its value."""
@@ -235,6 +247,7 @@ class _Planner:
                     if b.space == "arena":
                         self.buffers[y] = replace(b, offset=base + b.offset if b.local else offsets[homes[y]])
         joins = [tuple(Join(j.partial, self._total(j)) for j in made) for made in joins]
+        self.part_names = {y: self._value_name(y.node, 0) for y in self.taken}
         for x, (wide, at) in self.parts.items():
             self.buffers[x] = inside_of(self._value_name(x.node, 0), x, self.buffers[wide], at)
         self._copy_updates()
@@ -348,9 +361,11 @@ class _Planner:
         )
 
     def _view(self, value: Value) -> Buffer:
-        """The buffer of a value: its root's, under the value's own shape."""
+        """The buffer of a value: its root's, under the value's own shape, or a part of it."""
         root = self.roots[value]
         buffer = self.buffers[root]
+        if value in self.taken:
+            return inside_of(self.part_names[value], value, buffer, self.taken[value][1])
         return buffer if value.type == root.type else replace(buffer, type=value.type)
 
     def _wish(self, node: Node, index: int) -> str:

@@ -1,7 +1,8 @@
-"""Concatenation without copying: branches write straight into their channels of the wide array.
+"""Channels without copying: branches write straight into the wide array of a concat, parts are read where they lie.
 
 A concat vanishes where every operand is made by a kernel that can write with gaps, is read by nothing else, and is
 nobody's result. Then each operand is a strided view of the concat's array, which begins to live with the first.
+A `take_part` vanishes where every kernel that reads it can read with gaps: it is a strided view of what it is taken from.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
-from cnndsl.graph.graph import SOURCES, Node, Value
+from cnndsl.graph.graph import SOURCES, Graph, Node, Value
 from cnndsl.graph.types import ITEM_BYTES
 from cnndsl.program.program import Buffer
 
@@ -43,6 +44,33 @@ def _fits(
 ) -> bool:
     made = x.node.op not in SOURCES and roots[x] is x and len(x.node.outputs) == 1
     return made and uses[x] == 1 and x not in kept and x.node.op.batch_rule(x.node.attrs) == "map" and can(x.node)
+
+
+def parts_taken(
+    graph: Graph,
+    running: Collection[Node],
+    roots: Mapping[Value, Value],
+    kept: Collection[Value],
+    parts: Collection[Value],
+    can: Callable[[Node], bool],
+) -> dict[Value, tuple[Value, int]]:
+    """value of a take_part → (what it is taken from, its first channel), for every one that can vanish.
+
+    running: the kernels of a run. parts: values that lie inside a concat. can(node): does its kernel read with gaps?
+    """
+    users = graph.users()
+    found: dict[Value, tuple[Value, int]] = {}
+    for node in running:
+        if node.op.name != "take_part":
+            continue
+        y, x = node.outputs[0], node.operands[0]
+        mapped = x.node in running and x.node.op.batch_rule(x.node.attrs) == "map"
+        whole = mapped and roots[x] is x and x not in kept and x not in parts
+        same = y.type.shape[:-1] == x.type.shape[:-1]
+        free = y not in kept and y not in parts and all(u in running and not u.op.view and can(u) for u in users[node.id])
+        if whole and same and free:
+            found[y] = (x, node.attrs.start)
+    return found
 
 
 def inside(name: str, part: Value, wide: Buffer, at: int) -> Buffer:

@@ -33,6 +33,12 @@ class NumpyTarget:
 
         return writes_strided(node, choice)
 
+    def reads_strided(self, node: Node, choice: Choice) -> bool:
+        """Whether the node's kernel can read every so-many-th channel of a wider array."""
+        from cnndsl.targets.numpy.choices import reads_strided
+
+        return reads_strided(node, choice)
+
     def lane_gain(self, node: Node, lanes: int, workers: int) -> float | None:
         """Seconds that a node of images wins as its twin on arrays of lanes; None: there is no kernel for that."""
         from cnndsl.targets.numpy.layouts import gain

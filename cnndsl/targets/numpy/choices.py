@@ -48,4 +48,14 @@ def writes_strided(node: Node, choice: Choice) -> bool:
     if parts.anchor is None:
         return len(node.outputs) == 1 and not choice.fallback
     together = dict(choice.parameters).get("together", 1)
-    return parts.anchor.op.name in ("conv", "winograd_conv", "max_pool", "avg_pool") and not choice.fallback and together == 1
+    kinds = ("conv", "winograd_conv", "max_pool", "avg_pool", "take_part")
+    return parts.anchor.op.name in kinds and not choice.fallback and together == 1
+
+
+def reads_strided(node: Node, choice: Choice) -> bool:
+    """Kernels that gather, compare or add what they read, and products of whole positions."""
+    parts = parts_of(node)
+    if choice.fallback or parts.prologue is not None:
+        return False
+    kinds = ("conv", "conv_input_grad", "conv_weight_grad", "winograd_conv", "max_pool", "avg_pool", "avg_pool_grad", "concat")
+    return parts.anchor is None or parts.anchor.op.name in kinds
