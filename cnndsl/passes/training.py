@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from cnndsl.graph.graph import INPUT, Graph, Node, State, Value, rewrite
+from cnndsl.errors import error
+from cnndsl.graph.graph import INPUT, STATE, Graph, Node, State, Value, rewrite
 from cnndsl.graph.sizes import Size
 from cnndsl.graph.types import TensorType
 from cnndsl.passes.context import Context
@@ -65,8 +66,8 @@ def training(graph: Graph, ctx: Context) -> Graph:
             new = out.moments(x, origin=node.origin)
             n = x.type.elements // x.type.sizes[-1]
             m, unbiased = float(node.attrs.momentum), n / max(n - 1, 1)
-            for old, now, factor in ((mean, new[0], 1.0), (variance, new[1], unbiased)):
-                name = old.node.attrs.name
+            for what, old, now, factor in (("mean", mean, new[0], 1.0), ("variance", variance, new[1], unbiased)):
+                name = running(out, node, what, old)
                 share = (1 - m) * factor
                 before = updates.get(name, old)  # a shared layer met again goes on from its first update
                 updates[name] = out.pointwise(lambda e, p, q, s=share: p * m + q * s, before, now, origin=node.origin)
@@ -77,6 +78,17 @@ def training(graph: Graph, ctx: Context) -> Graph:
     for name, value in updates.items():
         out.update(name, value)
     return out
+
+
+def running(graph: Graph, node: Node, what: str, value: Value) -> str:
+    """The name of the state that holds a running statistic of `node`. Raises E601 where `value` is no such state."""
+    name = value.node.attrs.name if value.node.op is STATE else ""
+    if name not in graph.state or graph.state[name].kind != "buffer":
+        message = f"the running {what} of {node.path or node.op.name} is no buffer of the model, so training cannot update it"
+        raise error(
+            "E601", message, node.origin.span, frames=node.origin.frames, help='add_state(State(…, kind="buffer")) makes one'
+        )
+    return str(name)
 
 
 def noisy(out: Graph, node: Node, x: Value, clock: Sequence[Value], stream: int) -> Value:

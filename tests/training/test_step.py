@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from cnndsl.errors import CnnError
-from cnndsl.graph.graph import Graph
+from cnndsl.graph.graph import Graph, Origin, State, Value
+from cnndsl.graph.types import TensorType
 from cnndsl.language.load import load_text
 from cnndsl.language.model import Model
 from cnndsl.language.recipe import Call, LossTerm, Sgd
@@ -189,3 +190,24 @@ def test_a_batch_that_does_not_fit(model: Model) -> None:
         with pytest.raises(CnnError, match=says):
             step(*wrong)
     step(images.astype(np.float64)[..., ::-1], labels.astype(np.int64))
+
+
+@pytest.mark.parametrize(
+    ("what", "make"),
+    [
+        ("constant", lambda g: g.constant((0.0, 1.0), shape=(2,))),
+        ("input", lambda g: g.input("given", (2,), batched=False)),
+        ("value", lambda g: g.add_state(State("m", TensorType((2,)), "buffer")).tanh()),
+        ("parameter", lambda g: g.add_state(State("m", TensorType((2,))))),
+    ],
+)
+def test_running_statistics_that_training_cannot_update(what: str, make: Callable[[Graph], Value]) -> None:
+    g = Graph(what)
+    x = g.input("x", (4, 4, 2))
+    kinds = {"gamma": "parameter", "beta": "parameter", "variance": "buffer"}
+    gamma, beta, variance = (g.add_state(State(name, TensorType((2,)), kind)) for name, kind in kinds.items())
+    y = g.add("batch_norm", (x, gamma, beta, make(g), variance), None, Origin("norm"))[0]
+    g.output(y.flatten().dense(3, name="logits"))
+    with pytest.raises(CnnError, match="the running mean of norm is no buffer of the model") as e:
+        compile_step(g, loss="cross_entropy(logits)", optimizer=Sgd(rate=0.1), batch=2)
+    assert e.value.code == "E601"
