@@ -78,6 +78,11 @@ class Node:
     def path(self) -> str:
         return self.origin.path
 
+    @property
+    def resolved(self) -> Any:
+        """The attributes with everything that depends on sizes made explicit."""
+        return self.op.resolved(self.attrs, *(x.type for x in self.operands))
+
     def __repr__(self) -> str:
         return f"<{self.id}: {self.op.name} {self.path}>"
 

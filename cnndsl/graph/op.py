@@ -125,6 +125,10 @@ class Op:
         """The attributes record; unknown keys are the caller's error (the language checks them with places)."""
         return self.attrs(**attrs)
 
+    def resolved(self, a: Any, *types: TensorType) -> Any:
+        """The attributes with everything that depends on the operands' sizes made explicit."""
+        return self.resolve(a, *types) if self.resolve else a
+
     def batch_rule(self, a: Any) -> str:
         return self.batch if isinstance(self.batch, str) else self.batch(a)
 

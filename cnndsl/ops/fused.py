@@ -35,9 +35,7 @@ def reference(xp: Any, a: FusedAttrs, *xs: Any) -> tuple[Any, ...]:
     for node in a.inner.nodes:
         if node.op is INPUT:
             continue
-        types = [x.type for x in node.operands]
-        attrs = node.op.resolve(node.attrs, *types) if node.op.resolve else node.attrs
-        values.update(zip(node.outputs, node.op.reference(xp, attrs, *(values[x] for x in node.operands)), strict=True))
+        values.update(zip(node.outputs, node.op.reference(xp, node.resolved, *(values[x] for x in node.operands)), strict=True))
     return tuple(values[v] for v in a.inner.outputs.values())
 
 

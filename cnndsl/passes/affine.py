@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnndsl.graph.expr import Expr, call, evaluate, ordered, substitute, variables, wrap
-from cnndsl.graph.graph import CONSTANT, STATE, Graph, Node, Origin, Value
+from cnndsl.graph.graph import Graph, Node, Origin, Value
 from cnndsl.ops.pointwise import PointwiseAttrs
 
 
@@ -32,15 +32,6 @@ class Affine:
     @property
     def x(self) -> Value:
         return self.node.operands[self.at]
-
-
-def fixed_nodes(graph: Graph) -> list[bool]:
-    """For each node: does it depend only on constants and on state that no run changes?"""
-    found: list[bool] = []
-    for node in graph.nodes:
-        source = node.op is CONSTANT or (node.op is STATE and node.attrs.name not in graph.updates)
-        found.append(source or (bool(node.operands) and all(found[x.node.id] for x in node.operands)))
-    return found
 
 
 def affine_of(node: Node, fixed: list[bool]) -> Affine | None:

@@ -22,8 +22,8 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import takewhile
 
+from cnndsl.graph.fixed import fixed_nodes
 from cnndsl.graph.graph import Graph, Node, Origin, Value, copy_node, rewrite
-from cnndsl.passes.affine import fixed_nodes
 from cnndsl.passes.context import Context
 
 

@@ -20,8 +20,9 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from cnndsl.graph.expr import Expr, ordered, substitute, variables, wrap
+from cnndsl.graph.fixed import fixed_nodes
 from cnndsl.graph.graph import Graph, Node, Origin, Value, rewrite
-from cnndsl.passes.affine import Affine, affine_of, channel_vectors, computed, fixed_nodes
+from cnndsl.passes.affine import Affine, affine_of, channel_vectors, computed
 from cnndsl.passes.context import Context
 
 LAYERS = ("conv", "conv_transpose", "dense")
@@ -154,10 +155,9 @@ class _Plan:
             return f"after it stands {layer.op.name}, {what}"
         if a.shift is not None and layer.op.name == "conv_transpose":
             return "at its border a transposed convolution would see less of the shift"
-        if a.shift is not None and layer.op.name == "conv" and layer.attrs.pad_mode == "zero":
-            resolved = layer.op.resolve(layer.attrs, layer.operands[0].type)  # type: ignore[misc]
-            if any(n > 0 for pair in resolved.pad for n in pair):
-                return f"the zeros that {layer.op.name} pads with would not be shifted"
+        zeros = layer.op.name == "conv" and layer.attrs.pad_mode == "zero" and any(n > 0 for p in layer.resolved.pad for n in p)
+        if a.shift is not None and zeros:
+            return f"the zeros that {layer.op.name} pads with would not be shifted"
         return self._weights_refuse(layer)
 
 

@@ -42,8 +42,7 @@ def fold_constants(graph: Graph, ctx: Context) -> Graph:
 
 
 def _evaluated(node: Node, operands: tuple[Value, ...]) -> list[np.ndarray[Any, Any]]:
-    types = [x.type for x in operands]
-    attrs = node.op.resolve(node.attrs, *types) if node.op.resolve else node.attrs
+    attrs = node.op.resolved(node.attrs, *(x.type for x in operands))
     arrays = [np.asarray(x.node.attrs.data, _wide(x)).reshape(x.type.sizes) for x in operands]
     with np.errstate(all="ignore"):
         found = node.op.reference(np, attrs, *arrays)

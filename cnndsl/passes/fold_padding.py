@@ -75,7 +75,7 @@ def _into_readers(
     known: dict[Value, Interval],
 ) -> dict[Node, Any] | str:
     """The readers' new attributes; or why the pad stays."""
-    y, amount = pad.outputs[0], _resolved(pad).amount
+    y, amount = pad.outputs[0], pad.resolved.amount
     if pad.attrs.mode != "zero":
         return f"it pads by the mode {pad.attrs.mode}"
     if pad.attrs.channels != (0, 0):
@@ -92,7 +92,7 @@ def _into_readers(
                 continue
             if user.op.name not in READERS or through.outputs[0] in user.operands[1:]:
                 return f"{user.op.name} reads it, which does not pad by itself"
-            attrs = changed.get(user, _resolved(user))
+            attrs = changed.get(user, user.resolved)
             new = _with_padding(user, attrs, amount, pad.operands[0].type, known[pad.operands[0]])
             if isinstance(new, str):
                 return new
@@ -170,7 +170,3 @@ def _into_gradient(
 
 def _sum(p: Pads, q: Pads) -> Pads:
     return tuple((a + c, b + d) for (a, b), (c, d) in zip(p, q, strict=True))
-
-
-def _resolved(node: Node) -> Any:
-    return node.op.resolve(node.attrs, *(x.type for x in node.operands)) if node.op.resolve else node.attrs

@@ -12,7 +12,8 @@ is prepared once stays apart from what every run does; nothing with an anchor is
 from __future__ import annotations
 
 from cnndsl.graph.batch import batched_values
-from cnndsl.graph.graph import CONSTANT, INPUT, SOURCES, STATE, Graph, Node, Value, copy_node
+from cnndsl.graph.fixed import fixed_nodes
+from cnndsl.graph.graph import CONSTANT, INPUT, SOURCES, Graph, Node, Value, copy_node
 from cnndsl.passes.context import Context
 from cnndsl.passes.groups import MOST_NODES, Group, arrange
 
@@ -28,18 +29,8 @@ class _Fuser:
         self.batched = batched_values(graph)
         self.users = graph.users()
         self.wanted = set(graph.results)
-        self.prepared = self._prepared()
+        self.prepared = fixed_nodes(graph) if not ctx.options.training else [False] * len(graph.nodes)
         self.group_of: list[Group | None] = [None] * len(graph.nodes)
-
-    def _prepared(self) -> list[bool]:
-        """Nodes that depend on state and constants alone: an inference plan runs them once. In training none are."""
-        found = [False] * len(self.graph.nodes)
-        if self.ctx.options.training:
-            return found
-        for node in self.graph.nodes:
-            fixed = node.op is CONSTANT or (node.op is STATE and node.attrs.name not in self.graph.updates)
-            found[node.id] = fixed or (bool(node.operands) and all(found[x.node.id] for x in node.operands))
-        return found
 
     def fused(self) -> Graph:
         for node in reversed(self.graph.nodes):

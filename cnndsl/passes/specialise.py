@@ -21,7 +21,7 @@ def specialise(graph: Graph, ctx: Context) -> Graph:
     def visit(out: Graph, node: Node, operands: tuple[Value, ...]) -> tuple[Value, ...]:
         if node.op is INPUT:
             return _bound_input(out, node, values, frozenset())
-        attrs = node.op.resolve(node.attrs, *(x.type for x in operands)) if node.op.resolve else node.attrs
+        attrs = node.op.resolved(node.attrs, *(x.type for x in operands))
         return copy_node(out, node, operands, None if attrs == node.attrs else attrs)
 
     return rewrite(graph, visit)

@@ -43,7 +43,7 @@ def winograd(graph: Graph, ctx: Context) -> Graph:
         tile = tiles.get(node, 0)
         if not tile:
             return None
-        a: Any = node.op.resolve(node.attrs, *(x.type for x in operands)) if node.op.resolve else node.attrs
+        a: Any = node.op.resolved(node.attrs, *(x.type for x in operands))
         turned = node.op.name == "conv_input_grad"
         pad = tuple((2 - low, 2 - high) for low, high in a.pad) if turned else a.pad
         x, w, *bias = operands
@@ -58,7 +58,7 @@ def winograd(graph: Graph, ctx: Context) -> Graph:
 
 def _refusal(node: Node) -> str:
     """Why a convolution keeps its own kernel whatever it costs; empty: none."""
-    a: Any = node.op.resolve(node.attrs, *(x.type for x in node.operands)) if node.op.resolve else node.attrs
+    a: Any = node.resolved
     if tuple(a.kernel) != (3, 3):
         return "its kernel is not 3 × 3"
     if tuple(a.stride) != (1, 1) or tuple(a.dilation) != (1, 1):

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from cnndsl.errors import error
 from cnndsl.graph.batch import batched_values
-from cnndsl.graph.graph import CONSTANT, SOURCES, STATE, Graph, Node, Value
+from cnndsl.graph.fixed import fixed_nodes
+from cnndsl.graph.graph import SOURCES, Graph, Node, Value
 from cnndsl.graph.target import Choice, Target
 from cnndsl.program.memory import Life, aligned, place
 from cnndsl.program.names import Names
@@ -113,14 +114,11 @@ class _Planner:
 
     def _prepared(self) -> set[Node]:
         """Nodes that depend on state and constants alone, where no run changes that state."""
-        found: set[Node] = set()
-        results = {self.roots[v].node for v in self.graph.results}  # made anew by each run, in the caller's arrays
-        for node in self.graph.nodes:
-            fixed = node.op is CONSTANT or (node.op is STATE and node.attrs.name not in self.graph.updates)
-            fed = node.op not in SOURCES and bool(node.operands) and all(x.node in found for x in node.operands)
-            if not self.training and (fixed or (fed and node not in results)):
-                found.add(node)
-        return found
+        if self.training:
+            return set()
+        results = {self.roots[v].node for v in self.graph.results}
+        fixed = fixed_nodes(self.graph, renewed=results)
+        return {node for node in self.graph.nodes if fixed[node.id]}
 
     def _step(self, node: Node, workers: int) -> Step:
         choice = self._choice(node, workers)

@@ -238,9 +238,7 @@ def _term(graph: Graph, call: Call) -> Value:
             operands.append(_given(graph, str(name), first.type))
         else:
             operands.append(_operand(graph, call, name))
-    attrs = op.attrs(**keys)
-    if op.resolve is not None:
-        attrs = op.resolve(attrs, *(x.type for x in operands))
+    attrs = op.resolved(op.attrs(**keys), *(x.type for x in operands))
     return graph.add(op, operands, attrs, Origin("loss", call.span))[0]
 
 

@@ -79,10 +79,8 @@ def word(node: Node) -> str:
 
 def resolved(node: Node) -> Any:
     """The node's options with everything that depends on sizes made explicit, as far as sizes are known."""
-    if node.op.resolve is None:
-        return node.attrs
     try:
-        return node.op.resolve(node.attrs, *(x.type.bind(ONE_IMAGE) for x in node.operands))
+        return node.op.resolved(node.attrs, *(x.type.bind(ONE_IMAGE) for x in node.operands))
     except CnnError:
         return node.attrs
 

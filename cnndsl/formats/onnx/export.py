@@ -67,10 +67,7 @@ def place(writer: Writer, node: Node) -> None:
         rule = EXPORTS.get(node.op.name)
         if rule is None:
             raise error("E642", f"{node.op.name} cannot be written as ONNX", node.origin.span, frames=node.origin.frames)
-        a = node.attrs
-        if node.op.resolve is not None:
-            a = node.op.resolve(a, *(x.type for x in node.operands))
-        writer.give(node.outputs[0], rule(writer, node, a))
+        writer.give(node.outputs[0], rule(writer, node, node.resolved))
 
 
 def wanted_outputs(graph: Graph, heads: bool, names: tuple[str, ...]) -> dict[str, Value]:

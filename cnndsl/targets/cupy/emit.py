@@ -19,7 +19,7 @@ from cnndsl.graph.types import drawn
 from cnndsl.program.program import Buffer, Kernel, Program, Region
 from cnndsl.targets.cupy.choices import MATMUL, add_bias, is_pointwise, launches_of
 from cnndsl.targets.cupy.kernels.pointwise import pointwise
-from cnndsl.targets.cupy.launch import Launch, resolved
+from cnndsl.targets.cupy.launch import Launch
 from cnndsl.targets.cupy.prelude import PRELUDE
 from cnndsl.targets.numpy import frame as numpy_frame
 from cnndsl.targets.numpy.sources import Copied, import_lines
@@ -84,7 +84,7 @@ class Emitter:
 
     def fallback(self, k: Kernel) -> list[str]:
         """The op's meaning, its text copied, on CuPy's arrays."""
-        node, a = k.node, resolved(k.node)
+        node, a = k.node, k.node.resolved
         name = f"{node.op.name}_reference"
         self.copied.add(node.op.reference, rename=name)
         self.copied.imports.add("from types import SimpleNamespace")

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from cnndsl.graph.graph import Node
-from cnndsl.graph.op import Op
 
 THREADS = 128  # a block
 C_TYPES = {
@@ -131,12 +129,6 @@ def number(x: float) -> str:
     if x != x or x in (float("inf"), float("-inf")):
         return "NOT_A_NUMBER" if x != x else ("INFINITE" if x > 0 else "(-INFINITE)")
     return f"{float(x)!r}f"
-
-
-def resolved(node: Node) -> Any:
-    """The node's attributes with sizes made explicit."""
-    op: Op = node.op
-    return op.resolve(node.attrs, *(x.type for x in node.operands)) if op.resolve else node.attrs
 
 
 def all_float32(node: Node) -> bool:

@@ -23,7 +23,7 @@ from cnndsl.targets.numpy.kernels import (
     pointwise,
     shape,
 )
-from cnndsl.targets.numpy.lower import LOWERINGS, Call, is_shared, resolved, row_shape
+from cnndsl.targets.numpy.lower import LOWERINGS, Call, is_shared, row_shape
 from cnndsl.targets.numpy.module import module_text
 from cnndsl.targets.numpy.sources import Copied
 from cnndsl.targets.numpy.texts import GIVEN, comment_of, identifier, path_of, plain, quoted, words_of, wrapped
@@ -109,7 +109,7 @@ class Emitter:
         self.copied.add(node.op.reference, rename=name)
         self.copied.add(shape.copy_results)
         self.copied.imports.add("from types import SimpleNamespace")
-        a = resolved(node)
+        a = node.resolved
         fields = ", ".join(f"{f}={getattr(a, f)!r}" for f in (x.name for x in node.op.fields()))
         found = f"{name}(np, SimpleNamespace({fields}), {', '.join(ins)})"
         return [f"copy_results({found}, {', '.join(outs)})"]
@@ -171,7 +171,7 @@ class Emitter:
         xs = [ins[i] for i in parts.operands]
         call = Call(
             anchor,
-            resolved(anchor),
+            anchor.resolved,
             [xs[0], f"{xs[1]}[..., at]"] if each else xs,
             ys,
             numbers,

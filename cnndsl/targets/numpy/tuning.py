@@ -56,7 +56,7 @@ def in_use() -> Table | None:
 
 def problem(node: Node) -> str:
     """`conv kernel=(3, 3) stride=(1, 1) … 8x56x56x64, 3x3x64x64`: the same for every node that is the same work."""
-    a = node.op.resolve(node.attrs, *(x.type for x in node.operands)) if node.op.resolve else node.attrs
+    a = node.resolved
     fields = (f.name for f in node.op.fields() if f.name not in IDLE)
     said = " ".join(f"{name}={getattr(a, name)!r}" for name in fields)
     shapes = ", ".join(f"{x.type.dtype} {'x'.join(map(str, x.type.sizes))}" for x in node.operands[:2])

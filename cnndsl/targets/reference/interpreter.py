@@ -50,6 +50,4 @@ def _apply(node: Node, values: dict[Value, Any], inputs: Any, state: Any, xp: An
         return (array.astype(wanted, copy=False),)
     if node.op is CONSTANT and dtype and node.attrs.type.is_float:  # as wide as what it meets
         return (xp.asarray(node.attrs.data, dtype=dtype).reshape(node.attrs.type.shape),)
-    types = [x.type for x in node.operands]
-    attrs = node.op.resolve(node.attrs, *types) if node.op.resolve else node.attrs
-    return tuple(node.op.reference(xp, attrs, *(values[x] for x in node.operands)))
+    return tuple(node.op.reference(xp, node.resolved, *(values[x] for x in node.operands)))

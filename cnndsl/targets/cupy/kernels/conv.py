@@ -21,7 +21,6 @@ from cnndsl.targets.cupy.launch import (
     parts,
     product,
     reads,
-    resolved,
     total_of_parts,
     unravel,
     writes,
@@ -92,7 +91,7 @@ class Geometry:
 def forward(node: Node) -> list[Launch] | None:
     if not all_float32(node):
         return None
-    a = resolved(node)
+    a = node.resolved
     g = Geometry(node.operands[0].type.sizes, node.outputs[0].type.sizes, a)
     if g.wide:
         return None
@@ -119,7 +118,7 @@ def input_grad(node: Node) -> list[Launch] | None:
     """gx[n, h, c] = Σ over taps m with h + pad − m·dilation = o·stride, and over f, of gy[n, o, f] · w[m, c, f]."""
     if not all_float32(node):
         return None
-    a = resolved(node)
+    a = node.resolved
     g = Geometry(node.outputs[0].type.sizes, node.operands[0].type.sizes, a)
     if g.wide:
         return None
@@ -161,7 +160,7 @@ def weight_grad(node: Node) -> list[Launch] | None:
     """gw[m, c, f] = Σ over n and o of x[n, o·stride + m·dilation − pad, c] · gy[n, o, f]."""
     if not all_float32(node):
         return None
-    a = resolved(node)
+    a = node.resolved
     g = Geometry(node.operands[0].type.sizes, node.operands[1].type.sizes, a)
     if g.wide:
         return None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cnndsl.graph.graph import Node
-from cnndsl.targets.cupy.launch import Launch, all_float32, launch, linear, offset, product, reads, resolved, unravel, writes
+from cnndsl.targets.cupy.launch import Launch, all_float32, launch, linear, offset, product, reads, unravel, writes
 
 
 def names(letter: str, a: Any) -> list[str]:
@@ -48,7 +48,7 @@ def share(a: Any, x: Sequence[int]) -> list[str]:
 
 
 def forward(node: Node) -> list[Launch] | None:
-    a, x, y = resolved(node), node.operands[0].type.sizes, node.outputs[0].type.sizes
+    a, x, y = node.resolved, node.operands[0].type.sizes, node.outputs[0].type.sizes
     if not all_float32(node) or max(product(x), product(y)) >= 2**31:
         return None
     largest = node.op.name == "max_pool"
@@ -78,7 +78,7 @@ def windows(a: Any, y: Sequence[int]) -> list[str]:
 
 def max_grad(node: Node) -> list[Launch] | None:
     """The gradient goes to the first of equal numbers in row-major order, so earlier taps are asked again."""
-    a, x, y = resolved(node), node.operands[0].type.sizes, node.operands[1].type.sizes
+    a, x, y = node.resolved, node.operands[0].type.sizes, node.operands[1].type.sizes
     if not all_float32(node) or max(product(x), product(y)) >= 2**31:
         return None
     before = loop(
@@ -117,7 +117,7 @@ def max_grad(node: Node) -> list[Launch] | None:
 
 
 def avg_grad(node: Node) -> list[Launch] | None:
-    a, x, y = resolved(node), node.outputs[0].type.sizes, node.operands[0].type.sizes
+    a, x, y = node.resolved, node.outputs[0].type.sizes, node.operands[0].type.sizes
     if not all_float32(node) or max(product(x), product(y)) >= 2**31:
         return None
     inside = [*windows(a, y), *share(a, x), f"total += gy[{offset(['n', *names('o', a), 'c'], y)}] / count;"]

@@ -16,7 +16,6 @@ from cnndsl.targets.cupy.launch import (
     parts,
     product,
     reads,
-    resolved,
     total_of_parts,
     unravel,
     writes,
@@ -81,7 +80,7 @@ def moments(node: Node) -> list[Launch] | None:
 
 
 def mse(node: Node) -> list[Launch] | None:
-    x, count = node.operands[0].type.sizes, resolved(node).count
+    x, count = node.operands[0].type.sizes, node.resolved.count
     if not all_float32(node) or product(x) >= 2**31:
         return None
     taken = [reads("x", 0), reads("target", 1)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cnndsl.graph.graph import Node
-from cnndsl.targets.cupy.launch import Launch, all_float32, launch, linear, offset, product, reads, resolved, unravel, writes
+from cnndsl.targets.cupy.launch import Launch, all_float32, launch, linear, offset, product, reads, unravel, writes
 
 
 def chosen(inside: list[str], value: str) -> str:
@@ -52,7 +52,7 @@ def take_part(node: Node) -> list[Launch] | None:
 
 def pad(node: Node) -> list[Launch] | None:
     """Each number from where its place lies in the input: outside it is zero, the mirrored number, or the edge's."""
-    a, x, y = resolved(node), node.operands[0].type.sizes, node.outputs[0].type.sizes
+    a, x, y = node.resolved, node.operands[0].type.sizes, node.outputs[0].type.sizes
     if not all_float32(node) or max(product(x), product(y)) >= 2**31:
         return None
     axes = range(len(y) - 2)

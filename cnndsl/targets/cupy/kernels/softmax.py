@@ -12,7 +12,6 @@ from cnndsl.targets.cupy.launch import (
     parts,
     product,
     reads,
-    resolved,
     total_of_parts,
     writes,
 )
@@ -42,7 +41,7 @@ def softmax(node: Node) -> list[Launch] | None:
 
 
 def cross_entropy(node: Node) -> list[Launch] | None:
-    a, x = resolved(node), node.operands[0].type.sizes
+    a, x = node.resolved, node.operands[0].type.sizes
     rows, classes, smooth = product(x[:-1]), x[-1], a.label_smoothing
     if not all_float32(node) or node.operands[1].type.dtype != "int32" or product(x) >= 2**31:
         return None
@@ -65,7 +64,7 @@ def cross_entropy(node: Node) -> list[Launch] | None:
 
 
 def cross_entropy_grad(node: Node) -> list[Launch] | None:
-    a, x = resolved(node), node.operands[0].type.sizes
+    a, x = node.resolved, node.operands[0].type.sizes
     rows, classes, smooth = product(x[:-1]), x[-1], a.label_smoothing
     if not all_float32(node) or node.operands[1].type.dtype != "int32" or product(x) >= 2**31:
         return None

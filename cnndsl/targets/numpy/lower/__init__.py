@@ -9,10 +9,10 @@ from __future__ import annotations
 from cnndsl.graph.graph import Node
 from cnndsl.graph.target import Choice
 from cnndsl.targets.numpy.lower import conv, conv_grad, lanes, moves, pool, products, sums, winograd
-from cnndsl.targets.numpy.lower.call import Call, Lowering, resolved
+from cnndsl.targets.numpy.lower.call import Call, Lowering
 from cnndsl.targets.numpy.lower.sums import row_shape, sums_rows
 
-__all__ = ["LOWERINGS", "Call", "Lowering", "is_shared", "resolved", "row_shape", "sums_rows"]
+__all__ = ["LOWERINGS", "Call", "Lowering", "is_shared", "row_shape", "sums_rows"]
 
 SHARED_SECONDS = 100e-6  # below this, waking a second worker costs more than it saves
 

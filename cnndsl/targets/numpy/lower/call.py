@@ -42,12 +42,6 @@ class Lowering:
     candidates: Candidates | None = None
 
 
-def resolved(node: Node) -> Any:
-    """The node's attributes with sizes made explicit."""
-    resolve = node.op.resolve
-    return resolve(node.attrs, *(x.type for x in node.operands)) if resolve else node.attrs
-
-
 def plain(function: Callable[..., Any], lines: Callable[[Call], list[str]], choose: Any = None, **flags: Any) -> Lowering:
     return Lowering(choose or (lambda node, workers: Choice(node.op.name)), lines, lambda call: (function,), **flags)
 

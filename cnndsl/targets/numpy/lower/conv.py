@@ -9,7 +9,7 @@ from cnndsl.graph.graph import Node
 from cnndsl.graph.target import Choice
 from cnndsl.targets.numpy import cost
 from cnndsl.targets.numpy.kernels import conv, depthwise
-from cnndsl.targets.numpy.lower.call import Call, Lowering, keys, resolved
+from cnndsl.targets.numpy.lower.call import Call, Lowering, keys
 from cnndsl.targets.numpy.tuning import measured, shortlist
 
 
@@ -34,7 +34,7 @@ def padded_bytes(a: Any, image: Any, block: tuple[int, int]) -> tuple[tuple[int,
 def choose_conv(node: Node, workers: int) -> Choice | None:
     if not is_planar(node):
         return None
-    a, x, y = resolved(node), node.operands[0].type.sizes, node.outputs[0].type.sizes
+    a, x, y = node.resolved, node.operands[0].type.sizes, node.outputs[0].type.sizes
     if a.groups == x[3] == y[3] and a.groups > 1:
         return by_shifts(a, x, y, workers)
     found = measured(node, workers, conv_candidates)
@@ -70,7 +70,7 @@ def conv_candidates(node: Node, workers: int) -> dict[str, Choice]:
     """Several outputs together, and blocks of several sizes: what is worth measuring, the prediction's choice first."""
     if not is_planar(node):
         return {}
-    a, x, y = resolved(node), node.operands[0].type.sizes, node.outputs[0].type.sizes
+    a, x, y = node.resolved, node.operands[0].type.sizes, node.outputs[0].type.sizes
     if a.groups == x[3] == y[3] and a.groups > 1:
         return {}
     g = windows(a, x[1:], y, y[3], workers)
@@ -83,7 +83,7 @@ def by_products(node: Node, workers: int, t: int, cache: int = cost.CACHE, by_fi
     """One row of a product makes `t` outputs; its gathered inputs stay in `cache` bytes. by_filters: what workers share of
     one image.
     """
-    a, x, y = resolved(node), node.operands[0].type.sizes, node.outputs[0].type.sizes
+    a, x, y = node.resolved, node.operands[0].type.sizes, node.outputs[0].type.sizes
     g = windows(a, x[1:], y, y[3], workers)
     block = cost.block(g, t, cache)
     if g.n == 1 and workers > 1 and not by_filters:

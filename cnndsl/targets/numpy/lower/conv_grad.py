@@ -10,7 +10,7 @@ from cnndsl.graph.target import Choice
 from cnndsl.targets.numpy import cost, cost_grad
 from cnndsl.targets.numpy.kernels import conv_grad, winograd_grad
 from cnndsl.targets.numpy.kernels.conv import padded_shape
-from cnndsl.targets.numpy.lower.call import Call, Lowering, keys, resolved
+from cnndsl.targets.numpy.lower.call import Call, Lowering, keys
 from cnndsl.targets.numpy.lower.conv import geometry, is_planar, padded_bytes, weight_text, windows
 
 
@@ -18,7 +18,7 @@ def choose_weight_grad(node: Node, workers: int) -> Choice | None:
     """Gathered windows, gathered rows, or Winograd's tiles: whichever is cheapest."""
     if not is_planar(node):
         return None
-    a, x, gy = resolved(node), node.operands[0].type.sizes, node.operands[1].type.sizes
+    a, x, gy = node.resolved, node.operands[0].type.sizes, node.operands[1].type.sizes
     g = windows(a, x[1:], gy, gy[3], workers)
     found = [_by_windows(a, x, g)]
     if a.stride[0] == a.groups == 1 and g.kh > 1:
@@ -96,7 +96,7 @@ def choose_input_grad(node: Node, workers: int) -> Choice | None:
     """By adding up shares, or, for stride 1, as a convolution with the kernel turned round: whichever is cheaper."""
     if not is_planar(node):
         return None
-    a, gy, x = resolved(node), node.operands[0].type.sizes, node.outputs[0].type.sizes
+    a, gy, x = node.resolved, node.operands[0].type.sizes, node.outputs[0].type.sizes
     g = windows(a, x[1:], gy, gy[3], workers)
     t = min(cost.together_candidates(g), key=lambda t: cost.backward(g, t))
     reach = [d * (k - 1) for d, k in zip(a.dilation, a.kernel, strict=True)]

@@ -9,7 +9,7 @@ from cnndsl.graph.target import Choice
 from cnndsl.targets.numpy import cost
 from cnndsl.targets.numpy.kernels import winograd
 from cnndsl.targets.numpy.lower import conv, conv_grad
-from cnndsl.targets.numpy.lower.call import Call, Lowering, keys, plain, resolved
+from cnndsl.targets.numpy.lower.call import Call, Lowering, keys, plain
 
 
 def tile_of(node: Node, workers: int, training: bool) -> int:
@@ -27,7 +27,7 @@ def tile_of(node: Node, workers: int, training: bool) -> int:
 
 def seconds_of(node: Node, tile: int, workers: int) -> float:
     """Of a conv or a conv_input_grad by tiles; infinite where that is impossible. One worker, its images."""
-    a: Any = resolved(node)
+    a: Any = node.resolved
     square = tuple(a.kernel) == (3, 3) and tuple(a.stride) == tuple(a.dilation) == (1, 1) and a.groups == 1
     if node.op.name not in ("conv", "conv_input_grad") or not square or not conv.is_planar(node):
         return float("inf")
