@@ -11,7 +11,7 @@ from typing import Any
 
 from cnndsl.passes import choose_layout as layout
 from cnndsl.program import regions
-from cnndsl.targets.numpy import cost, lower
+from cnndsl.targets.numpy import cost
 
 SMALL = {"CACHE": (600, 2000, 6000), "TILE": (30, 100, 400), "LONGEST_ROW": (20, 16000)}
 """Of `cost`, where it has them: bytes of a block, numbers of a tile, the longest row of constants."""
@@ -23,7 +23,6 @@ def settings(seed: int) -> Iterator[None]:
     draw = random.Random(seed)
     changes: list[tuple[Any, str, Any]] = [(regions, "FORK_SECONDS", -1.0 if seed % 4 else regions.FORK_SECONDS)]
     if seed:
-        changes.append((lower, "SHARED_SECONDS", draw.choice((0.0, lower.SHARED_SECONDS))))
         changes += [(layout, "LANES", draw.choice(((2,), (3, 2), layout.LANES))), (layout, "LEAST", 0.0)]
         changes += _small(draw)
         if draw.random() < 0.7:

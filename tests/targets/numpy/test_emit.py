@@ -184,7 +184,7 @@ def test_a_batch_that_the_workers_cannot_share_evenly(monkeypatch: pytest.Monkey
 
 
 def test_one_picture_is_shared_among_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cnndsl.targets.numpy.lower.SHARED_SECONDS", 0.0)
+    monkeypatch.setattr("cnndsl.program.regions.FORK_SECONDS", 0.0)
     g = small()
     w = g.initial_weights(1)
     run = compile(g, w, batch=1, threads=2)

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from cnndsl.graph.graph import Node
 from cnndsl.graph.target import Choice
+from cnndsl.program import regions
 from cnndsl.targets.numpy.lower import conv, conv_grad, lanes, moves, pool, products, sums, winograd
 from cnndsl.targets.numpy.lower.call import Call, Lowering
 from cnndsl.targets.numpy.lower.sums import row_shape, sums_rows
 
 __all__ = ["LOWERINGS", "Call", "Lowering", "is_shared", "row_shape", "sums_rows"]
-
-SHARED_SECONDS = 100e-6  # below this, waking a second worker costs more than it saves
 
 LOWERINGS: dict[str, Lowering] = {
     **conv.LOWERINGS,
@@ -30,4 +29,4 @@ LOWERINGS: dict[str, Lowering] = {
 
 def is_shared(node: Node, choice: Choice, workers: int) -> bool:
     """Whether the workers share one call of this node's kernel, where the batch is not cut."""
-    return LOWERINGS[node.op.name].shares and workers > 1 and choice.seconds > SHARED_SECONDS
+    return LOWERINGS[node.op.name].shares and workers > 1 and choice.seconds > 2 * regions.FORK_SECONDS
