@@ -78,6 +78,7 @@ def to_stage(graph: Graph, stage: Stage) -> str:
 
 def read_stage(text: str, name: str) -> tuple[Graph, Stage]:
     """The graph and where it stands. Raises E608 where the head is not a stage's, E103 … where the graph's text is wrong."""
+    import cnndsl.ops  # noqa: F401 - fills the registry by whose names the text calls ops
     from cnndsl.graph.read import parse_graph
 
     head = dict(HEAD.findall(text[:4096]))

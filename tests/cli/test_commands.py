@@ -255,6 +255,15 @@ def test_compile_goes_on_from_a_dump(cli: Any, tmp_path: Path) -> None:
     assert "np.maximum(" in (tmp_path / "edited.py").read_text() and "np.tanh(" not in (tmp_path / "edited.py").read_text()
 
 
+def test_compile_goes_on_from_a_dump_in_a_new_process(cli: Any, tmp_path: Path) -> None:
+    assert cli("compile", "lenet5", "--dump", "graphs", "-o", "net.py").code == 0
+    stage = next((tmp_path / "graphs").glob("*fold_batch_norm.txt"))
+    command = [sys.executable, "-m", "cnndsl.cli.main", "compile", "--from", str(stage), "-o", "again.py"]
+    alone = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert alone.returncode == 0, alone.stderr
+    assert (tmp_path / "again.py").read_text() == (tmp_path / "net.py").read_text()
+
+
 def test_compile_goes_on_from_a_training_step(cli: Any, tmp_path: Path) -> None:
     assert cli("compile", "lenet5", "--train", "--batch", "4", "--dump", "graphs", "-o", "step.py").code == 0
     stage = sorted((tmp_path / "graphs").glob("*.txt"))[0]
