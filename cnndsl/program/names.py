@@ -11,7 +11,7 @@ import keyword
 import re
 
 LONGEST = 60
-RESERVED = frozenset({"bind", "block", "prepared", "results", "scratch", "self", "state"})
+RESERVED = frozenset({"bind", "block", "given", "prepared", "release", "results", "scratch", "self", "state"})
 """What an arena has besides buffers, which become its attributes."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from typing import Any
 
 import numpy as np
@@ -143,6 +144,17 @@ def test_results_may_go_over_an_input(kind: str) -> None:
     assert np.array_equal(run(block[:5], b, out=[block[1:], None])[0], wanted)
     assert np.array_equal(run(a, b, out=[a, None])[0], wanted)
     assert np.array_equal(a, wanted)
+
+
+def test_a_run_keeps_none_of_the_callers_arrays() -> None:
+    """Nor weights that are no longer in use."""
+    run, a, b = compiled("fixed"), images(4), images(4, 1)
+    out = [np.empty((4, 6, 6, 2), np.float32), np.empty((4, 4), np.float32)]
+    run(a, b, out=out)
+    kept = [weakref.ref(x) for x in (a, b, *out, *run.network.state.values())]
+    run.load(network(False).initial_weights(1))
+    del a, b, out
+    assert [r() for r in kept] == [None] * len(kept)
 
 
 def read_only() -> Any:

@@ -81,12 +81,13 @@ def carve(space: str, size: int) -> dict[str, Any]:
 class Arena:
     """Every array of one run, as attributes. `bind` gives it the caller's inputs."""
 
-    state: State
-    prepared: dict[str, Any]
+    state: Any
+    prepared: Any
 
     def __init__(self) -> None:
         self.__dict__.update(carve("arena", ARENA_BYTES))
         self.scratch = cp.empty(SCRATCH_BYTES, "uint8")
+        self.given: Any = None
         self.results: list[Any] = []
         for name, (shape, dtype) in OUTPUTS.items():
             self.results.append(cp.empty((BATCH, *shape) if name in BATCHED else shape, dtype))
@@ -161,8 +162,8 @@ class Network:
         return a
 
     def give_back(self, a: Arena) -> None:
-        """Keep the memory for another run, but not the weights: they may be old by then."""
-        del a.state, a.prepared
+        """Keep the memory for another run, but neither the caller's arrays nor the weights."""
+        a.given = a.state = a.prepared = None
         self.spare.append(a)
 
     def run_batch(self, a: Arena, *arrays: Any) -> None:

