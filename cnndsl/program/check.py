@@ -127,13 +127,17 @@ class _Judge:
         return whole.reshape(place.shape)
 
     def _in_place(self, k: Kernel, reads: list[Touch], writes: list[Touch]) -> None:
-        """Only a pointwise kernel may write what it reads, and only number upon number."""
-        name = k.node.op.name
-        pointwise = k.node.attrs.anchor is None if name == "fused" else k.node.op.pointwise is not None
+        """Only what a kernel reads number by number may it write, and only number upon number."""
+        anchor = k.node.attrs.anchor if k.node.op.name == "fused" else None if k.node.op.pointwise is not None else k.node
+        whole = set(k.node.operands) if anchor is k.node else set()
+        if anchor is not None and anchor is not k.node:
+            inner = k.node.attrs.inner.inputs.values()
+            whole = {x for x, i in zip(k.node.operands, inner, strict=True) if i in anchor.operands}
+        read = [x for x, b in zip(k.node.operands, k.inputs, strict=True) if b.space != "constant"]
         for one in writes:
-            for other in reads:
+            for other, x in zip(reads, read, strict=True):
                 same = one.where.ctypes.data == other.where.ctypes.data and one.where.shape == other.where.shape
-                if not (pointwise and same and one.where.strides == other.where.strides):
+                if x in whole or not (same and one.where.strides == other.where.strides):
                     self._apart([one], [other], k.name)
 
     def _apart(self, these: list[Touch], those: list[Touch], who: str) -> None:

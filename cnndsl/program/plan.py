@@ -277,15 +277,24 @@ class _Planner:
         return final, stays
 
     def _dying(self, y: Value, final: dict[Value, Node], last: dict[Value, int], end: int) -> Value | None:
-        """An operand that `y` may be written over: `y` is pointwise, and the last to read it, as an array of its own shape.
+        """An operand that `y` may be written over: `y` is the last to read it, as an array of its own shape, number by number.
 
-        Cut between workers this stays sound: both carry the batch, so a worker touches its own images of them alone.
+        So does a pointwise node, and what is fused behind an anchor, for which the target must be able to keep the anchor's
+        own result apart. Cut between workers this stays sound: both carry the batch, so a worker touches its own images.
         """
         node = y.node
-        if len(node.outputs) > 1 or not is_pointwise(node):
+        whole = read_whole(node)
+        if len(node.outputs) > 1 or whole is None:
             return None
+        if whole:
+            adds = getattr(self.target, "adds_in_place", None)
+            if adds is None or not adds(node, self._choice(node, self.asked)):
+                return None
         shown = [(self.roots[x], x.type) for x in node.operands]
+        taboo = {self.roots[x] for x in whole}
         for root, type_ in shown:
+            if root in taboo:
+                continue
             buffer = self.buffers.get(root)
             fits = type_ == y.type == root.type and all(t == y.type for r, t in shown if r is root)
             mine = buffer is not None and buffer.space == "arena" and final.get(root) is node and last.get(root, 0) < end
@@ -371,6 +380,18 @@ class _Planner:
 
     def _value_name(self, node: Node, index: int) -> str:
         return self.names.fresh(self._wish(node, index))
+
+
+def read_whole(node: Node) -> set[Value] | None:
+    """The operands that a node does not read number by number: those of its anchor; None: it is no pointwise node."""
+    if is_pointwise(node):
+        return set()
+    if node.op.name != "fused":
+        return None
+    inner = node.attrs.inner
+    outer = dict(zip(inner.inputs.values(), node.operands, strict=True))
+    read = node.attrs.anchor.operands
+    return {outer[x] for x in read} if all(x in outer for x in read) else None
 
 
 def is_pointwise(node: Node) -> bool:

@@ -33,6 +33,12 @@ class NumpyTarget:
 
         return writes_strided(node, choice)
 
+    def adds_in_place(self, node: Node, choice: Choice) -> bool:
+        """Whether the node's kernel can add its anchor's result to an operand, number by number, where that lies."""
+        from cnndsl.targets.numpy.choices import adds_in_place
+
+        return adds_in_place(node, choice)
+
     def reads_strided(self, node: Node, choice: Choice) -> bool:
         """Whether the node's kernel can read every so-many-th channel of a wider array."""
         from cnndsl.targets.numpy.choices import reads_strided

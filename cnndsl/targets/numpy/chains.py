@@ -37,6 +37,7 @@ class Chain:
 
     same[i]: the number of the output whose array operand i is, or −1. unit: the positions that every call covers a
     multiple of. ranged: makes a function of (start, stop) positions. returns: which gives a tile back instead of writing it.
+    apart: operand 0 holds the positions of one range alone, and may be written over.
     """
 
     roots: tuple[Expr, ...]
@@ -46,6 +47,7 @@ class Chain:
     unit: int
     ranged: bool = False
     returns: bool = False
+    apart: bool = False
 
 
 @dataclass
@@ -115,6 +117,7 @@ class _Printer:
             [o.type.dtype for o in chain.outputs],
             [{i for i, s in enumerate(chain.same) if s == k} for k in range(len(self.outs))],
             wide_constants=self.matrix and self.width <= cost.LONGEST_ROW,
+            spent=0 if chain.apart else -1,
         )
 
     def _names(self) -> list[str]:
@@ -173,6 +176,8 @@ class _Printer:
             says = [f"gives {formula(self.roots[0], self.names)}"]
         if rows and self.matrix:
             says[-1] += f"; {', '.join(rows)}: one number a channel"
+        if self.chain.apart:
+            says.append(f"{self.names[0]} holds the positions start:stop alone, and is written over")
         if self.chain.ranged:
             says[0] = f"A function of start, stop: {says[0]}"
         lines = [f"def @({', '.join(parameters)}):"]
@@ -213,6 +218,9 @@ class _Printer:
             o = self.chain.operands[i].type
             batch = self.matrix or (o.rank == len(self.shape) > 0 and o.shape[0] == self.shape[0] != 1)
             left.append(self._tile(i))
+            if i == 0 and self.chain.apart:
+                right.append(f"{self.names[i]}[at.start - start // wide : at.stop - start // wide]")
+                continue
             right.append(f"{self.names[i]}[at]" if cut and batch else self.names[i])
         if not self.chain.returns:
             left += self.tiles

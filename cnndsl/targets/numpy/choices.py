@@ -52,6 +52,14 @@ def writes_strided(node: Node, choice: Choice) -> bool:
     return parts.anchor.op.name in kinds and not choice.fallback and together == 1
 
 
+def adds_in_place(node: Node, choice: Choice) -> bool:
+    """Whether the products of a fused convolution can lie apart until they are added to what is in memory already."""
+    parts = parts_of(node)
+    anchor = parts.anchor
+    plain = anchor is not None and anchor.op.name == "conv" and choice.algorithm == "products" and anchor.attrs.groups == 1
+    return plain and not choice.fallback and len(parts.epilogue) == 1 and parts.prologue is None
+
+
 def reads_strided(node: Node, choice: Choice) -> bool:
     """Kernels that gather, compare or add what they read, and products of whole positions."""
     parts = parts_of(node)

@@ -87,6 +87,15 @@ def block(x: Windows, t: int, target: int = CACHE) -> tuple[int, int]:
     return 1, max(1, min(x.h, target // row))
 
 
+def block_apart(block: tuple[int, int], width: int, filters: int) -> tuple[int, int]:
+    """`block`, or fewer rows of it, so that the products of a block stay in the cache until they are added."""
+    images, rows = block
+    row = 4 * width * filters
+    if images > 1:
+        return max(1, min(images, CACHE // 2 // (rows * row))), rows
+    return images, max(1, min(rows, CACHE // 2 // row))
+
+
 def shifts(h: int, w: int, c: int, workers: int) -> tuple[int, int]:
     """(rows, wide) of a depthwise convolution whose image `workers` share: a block of rows, and columns of one row."""
     share = -(-h // workers)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from cnndsl.graph.expr import Expr, substitute, variables
 from cnndsl.program.program import Buffer, Kernel, Program, Region, images_a_row
+from cnndsl.targets.numpy import cost
 from cnndsl.targets.numpy.chains import Chain, Operand, Printed, print_chain
 from cnndsl.targets.numpy.choices import tile_bytes
 from cnndsl.targets.numpy.fusion import Parts, parts_of
@@ -161,8 +162,16 @@ class Emitter:
         ys, finish, extra = list(outs), "", 0
         numbers = dict(k.choice.parameters)
         each = numbers.pop("filters", 0) if shared else 0
+        product: list[str] = []
+        if any(_same(b, list(k.outputs)) >= 0 for b in k.inputs):  # it is added to an operand, in place
+            width, filters = anchor.outputs[0].type.sizes[2:]
+            numbers["block"] = cost.block_apart(numbers["block"], width, filters)
+            positions = numbers["block"][0] * numbers["block"][1] * width
+            product = [f'(product,) = carve({_after(base, inner)}, (({positions}, {each or filters}), "f4"))']
+            self.copied.add(memory.carve)
+            inner += cost.aligned(((positions, each or filters), 4))
         if any(e is not None for e in parts.epilogue):
-            ys, finish, extra = self._finish(k, parts, ins, outs, _after(base, inner), each > 0)
+            ys, finish, extra = self._finish(k, parts, ins, outs, _after(base, inner), each > 0, bool(product))
         elif each:
             ys = [f"{y}[..., at]" for y in ys]
         self.scratch = max(self.scratch, inner + extra)
@@ -180,21 +189,23 @@ class Emitter:
             f", worker=worker, workers={self.program.workers}" if shared and not each else "",
             "lo" if cut else "",
             k.choice.algorithm,
+            "product" if product else "",
         )
         for function in lowering.kernels(call):
             self.copied.add(function)
-        lines = lowering.lines(call)
+        lines = [*product, *lowering.lines(call)]
         if shared:
             at = [f"    at = slice({each} * worker, {each} * (worker + 1))  # its filters"] if each else []
             lines = ["def share(worker):", *at, *(f"    {x}" for x in lines), f"net.crew.run(share, {self.program.workers})"]
         return lines
 
     def _finish(
-        self, k: Kernel, parts: Parts, ins: list[str], outs: list[str], scratch: str, by_filters: bool
+        self, k: Kernel, parts: Parts, ins: list[str], outs: list[str], scratch: str, by_filters: bool, apart: bool
     ) -> tuple[list[str], str, int]:
         """Where the anchor writes, the text of its `finish`, and the bytes of scratch that takes.
 
-        by_filters: the workers share the filters, so that each has some of the channels of every array.
+        by_filters: the workers share the filters, so that each has some of the channels of every array. apart: its own
+        result is `product`, and is added to an operand where that lies.
         """
         anchor = parts.anchor
         assert anchor is not None
@@ -202,23 +213,24 @@ class Emitter:
         made = [i for i, e in enumerate(parts.epilogue) if e is not None]
         targets = [k.outputs[i] for i in made]
         result = k.outputs[kept[0]] if kept else targets[0]
-        same = (_same(result, targets), *(_same(b, targets) for b in k.inputs))
+        same = (-1 if apart else _same(result, targets), *(_same(b, targets) for b in k.inputs))
         unit = anchor.outputs[0].type.sizes[-2] if anchor.outputs[0].type.rank > 2 else 1
         roots = tuple(e for e in parts.epilogue if e is not None)
         bias = _bias_of(k, parts)
         named = [replace(o, name="bias") if i == bias else o for i, o in enumerate(_operands(k.inputs))]
-        operands = (Operand("", result.type, result.strides is not None), *named)
+        operands = (Operand("product" if apart else "", result.type, result.strides is not None), *named)
         results = _results(targets)
         if by_filters:  # rows with gaps
             operands, results = (tuple(replace(o, strided=True) for o in each) for each in (operands, results))
             channels = [b.type.elements > 1 for b in k.inputs]
             ins = [f"{x}[..., at]" if many else x for x, many in zip(ins, channels, strict=True)]
             outs = [f"{y}[..., at]" for y in outs]
-        chain = Chain(roots, operands, results, same, unit, ranged=True)
+        chain = Chain(roots, operands, results, same, unit, ranged=True, apart=apart)
         printed, name = self._print(chain, words_of(k, "bias" if bias >= 0 else ""))
-        texts = [outs[kept[0]] if kept else outs[made[0]], *ins]
+        written = outs[kept[0]] if kept else outs[made[0]]
+        texts = ["product" if apart else written, *ins]
         args = [*(texts[i] for i in printed.takes if same[i] < 0), *(outs[i] for i in made)]
-        return [texts[0]], _called(name, args, printed, scratch), printed.scratch
+        return [written], _called(name, args, printed, scratch), printed.scratch
 
     def _summed(self, k: Kernel, parts: Parts, ins: list[str], outs: list[str]) -> list[str]:
         """reduce_sum of an expression that is computed tile by tile."""

@@ -64,6 +64,7 @@ def statements(
     dtypes: Sequence[str],
     aliases: Sequence[set[int]],
     wide_constants: bool = True,
+    spent: int = -1,
 ) -> Statements:
     """Statements that give `outputs[i]` the value of `roots[i]`.
 
@@ -71,8 +72,9 @@ def statements(
     dtypes: of the outputs. aliases[i]: the variables that share memory with output i.
     wide_constants: compare with a row of constants rather than a number in maximum and minimum, which NumPy does
     four times faster (12,288 numbers: 1.1 µs against 4.4).
+    spent: a variable whose tile may be written over once it has been read; −1: none.
     """
-    return _Writer(roots, operands, types, kinds, outputs, dtypes, aliases, wide_constants).write()
+    return _Writer(roots, operands, types, kinds, outputs, dtypes, aliases, wide_constants, spent).write()
 
 
 def simplified(roots: Sequence[Expr]) -> list[Expr]:
@@ -95,10 +97,12 @@ class _Writer:
         dtypes: Sequence[str],
         aliases: Sequence[set[int]],
         wide_constants: bool,
+        spent: int,
     ) -> None:
         self.roots, self.operands, self.types, self.kinds = simplified(roots), operands, types, kinds
         self.outputs, self.dtypes, self.aliases = outputs, dtypes, aliases
         self.wide_constants = wide_constants
+        self.spent = {operands[spent]: types[spent].dtype} if spent >= 0 else {}
         self.found = Statements()
         self.order = ordered(list(roots))
         self.kind = self._kinds()
@@ -225,10 +229,10 @@ class _Writer:
         return name
 
     def _release(self, p: int, x: Expr) -> None:
-        kinds = dict(self.found.temporaries)
+        kinds = dict(self.found.temporaries) | self.spent
         for a in dict.fromkeys(x.args):
-            name = self.text.get(a)
-            if name in kinds and self.last_use[a] == p and self.kind[a] == "tile":
+            name = self._read(a) if self.kind[a] == "tile" else ""
+            if name in kinds and self.last_use[a] == p:
                 self.free.append((name, kinds[name]))
 
     def _step(self, p: int, x: Expr) -> None:

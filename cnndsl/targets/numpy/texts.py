@@ -28,7 +28,7 @@ from cnndsl.targets.numpy.kernels import (
 )
 
 LOCALS = re.compile(
-    r"((x|v|n|y|t|row|number|bound|part|prepare|out)_?\d*(_at|_tile)?)|a|at|finish|hi|i|j|lo|make|net|np|p|s|scratch|share|start"
+    r"((x|v|n|y|t|row|number|bound|part|prepare|out)_?\d*(_at|_tile)?)|a|at|finish|product|hi|i|j|lo|make|net|np|p|s|scratch|share|start"
     r"|stop|wide|worker|zero"
 )
 KERNELS = (

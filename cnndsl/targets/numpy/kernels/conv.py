@@ -92,6 +92,7 @@ def conv2d(
     together: int = 1,
     block: tuple[int, int] = (1, 1),
     scratch: Array,
+    product: Array | None = None,
     finish: Callable[[int, int], None] | None = None,
     worker: int = 0,
     workers: int = 1,
@@ -100,6 +101,7 @@ def conv2d(
 
     x (N, H, W, C); w (kH, kW, C / groups, F); out (N, h, w, F). block: images and output rows of one product.
     finish(a, b): called when positions a:b of out (N·h·w in all) are there, to add bias or activation while in cache.
+    product (positions of a block, F): where they are instead, out being what they are added to; no groups then.
     """
     kh, kw, c, f = w.shape
     count, h, wide, _ = out.shape
@@ -119,7 +121,7 @@ def conv2d(
         positions = (n1 - n0) * (i1 - i0) * wide
         for g in range(groups):
             matrix = gather(x[..., g * c : (g + 1) * c], padded, columns, (n0, n1), (i0, i1), geometry)
-            y = out[n0:n1, i0:i1, :, g * f : (g + 1) * f]
+            y = out[n0:n1, i0:i1, :, g * f : (g + 1) * f] if product is None else product[:positions]
             multiply(matrix, weights[g], y.reshape(positions // together, together * f))
         if finish is not None:
             finish((n0 * h + i0) * wide, (n0 * h + i0) * wide + positions)

@@ -13,7 +13,10 @@ from cnndsl.targets.numpy.tuning import Candidates
 
 @dataclass(frozen=True)
 class Call:
-    """One kernel to print: operand and result texts, the choice's numbers, and text for scratch, finish and share."""
+    """One kernel to print: operand and result texts, the choice's numbers, and text for scratch, finish and share.
+
+    product: where the kernel's own result lies if not in ys[0], which is then what `finish` adds it to.
+    """
 
     node: Node
     attrs: Any
@@ -25,6 +28,7 @@ class Call:
     share: str = ""
     lo: str = ""
     algorithm: str = ""
+    product: str = ""
 
 
 @dataclass(frozen=True)

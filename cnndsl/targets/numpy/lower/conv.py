@@ -117,7 +117,14 @@ def conv_lines(call: Call) -> list[str]:
         rest = keys(**shared, scratch=call.scratch, finish=call.finish)
         return [f"depthwise2d({call.xs[0]}, {weight}, {call.ys[0]}{rest}{call.share})"]
     t, block = call.numbers["together"], call.numbers["block"]
-    rest = keys(**geometry(a), together=t if t > 1 else None, block=block, scratch=call.scratch, finish=call.finish)
+    rest = keys(
+        **geometry(a),
+        together=t if t > 1 else None,
+        block=block,
+        scratch=call.scratch,
+        product=call.product,
+        finish=call.finish,
+    )
     return [f"conv2d({call.xs[0]}, {weight}, {call.ys[0]}{rest}{call.share})"]
 
 
