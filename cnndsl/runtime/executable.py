@@ -60,7 +60,7 @@ class Executable(Loaded, Runnable):
         self.loaded = True
         return self
 
-    def run(self, arrays: Mapping[str, Array], count: int | None, out: Any) -> Any:
+    def _run(self, arrays: Mapping[str, Array], count: int | None, out: Any) -> Any:
         batched: frozenset[str] = self.module.BATCHED
         count = self.program.batch if count is None else count
         wanted = {n: ((count, *shape) if n in batched else shape, dtype) for n, (shape, dtype) in self.module.OUTPUTS.items()}

@@ -44,7 +44,7 @@ class ReferenceExecutable(Runnable):
         self.loaded = True
         return self
 
-    def run(self, arrays: dict[str, Array], count: int | None, out: Any) -> Any:
+    def _run(self, arrays: dict[str, Array], count: int | None, out: Any) -> Any:
         images = self.options.batch if count is None else count
         sizes = sizes_of(self.graph, arrays, self.options.sizes)
         ctx = Context(None, replace(self.options, batch=max(images, 1), sizes=sizes), Log())

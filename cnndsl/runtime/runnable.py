@@ -80,7 +80,7 @@ class Runnable(ABC):
         """Take weights (name → array, or a safetensors file) and prepare them. Raises E501–E504."""
 
     @abstractmethod
-    def run(self, arrays: dict[str, Array], count: int | None, out: Any) -> Any:
+    def _run(self, arrays: dict[str, Array], count: int | None, out: Any) -> Any:
         """The outputs for `count` images (None: no input has any), given in arrays that fit."""
 
     def __call__(self, *images: Any, out: Any = None, **named: Any) -> Any:
@@ -92,7 +92,7 @@ class Runnable(ABC):
         if len(counts) > 1:
             raise error("E721", f"the inputs have different numbers of images: {sorted(counts)}")
         try:
-            return self.run(arrays, counts.pop() if counts else None, out)
+            return self._run(arrays, counts.pop() if counts else None, out)
         except MemoryError:
             raise error("E723", f"{self.name}: not enough memory to run") from None
 

@@ -89,6 +89,6 @@ class OpenExecutable(Runnable):
                 self.compiled.popitem(last=False)
         return executable
 
-    def run(self, arrays: dict[str, Array], count: int | None, out: Any) -> Any:
+    def _run(self, arrays: dict[str, Array], count: int | None, out: Any) -> Any:
         """Raises E604 for a size that does not fit, beside what `Runnable` raises."""
         return self.at(**sizes_of(self.graph, arrays, self.given))(*arrays.values(), out=out)
