@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import cnndsl
+import cnndsl.ops
 from cnndsl.graph.graph import Graph, Value
 from cnndsl.passes.context import Options
 from cnndsl.program.check import check
@@ -36,7 +37,7 @@ def of_what_it_reads(g: Graph) -> Value:
 def read_later(g: Graph) -> Value:
     x = stem(g)
     y = x.conv(4, (1, 1)).relu().conv(16, (1, 1)).add(x).relu()
-    return y.multiply(x)
+    return g.concat(y.max_pool((2, 2)), x.max_pool((2, 2)))
 
 
 def planned(build: Callable[[Graph], Value], batch: int, workers: int) -> tuple[Program, Graph]:
@@ -74,5 +75,7 @@ def test_written_over_what_the_convolution_reads_is_found() -> None:
     read = next(b for b in k.inputs if b.space == "arena" and b.offset != k.outputs[0].offset)
     moved = replace(k, outputs=(replace(k.outputs[0], offset=read.offset),))
     kernels = tuple(moved if x is k else x for x in region.kernels)
-    broken = replace(program, run=replace(program.run, regions=(replace(region, kernels=kernels),)))
+    broken = replace(
+        program, arena_bytes=2 * program.arena_bytes, run=replace(program.run, regions=(replace(region, kernels=kernels),))
+    )
     assert any("share bytes" in problem for problem in check(broken))
