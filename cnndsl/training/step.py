@@ -9,7 +9,7 @@ statistics' too, so that a NaN is found before it has spoilt anything.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -132,12 +132,14 @@ def compile_step(
     seed: int = 0,
     outputs: Sequence[str] = (),
     max_memory: int | str | None = None,
+    without: Iterable[str] = (),
 ) -> Step:
     """Compile one training step of `net` on batches of `batch` images.
 
     weights: name → array, or a path; None: drawn by `seed`. loss: as in a recipe, `"cross_entropy(logits)"`; None: the
     model's recipe says it, as it says the optimizer. outputs: at most one named value to return beside the loss.
     max_memory: what the step may need, in bytes or as `2GB`: activations are then made again instead of kept. Raises E605.
+    without: passes to leave out.
     """
     from cnndsl.runtime.compile import compile_step_graph
     from cnndsl.runtime.safetensors import read_weights
@@ -148,7 +150,9 @@ def compile_step(
     graph = build_step(net, terms, optimizer, batch, outputs)
     given = net.initial_weights(seed) if weights is None else weights
     given = given if isinstance(given, Mapping) else read_weights(given)
-    executable = compile_step_graph(graph, given, target=target, batch=batch, threads=threads, max_memory=max_memory)
+    executable = compile_step_graph(
+        graph, given, target=target, batch=batch, threads=threads, without=without, max_memory=max_memory
+    )
     idle = {n: np.asarray(given[n]) for n in graph.state if n in given and n not in executable.state}
     return Step(graph, executable, float(optimizer.rate), seed, outputs[0] if outputs else "", idle)
 

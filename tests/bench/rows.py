@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,12 +67,12 @@ class Work:
         self.images = rng.standard_normal((row.batch, *image.shape[1:]), dtype=np.float32)
         self.labels = rng.integers(0, 10, row.batch).astype(np.int32)
 
-    def ours(self, outputs: tuple[str, ...] = ()) -> Any:
+    def ours(self, outputs: tuple[str, ...] = (), without: Iterable[str] = ()) -> Any:
         """Compiled: to be called with the images, in training also with the labels."""
         batch, threads = self.row.batch, self.threads
         if self.row.training:
-            return compile_step(self.net, self.weights, loss=LOSS, optimizer=SGD, batch=batch, threads=threads)
-        return cnndsl.compile(self.net, self.weights, batch=batch, threads=threads, outputs=outputs)
+            return compile_step(self.net, self.weights, loss=LOSS, optimizer=SGD, batch=batch, threads=threads, without=without)
+        return cnndsl.compile(self.net, self.weights, batch=batch, threads=threads, outputs=outputs, without=without)
 
     def theirs(self, channels_last: bool, outputs: tuple[str, ...] = ()) -> Any:
         """A `TorchNetwork` with the same weights."""
