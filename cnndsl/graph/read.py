@@ -1,4 +1,7 @@
-"""Reading the text form of a graph (`cnndsl.graph.text`). Plain recursive descent; nothing of the text is executed."""
+"""Reading the text form of a graph (`cnndsl.graph.text`). Plain recursive descent; nothing of the text is executed.
+
+A text may come from a stranger: what is read is held to the records' annotations, sizes and numbers to what there can be.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,21 @@ from typing import Any
 
 from cnndsl.errors import CnnError, Source, Span, error
 from cnndsl.graph.expr import PRIMITIVES, Expr
-from cnndsl.graph.graph import CONSTANT, INPUT, STATE, Graph, Origin, SourceAttrs, State, Value
+from cnndsl.graph.fields import described, fits, hints_of, holds
+from cnndsl.graph.graph import CONSTANT, CONSTANT_BYTES, INPUT, STATE, Graph, Origin, SourceAttrs, State, Value, placed
 from cnndsl.graph.op import REGISTRY
 from cnndsl.graph.sizes import Affine, Size
 from cnndsl.graph.types import DTYPES, TensorType
+from cnndsl.random import CONSTANTS, INITS
 
 TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*"|#[^\n]*|->|[A-Za-z_]\w*(?:/\d+)?|-?(?:\d+\.?\d*(?:[eE][+-]?\d+)?|inf\b|nan\b)|\S')
 DEEPEST = 8
 LONGEST_NUMBER = 40
+MOST_AXES = 8
+MOST_ELEMENTS = 2**31 - 1
+FREE = ("head",)  # texts that name something: any text will do
 SOURCE_OPS = {"input": INPUT, "state": STATE, "constant": CONSTANT}
+STATE_WORDS = {"kind": ("parameter", "buffer", "slot", "counter"), "init": (*INITS, *CONSTANTS)}
 
 
 def parse_graph(text: str, name: str = "<graph>") -> Graph:
@@ -155,7 +164,14 @@ class _Reader:
         if re.fullmatch(r"x\d{1,6}", found):
             self.at += 1
             return Expr("var", (), int(found[1:]))
-        return Expr("const", (), self.value(DEEPEST))
+        if found in ("true", "false"):
+            self.at += 1
+            return Expr("const", (), found == "true")
+        at, value = self.at, self.number()
+        if not holds(TensorType(()), (value,)):
+            self.at = at
+            raise self.wrong("a number that float32 has")
+        return Expr("const", (), value)
 
     def dtype(self) -> str:
         if self.peek() not in DTYPES:
@@ -163,13 +179,23 @@ class _Reader:
         return self.take()
 
     def type(self) -> TensorType:
-        dtype = self.dtype()
+        span, dtype = self.span(), self.dtype()
         self.take("[")
         shape: list[Size] = []
+        elements = 1
         while not self.took("]"):
             if shape:
                 self.take(",")
-            shape.append(self.size())
+            start, size = self.span(), self.size()
+            if isinstance(size, int):
+                elements *= size
+                if size < 1:
+                    raise error("E303", f"a size is at least 1, not {size}", start)
+            shape.append(size)
+        if len(shape) > MOST_AXES or elements > MOST_ELEMENTS:
+            what = f"{len(shape)} axes" if len(shape) > MOST_AXES else f"{elements:,} numbers"
+            limit = f"at most {MOST_AXES} axes and {MOST_ELEMENTS:,} numbers are allowed"
+            raise error("E909", f"a tensor of {what}; {limit}", span)
         return TensorType(tuple(shape), dtype)
 
     def size(self) -> Size:
@@ -187,17 +213,38 @@ class _Reader:
         return total
 
     def fields(self, cls: Any, depth: int, given: dict[str, Any]) -> Any:
+        span, hints = self.span(), hints_of(cls)
         known = {f.name for f in dataclasses.fields(cls)}
         while self.peek(1) == "=":
             if self.peek() not in known or self.peek() in given:
                 raise self.wrong(f"one of {', '.join(sorted(known - set(given))) or 'no fields'}")
             name = self.take()
             self.take("=")
+            at = self.at
             given[name] = self.value(depth)
+            if not (fits(given[name], hints[name]) or (name in FREE and isinstance(given[name], str))):
+                self.at = at
+                raise self.wrong(f"{name} to be {described(hints[name])}")
         try:
             return cls(**given)
         except TypeError:
             raise self.wrong(f"the fields {', '.join(sorted(known - set(given)))}") from None
+        except CnnError as e:
+            raise placed(e, cls.__name__, Origin("", span)) from None
+
+    def state(self, graph: Graph, depth: int) -> None:
+        """The declaration of an array that outlives a run."""
+        span, key = self.span(), self.string()
+        if key in graph.state:
+            raise error("E204", f"two weights would be named {key}", span)
+        self.take(":")
+        found: State = self.fields(State, depth, {"name": key, "type": self.type()})
+        for field, words in STATE_WORDS.items():
+            if getattr(found, field) not in words:
+                raise error("E305", f"expected {field} to be one of {', '.join(words)}", span)
+        if found.fan_in < 1:
+            raise error("E303", f"a fan_in is at least 1, not {found.fan_in}", span)
+        graph.state[key] = found
 
     # The graph ---------------------------------------------------------------------------------------------------
 
@@ -211,9 +258,7 @@ class _Reader:
         values: list[tuple[Value, ...]] = []
         while not self.took("}"):
             if self.took("state"):
-                key = self.string()
-                self.take(":")
-                graph.state[key] = self.fields(State, depth, {"name": key, "type": self.type()})
+                self.state(graph, depth)
             elif self.peek() in tables:
                 table = tables[self.take()]
                 key = self.string()
@@ -228,7 +273,7 @@ class _Reader:
         span, text = self.span(), self.take()
         node, _, index = text.partition(".")
         try:
-            if len(text) > LONGEST_NUMBER:
+            if len(text) > LONGEST_NUMBER or text.startswith("-"):
                 raise ValueError
             return values[int(node)][int(index or 0)]
         except (ValueError, IndexError):
@@ -256,7 +301,8 @@ class _Reader:
         types, path = self.tail()
         try:
             made = graph.add(op, operands, attrs, Origin(path, span))
-        except (TypeError, IndexError, AttributeError, ValueError, AssertionError):  # a shape rule counts on its operands
+        except (TypeError, LookupError, AttributeError, ValueError, AssertionError, ArithmeticError):
+            # A shape rule says itself what does not fit; how many operands there are it may count on.
             raise error("E103", f"{word} does not take these operands and attributes", span) from None
         if [y.type for y in made] != types:
             raise error("E103", f"{word} gives {', '.join(str(y.type) for y in made)} here", span)
@@ -269,11 +315,16 @@ class _Reader:
         types, path = self.tail()
         if len(types) != 1:
             raise error("E103", "one type is expected here", span)
+        if op is CONSTANT and not (holds(types[0], data) and types[0].nbytes <= CONSTANT_BYTES):
+            raise error("E103", f"a constant of {types[0]} has as many numbers of that type, in {CONSTANT_BYTES} bytes", span)
+        if op is STATE and (name not in graph.state or graph.state[name].type != types[0]):
+            raise error("E103", f"no state {name} of type {types[0]} is declared", span)
+        table = {INPUT: graph.inputs, STATE: graph.state_values}.get(op, {})
+        if name in table:
+            raise error("E204", f"there are two nodes for {op.name} {name}", span)
         made = graph.add(op, (), SourceAttrs(name, data, types[0], batched), Origin(path, span))
-        if op is INPUT:
-            graph.inputs[name] = made[0]
-        elif op is STATE:
-            graph.state_values[name] = made[0]
+        if op is not CONSTANT:
+            table[name] = made[0]
         return made
 
     def tail(self) -> tuple[list[TensorType], str]:

@@ -23,6 +23,8 @@ from cnndsl.targets.cupy.launch import Launch
 from cnndsl.targets.cupy.prelude import PRELUDE
 from cnndsl.targets.numpy import frame as numpy_frame
 from cnndsl.targets.numpy.sources import Copied, import_lines
+from cnndsl.targets.numpy.statements import literal
+from cnndsl.targets.numpy.texts import plain
 
 MARK = "\n# Copied from here ---"
 GIVEN = frozenset({"Network", "Arena", "NAME", "BATCH", "INPUTS", "OUTPUTS", "STATE", "BATCHED", "LABELS", "OPTIONAL"})
@@ -107,7 +109,7 @@ def what(k: Kernel) -> str:
     if name == "fused":
         name = " + ".join(n.op.name for n in k.node.attrs.inner.nodes if n.op.inputs != 0)
     ins, outs = (", ".join(dict.fromkeys(drawn(b.type.shape) for b in side)) for side in (k.inputs, k.outputs))
-    return re.sub(r"[^ -~→]", "_", f"{k.node.path or k.name}: {name}, {ins} → {outs}")
+    return plain(f"{k.node.path or k.name}: {name}, {ins} → {outs}")
 
 
 def emit(program: Program) -> str:
@@ -166,10 +168,14 @@ def facts(program: Program, e: Emitter) -> str:
     found = batched_values(graph)
     batched = sorted({k for part in (graph.inputs, graph.outputs) for k, v in part.items() if v in found})
 
-    def table(title: str, rows: dict[str, tuple[object, ...]]) -> str:
-        return (
-            "\n".join([f"{title} = {{", *(f"    {k!r}: {v!r}," for k, v in rows.items()), "}"]) if rows else f"{title} = {{}}"
-        )
+    def written(title: str, rows: Mapping[str, str]) -> str:
+        return "\n".join([f"{title} = {{", *(f"    {k!r}: {v}," for k, v in rows.items()), "}"]) if rows else f"{title} = {{}}"
+
+    def table(title: str, rows: Mapping[str, tuple[object, ...]]) -> str:
+        return written(title, {k: repr(v) for k, v in rows.items()})
+
+    def numbers(b: Buffer) -> str:
+        return f"([{', '.join(map(literal, b.data))}], {b.type.dtype!r}, {b.type.sizes!r})"
 
     def per_image(values: Mapping[str, Value]) -> dict[str, tuple[object, ...]]:
         return {k: (v.type.sizes[1:] if k in batched else v.type.sizes, v.type.dtype) for k, v in values.items()}
@@ -192,7 +198,7 @@ def facts(program: Program, e: Emitter) -> str:
             f"ARENA_BYTES = {program.arena_bytes}",
             f"PREPARED_BYTES = {program.prepared_bytes}",
             f"SCRATCH_BYTES = {program.scratch_bytes}",
-            table("CONSTANTS", {k: (list(b.data), b.type.dtype, b.type.sizes) for k, b in e.constants.items()}),
+            written("CONSTANTS", {k: numbers(b) for k, b in e.constants.items()}),
             "# name: memory, first byte, shape, type",
             table("BUFFERS", {b.name: (b.space, b.offset, b.type.sizes, b.type.dtype) for b in buffers}),
         ]

@@ -81,7 +81,7 @@ def unravel(index: str, names: Sequence[str], sizes: Sequence[int]) -> list[str]
     """Statements that declare `names` as the coordinates of the row-major `index` in an array of `sizes`."""
     lines, step = [], 1
     for name, size in reversed(list(zip(names, sizes, strict=True))):
-        lines.append(f"const int {name} = {index if step == 1 else f'{index} / {step}'} % {size};")
+        lines.append(f"const int {name} = {index if step == 1 else f'{index} / {step:d}'} % {size:d};")
         step *= size
     if lines:
         lines[-1] = lines[-1].rsplit(" % ", 1)[0] + ";"  # the first axis takes what is left
@@ -90,8 +90,8 @@ def unravel(index: str, names: Sequence[str], sizes: Sequence[int]) -> list[str]
 
 def linear(name: str, factor: int, shift: int = 0) -> str:
     """`name * factor + shift` without what changes nothing."""
-    text = name if factor == 1 else f"{name} * {factor}"
-    return text if shift == 0 else f"{text} {'+' if shift > 0 else '-'} {abs(shift)}"
+    text = name if factor == 1 else f"{name} * {factor:d}"
+    return text if shift == 0 else f"{text} {'+' if shift > 0 else '-'} {abs(shift):d}"
 
 
 def offset(names: Sequence[str], sizes: Sequence[int]) -> str:

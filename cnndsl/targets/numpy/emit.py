@@ -24,9 +24,10 @@ from cnndsl.targets.numpy.kernels import (
     pointwise,
     shape,
 )
-from cnndsl.targets.numpy.lower import LOWERINGS, Call, is_shared, row_shape
+from cnndsl.targets.numpy.lower import LOWERINGS, Call, Text, is_shared, row_shape
 from cnndsl.targets.numpy.module import module_text
 from cnndsl.targets.numpy.sources import Copied
+from cnndsl.targets.numpy.statements import literal
 from cnndsl.targets.numpy.texts import GIVEN, comment_of, identifier, path_of, plain, quoted, words_of, wrapped
 
 
@@ -49,7 +50,7 @@ class Emitter:
         """The expression for a buffer inside a region's function; `cut`: this worker's images."""
         if b.space == "constant":
             if b.type.rank == 0:
-                return repr(b.data[0])
+                return literal(b.data[0])
             self.constants[b.name] = b
             return f"CONSTANT_{b.name}"
         if b.space == "state":
@@ -158,8 +159,8 @@ class Emitter:
         lowering = LOWERINGS[anchor.op.name]
         inner = -(-(k.choice.scratch - tile_bytes(k.node)) // 64) * 64  # the anchor's own, then that of its epilogue
         shared = not cut and is_shared(anchor, k.choice, self.program.workers)
-        base = "a.scratch[worker]" if shared else "scratch"
-        ys, finish, extra = list(outs), "", 0
+        base = Text("a.scratch[worker]" if shared else "scratch")
+        ys, finish, extra = list(outs), Text(), 0
         numbers = dict(k.choice.parameters)
         each = numbers.pop("filters", 0) if shared else 0
         product: list[str] = []
@@ -189,7 +190,7 @@ class Emitter:
             f", worker=worker, workers={self.program.workers}" if shared and not each else "",
             "lo" if cut else "",
             k.choice.algorithm,
-            "product" if product else "",
+            Text("product" if product else ""),
         )
         for function in lowering.kernels(call):
             self.copied.add(function)
@@ -201,7 +202,7 @@ class Emitter:
 
     def _finish(
         self, k: Kernel, parts: Parts, ins: list[str], outs: list[str], scratch: str, by_filters: bool, apart: bool
-    ) -> tuple[list[str], str, int]:
+    ) -> tuple[list[str], Text, int]:
         """Where the anchor writes, the text of its `finish`, and the bytes of scratch that takes.
 
         by_filters: the workers share the filters, so that each has some of the channels of every array. apart: its own
@@ -230,7 +231,7 @@ class Emitter:
         written = outs[kept[0]] if kept else outs[made[0]]
         texts = ["product" if apart else written, *ins]
         args = [*(texts[i] for i in printed.takes if same[i] < 0), *(outs[i] for i in made)]
-        return [written], _called(name, args, printed, scratch), printed.scratch
+        return [written], Text(_called(name, args, printed, scratch)), printed.scratch
 
     def _summed(self, k: Kernel, parts: Parts, ins: list[str], outs: list[str]) -> list[str]:
         """reduce_sum of an expression that is computed tile by tile."""

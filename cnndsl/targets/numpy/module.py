@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from cnndsl.graph.types import drawn
 from cnndsl.program.program import Buffer, Program, images_a_row
 from cnndsl.targets.numpy import cost, frame, tensors, threads, tuning
+from cnndsl.targets.numpy.statements import literal
+from cnndsl.targets.numpy.texts import plain, quoted
 
 if TYPE_CHECKING:
     from cnndsl.targets.numpy.emit import Emitter
@@ -92,8 +94,8 @@ def introduction(program: Program) -> str:
     name = _word(program.name)
     what = "a training step" if program.training else "inference"
     size = f"{program.batch} image{'s' if program.batch != 1 else ''} at a time"
-    inputs = ", ".join(f"{k}: {_given(b, k, program)}" for k, b in program.inputs.items())
-    outputs = ", ".join(f"{k}: {_given(b, k, program)}" for k, b in program.outputs.items())
+    inputs = ", ".join(f"{plain(k)}: {_given(b, k, program)}" for k, b in program.inputs.items())
+    outputs = ", ".join(f"{plain(k)}: {_given(b, k, program)}" for k, b in program.outputs.items())
     arguments = ", ".join(_word(k) for k in program.inputs)
     lines = [f'"""{name}: {what} on {size}, in NumPy.', ""]
     if program.training:
@@ -116,7 +118,7 @@ def introduction(program: Program) -> str:
 def _measured() -> list[str]:
     """By which table of measured times algorithms were chosen, where one was of use."""
     table = tuning.in_use()
-    return [f"Algorithms as measured on {table.name}."] if table is not None and table.met else []
+    return [f"Algorithms as measured on {plain(table.name)}."] if table is not None and table.met else []
 
 
 def _given(b: Buffer, name: str, program: Program) -> str:
@@ -140,8 +142,6 @@ def _batched(program: Program) -> list[str]:
 
 def facts(program: Program, emitter: Emitter) -> str:
     """The constants that describe the model."""
-    from cnndsl.targets.numpy.texts import quoted
-
     batched = _batched(program)
 
     def table(title: str, values: dict[str, tuple[tuple[int, ...], str]]) -> str:
@@ -174,7 +174,8 @@ def facts(program: Program, emitter: Emitter) -> str:
         f"CHAIN = {cost.TILE}  # numbers that a chain of functions works on at a time",
     ]
     for name, b in emitter.constants.items():
-        lines.append(f"CONSTANT_{name} = np.array({list(b.data)!r}, {b.type.dtype!r}).reshape({b.type.sizes!r})")
+        numbers = ", ".join(map(literal, b.data))
+        lines.append(f"CONSTANT_{name} = np.array([{numbers}], {b.type.dtype!r}).reshape({b.type.sizes!r})")
     return "\n".join(lines)
 
 

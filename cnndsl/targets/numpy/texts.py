@@ -48,6 +48,7 @@ KERNELS = (
     winograd_grad,
 )
 TAKEN = frozenset(dir(builtins)).union(dir(frame), *map(dir, KERNELS))
+STRINGS = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
 MOST_WORDS = 4  # of the name of a function
 GIVEN = frozenset(
     {"Arena", "Prepared", "prepare_weights", "run_program", "NAME", "BATCH", "WORKERS", "TRAINING", "ARENA_BYTES"}
@@ -84,11 +85,12 @@ def wrapped(line: str, width: int = 108) -> list[str]:
     indent = line[: len(line) - len(line.lstrip())]
     head, inside = line[: line.index("(") + 1], line[line.index("(") + 1 : -1]
     parts, depth, start = [], 0, 0
-    for at, c in enumerate(inside):
+    code = STRINGS.sub(lambda found: "_" * len(found[0]), inside)  # names may hold brackets and commas
+    for at, c in enumerate(code):
         depth += (c in "([{") - (c in ")]}")
         if depth < 0:
             return [line]
-        in_parameters = "lambda" in inside[start:at] and ":" not in inside[start:at].split("lambda")[1]
+        in_parameters = "lambda" in code[start:at] and ":" not in code[start:at].split("lambda")[1]
         if c == "," and depth == 0 and not in_parameters:
             parts.append(inside[start:at].strip())
             start = at + 1

@@ -128,8 +128,8 @@ def input_grad(node: Node) -> list[Launch] | None:
     for k in g.axes:
         found += [
             f"const int t{k} = {linear(f'h{k}', 1, a.pad[k][0])} - {linear(f'm{k}', a.dilation[k])};",
-            f"const int o{k} = t{k} / {a.stride[k]};",
-            f"if (t{k} < 0 || t{k} % {a.stride[k]} || o{k} >= {g.y[1 + k]}) continue;",
+            f"const int o{k} = t{k} / {a.stride[k]:d};",
+            f"if (t{k} < 0 || t{k} % {a.stride[k]:d} || o{k} >= {g.y[1 + k]}) continue;",
         ]
     body = [
         *unravel("i", ["n", *g.names("h"), "c"], g.x),

@@ -70,8 +70,8 @@ def windows(a: Any, y: Sequence[int]) -> list[str]:
     for k in range(len(a.window)):
         lines += [
             f"const int t{k} = {linear(f'h{k}', 1, a.pad[k][0])} - {linear(f'm{k}', dilation(a)[k])};",
-            f"const int o{k} = t{k} / {a.stride[k]};",
-            f"if (t{k} < 0 || t{k} % {a.stride[k]} || o{k} >= {y[1 + k]}) continue;",
+            f"const int o{k} = t{k} / {a.stride[k]:d};",
+            f"if (t{k} < 0 || t{k} % {a.stride[k]:d} || o{k} >= {y[1 + k]}) continue;",
         ]
     return lines
 

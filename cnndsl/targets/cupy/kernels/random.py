@@ -10,7 +10,7 @@ def random_bits(node: Node) -> list[Launch] | None:
     a, count = node.attrs, product(node.attrs.sizes)
     seed, step = (x.type.dtype for x in node.operands)
     body = [
-        f"unsigned long long c0 = i, c1 = (unsigned long long)step[0], c2 = {a.stream}ull, c3 = 0;",
+        f"unsigned long long c0 = i, c1 = (unsigned long long)step[0], c2 = {a.stream:d}ull, c3 = 0;",
         "unsigned long long k0 = (unsigned long long)seed[0], k1 = 0;",
         "for (int round = 0; round < 10; ++round) {",
         "    const unsigned long long h0 = __umul64hi(0xD2E7470EE14C6C93ull, c0), l0 = 0xD2E7470EE14C6C93ull * c0;",

@@ -10,10 +10,10 @@ from cnndsl.graph.graph import Node
 from cnndsl.graph.target import Choice
 from cnndsl.program import regions
 from cnndsl.targets.numpy.lower import conv, conv_grad, lanes, moves, pool, products, sums, winograd
-from cnndsl.targets.numpy.lower.call import Call, Lowering
+from cnndsl.targets.numpy.lower.call import Call, Lowering, Text
 from cnndsl.targets.numpy.lower.sums import row_shape, sums_rows
 
-__all__ = ["LOWERINGS", "Call", "Lowering", "is_shared", "row_shape", "sums_rows"]
+__all__ = ["LOWERINGS", "Call", "Lowering", "Text", "is_shared", "row_shape", "sums_rows"]
 
 LOWERINGS: dict[str, Lowering] = {
     **conv.LOWERINGS,

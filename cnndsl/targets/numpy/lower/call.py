@@ -11,6 +11,10 @@ from cnndsl.graph.target import Choice
 from cnndsl.targets.numpy.tuning import Candidates
 
 
+class Text(str):
+    """Text that is code, made by the emitter. Any other text is somebody's data: `keys` prints it as a string literal."""
+
+
 @dataclass(frozen=True)
 class Call:
     """One kernel to print: operand and result texts, the choice's numbers, and text for scratch, finish and share.
@@ -23,12 +27,12 @@ class Call:
     xs: Sequence[str]
     ys: Sequence[str]
     numbers: Mapping[str, Any]
-    scratch: str = "scratch"
-    finish: str = ""
+    scratch: Text = Text("scratch")
+    finish: Text = Text("")
     share: str = ""
     lo: str = ""
     algorithm: str = ""
-    product: str = ""
+    product: Text = Text("")
 
 
 @dataclass(frozen=True)
@@ -51,5 +55,5 @@ def plain(function: Callable[..., Any], lines: Callable[[Call], list[str]], choo
 
 
 def keys(**given: Any) -> str:
-    """`, stride=(1, 1), …` without what is None or empty text."""
-    return "".join(f", {k}={v if isinstance(v, str) else repr(v)}" for k, v in given.items() if v is not None and v != "")
+    """`, stride=(1, 1), …` without what is None or empty text. Values are printed by `repr`, but for a `Text`."""
+    return "".join(f", {k}={v if isinstance(v, Text) else repr(v)}" for k, v in given.items() if v is not None and v != "")

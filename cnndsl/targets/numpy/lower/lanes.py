@@ -73,9 +73,9 @@ def weight_grad_lines(call: Call) -> list[str]:
 
 
 LOWERINGS = {
-    "to_lanes": plain(lanes.images_to_lanes, lambda c: [f"images_to_lanes({c.xs[0]}, {c.ys[0]}, lanes={c.attrs.lanes})"]),
-    "from_lanes": plain(lanes.lanes_to_images, lambda c: [f"lanes_to_images({c.xs[0]}, {c.ys[0]}, lanes={c.attrs.lanes})"]),
-    "repeat_lanes": plain(lanes.repeat_lanes, lambda c: [f"repeat_lanes({c.xs[0]}, {c.ys[0]}, lanes={c.attrs.lanes})"]),
+    "to_lanes": plain(lanes.images_to_lanes, lambda c: [f"images_to_lanes({c.xs[0]}, {c.ys[0]}, lanes={c.attrs.lanes!r})"]),
+    "from_lanes": plain(lanes.lanes_to_images, lambda c: [f"lanes_to_images({c.xs[0]}, {c.ys[0]}, lanes={c.attrs.lanes!r})"]),
+    "repeat_lanes": plain(lanes.repeat_lanes, lambda c: [f"repeat_lanes({c.xs[0]}, {c.ys[0]}, lanes={c.attrs.lanes!r})"]),
     "lane_conv": plain(lanes.lane_conv2d, conv_lines, choose_conv, finishes=True),
     "lane_conv_input_grad": plain(lanes.lane_conv2d_input_grad, input_grad_lines, choose_input_grad),
     "lane_conv_weight_grad": plain(lanes.lane_conv2d_weight_grad, weight_grad_lines, choose_weight_grad),

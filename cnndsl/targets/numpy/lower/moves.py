@@ -17,7 +17,7 @@ def random_lines(call: Call) -> list[str]:
     for n in a.sizes[1:]:
         each *= n
     start = f"{call.lo} * {each}" if call.lo else "0"
-    return [f"random_bits({call.xs[0]}, {call.xs[1]}, {call.ys[0]}, stream={a.stream}, start={start})"]
+    return [f"random_bits({call.xs[0]}, {call.xs[1]}, {call.ys[0]}, stream={a.stream!r}, start={start})"]
 
 
 def concat_lines(call: Call) -> list[str]:
@@ -54,7 +54,7 @@ LOWERINGS = {
     "crop": plain(shape.crop, lambda c: [f"crop({c.xs[0]}, {c.ys[0]}, begin={begins(c.attrs)!r})"]),
     "random_bits": plain(random.random_bits, random_lines),
     "concat": plain(shape.concat, concat_lines),
-    "take_part": plain(shape.take_part, lambda c: [f"take_part({c.xs[0]}, {c.ys[0]}, start={c.attrs.start})"]),
+    "take_part": plain(shape.take_part, lambda c: [f"take_part({c.xs[0]}, {c.ys[0]}, start={c.attrs.start!r})"]),
     "pad": plain(shape.pad_zero, lambda c: [f"pad_zero({c.xs[0]}, {c.ys[0]}, begin={begins(c.attrs)!r})"], choose_zero),
     "pad_grad": plain(shape.crop, lambda c: [f"crop({c.xs[0]}, {c.ys[0]}, begin={begins(c.attrs)!r})"], choose_zero),
 }

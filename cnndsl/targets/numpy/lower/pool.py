@@ -9,7 +9,7 @@ from cnndsl.graph.graph import Node
 from cnndsl.graph.target import Choice
 from cnndsl.targets.numpy import cost
 from cnndsl.targets.numpy.kernels import pool
-from cnndsl.targets.numpy.lower.call import Call, Lowering, keys, plain
+from cnndsl.targets.numpy.lower.call import Call, Lowering, Text, keys, plain
 
 
 def shares_of_average(a: Any, n: int, count: int, axis: int) -> tuple[float, ...]:
@@ -65,10 +65,10 @@ def pool_lines(call: Call) -> list[str]:
     return [f"{name.replace('pool', 'pool2d')}({', '.join([*call.xs, *call.ys])}{rest}{call.share})"]
 
 
-def average_text(weights: tuple[tuple[float, ...], ...]) -> str:
+def average_text(weights: tuple[tuple[float, ...], ...]) -> Text:
     """`(0.5,) * 14` where all are equal."""
     texts = [f"({w[0]!r},) * {len(w)}" if len(set(w)) == 1 else repr(w) for w in weights]
-    return f"({', '.join(texts)})"
+    return Text(f"({', '.join(texts)})")
 
 
 def pool_kernels(call: Call) -> tuple[Callable[..., Any], ...]:

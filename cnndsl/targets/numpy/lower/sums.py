@@ -9,7 +9,7 @@ from cnndsl.graph.graph import Node
 from cnndsl.graph.target import Choice
 from cnndsl.targets.numpy import cost
 from cnndsl.targets.numpy.kernels import loss, reduce
-from cnndsl.targets.numpy.lower.call import Call, Lowering, keys, plain
+from cnndsl.targets.numpy.lower.call import Call, Lowering, Text, keys, plain
 
 
 def sums_rows(node: Node) -> bool:
@@ -40,7 +40,7 @@ def choose_tiles(node: Node, workers: int) -> Choice:
     return Choice(node.op.name, (), cost.aligned(((loss.tile_rows(math.prod(x[:-1]), x[-1]), x[-1]), 4)))
 
 
-def loss_keys(call: Call, **more: str) -> str:
+def loss_keys(call: Call, **more: Text) -> str:
     return keys(label_smoothing=call.attrs.label_smoothing, count=call.attrs.count, **more)
 
 
@@ -57,7 +57,7 @@ def choose_moments(node: Node, workers: int) -> Choice:
 
 
 def moments_lines(call: Call) -> list[str]:
-    rest = keys(**call.numbers, scratch="a.scratch", crew="net.crew")
+    rest = keys(**call.numbers, scratch=Text("a.scratch"), crew=Text("net.crew"))
     return [f"moments({call.xs[0]}, {', '.join(call.ys)}{rest})"]
 
 
