@@ -22,8 +22,8 @@ from cnndsl.targets.numpy.texts import plain, wrapped
 WORDS = ("model", "picture", "first", "result", "side", "layer")
 """What is given another name: the model, its input, a layer with weights, the output, a head, a layer without."""
 NAMES = (
-    "conv2d", "import", 'a"""\nraise SystemExit(3)\n"""', "é\u2028x", "np", "1", "run", "out", "'], (", "a], b", 'x"], exit(3)', "\\",
-    "# x", "lambda, x: (", "*/ b", "{}", "%s",
+    "conv2d", "import", 'a"""\nraise SystemExit(3)\n"""', "é\u2028x", "np", "1", "run", "out", "'], (", "a], b", 'x"], exit(3)',
+    "\\", "# x", "lambda, x: (", "*/ b", "{}", "%s",
 )  # fmt: skip
 
 
