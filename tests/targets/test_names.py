@@ -96,7 +96,7 @@ def one_layer(**keys: Any) -> str:
     return to_text(g)
 
 
-STRANGE = '"1, 1), x=__import__(\'os\').abort("'
+STRANGE = "\"1, 1), x=__import__('os').abort(\""
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_a_field_takes_what_it_is_for(old: str, new: str, says: str) -> None:
         ('%0 = input "x" -> float32[2]\n%1 = pointwise(%0) exprs=([add(x0, ())]) -> float32[2]', "a value"),
         ('%0 = input "x" -> float32[2]\n%1 = pointwise(%0) exprs=([add(x0, 1e39)]) -> float32[2]', "that float32 has"),
         ('%0 = input "x" -> float32[2]\n%1 = pointwise(%0) exprs=(1) -> float32[2]', "a list of expressions"),
-        (f"%0 = input \"x\" -> float32[2]\n%1 = pointwise(%0) exprs=({'[' * 5000}x0) -> float32[2]", "a value"),
+        (f'%0 = input "x" -> float32[2]\n%1 = pointwise(%0) exprs=({"[" * 5000}x0) -> float32[2]', "a value"),
     ],
 )
 def test_numbers_are_numbers(line: str, says: str) -> None:
