@@ -19,12 +19,15 @@ from cnndsl.graph.sizes import Affine, Size
 from cnndsl.graph.types import DTYPES, TensorType
 from cnndsl.random import CONSTANTS, INITS
 
-TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*"|#[^\n]*|->|[A-Za-z_]\w*(?:/\d+)?|-?(?:\d+\.?\d*(?:[eE][+-]?\d+)?|inf\b|nan\b)|\S')
+TOKEN = re.compile(
+    r'%[\w.]+(?::\d+)?|"(?:[^"\\\n]|\\.)*"|#[^\n]*|->|[A-Za-z_]\w*(?:/\d+)?|-?(?:\d+\.?\d*(?:[eE][+-]?\d+)?|inf\b|nan\b)|\S'
+)
 DEEPEST = 8
 LONGEST_NUMBER = 40
 MOST_AXES = 8
 MOST_ELEMENTS = 2**31 - 1
 FREE = ("head",)  # texts that name something: any text will do
+LONGEST_NAME = 1000
 SOURCE_OPS = {"input": INPUT, "state": STATE, "constant": CONSTANT}
 STATE_WORDS = {"kind": ("parameter", "buffer", "slot", "counter"), "init": (*INITS, *CONSTANTS)}
 
@@ -215,7 +218,7 @@ class _Reader:
     def fields(self, cls: Any, depth: int, given: dict[str, Any]) -> Any:
         span, hints = self.span(), hints_of(cls)
         known = {f.name for f in dataclasses.fields(cls)}
-        while self.peek(1) == "=":
+        while self.peek(1) == "=" and not self.peek().startswith("%"):
             if self.peek() not in known or self.peek() in given:
                 raise self.wrong(f"one of {', '.join(sorted(known - set(given))) or 'no fields'}")
             name = self.take()
@@ -255,7 +258,7 @@ class _Reader:
         graph = Graph(self.string())
         self.take("{")
         tables = {"output": graph.outputs, "update": graph.updates, "name": graph.names, "head": graph.heads}
-        values: list[tuple[Value, ...]] = []
+        values: dict[str, tuple[Value, ...]] = {}
         while not self.took("}"):
             if self.took("state"):
                 self.state(graph, depth)
@@ -265,29 +268,32 @@ class _Reader:
                 self.take("=")
                 table[key] = self.ref(values)
             else:
-                values.append(self.node(graph, values, depth))
+                self.node(graph, values, depth)
         return graph
 
-    def ref(self, values: list[tuple[Value, ...]]) -> Value:
-        self.take("%")
-        span, text = self.span(), self.take()
-        node, _, index = text.partition(".")
-        try:
-            if len(text) > LONGEST_NUMBER or text.startswith("-"):
-                raise ValueError
-            return values[int(node)][int(index or 0)]
-        except (ValueError, IndexError):
-            raise error("E103", f"%{text[:20]} is not a value that stands before", span) from None
+    def name(self) -> str:
+        """`%name`, or `%name:1` of a node with several values, without the sign."""
+        if not self.peek().startswith("%") or len(self.peek()) > LONGEST_NAME:
+            raise self.wrong("a value such as %conv")
+        return self.take()[1:]
 
-    def node(self, graph: Graph, values: list[tuple[Value, ...]], depth: int) -> tuple[Value, ...]:
-        self.take("%")
-        if self.whole() != len(values):
-            self.at -= 1
-            raise self.wrong(f"node {len(values)}")
+    def ref(self, values: dict[str, tuple[Value, ...]]) -> Value:
+        span, text = self.span(), self.name()
+        node, _, index = text.partition(":")
+        try:
+            return values[node][int(index[:6] or 0)]
+        except (KeyError, IndexError):
+            raise error("E103", f"%{text[:40]} is not a value that stands before", span) from None
+
+    def node(self, graph: Graph, values: dict[str, tuple[Value, ...]], depth: int) -> None:
+        span, name = self.span(), self.name()
+        if name in values or ":" in name:
+            raise error("E103", f"%{name[:40]} cannot be the name of another node", span)
         self.take("=")
         span, word = self.span(), self.take()
         if word in SOURCE_OPS:
-            return self.source_node(graph, SOURCE_OPS[word], span)
+            values[name] = self.source_node(graph, SOURCE_OPS[word], span)
+            return
         if word not in REGISTRY:
             raise error("E203", f"there is no op {word}", span)
         op = REGISTRY[word]
@@ -306,7 +312,7 @@ class _Reader:
             raise error("E103", f"{word} does not take these operands and attributes", span) from None
         if [y.type for y in made] != types:
             raise error("E103", f"{word} gives {', '.join(str(y.type) for y in made)} here", span)
-        return made
+        values[name] = made
 
     def source_node(self, graph: Graph, op: Any, span: Span) -> tuple[Value, ...]:
         data = self.numbers(0) if op is CONSTANT else ()

@@ -20,14 +20,14 @@ from cnndsl.passes.runner import run_passes
 from tests.passes.networks import context, residual
 
 GOLDEN = """graph "tiny" {
-  state "dense.weight": float32[4,2] kind="parameter" init="he_normal" fan_in=4 decay=true head=""
-  state "dense.bias": float32[2] kind="parameter" init="zeros" fan_in=1 decay=false head=""
-  %0 = input "x" batched -> float32[N,4] @ "x"
-  %1 = state "dense.weight" -> float32[4,2] @ "dense"
-  %2 = state "dense.bias" -> float32[2] @ "dense"
-  %3 = dense(%0, %1, %2) units=2 bias=true init="he_normal" -> float32[N,2] @ "dense"
-  %4 = pointwise(%3) exprs=([gt(x0, 0.0); mul(x0, x0); select($0, $1, -1.5)]) -> float32[N,2]
-  output "output" = %4
+  state "dense.weight": float32[4,2] init="he_normal" fan_in=4
+  state "dense.bias": float32[2] decay=false
+  %x = input "x" batched -> float32[N,4] @ "x"
+  %dense.weight = state "dense.weight" -> float32[4,2] @ "dense"
+  %dense.bias = state "dense.bias" -> float32[2] @ "dense"
+  %dense = dense(%x, %dense.weight, %dense.bias) units=2 -> float32[N,2] @ "dense"
+  %pointwise = pointwise(%dense) exprs=([gt(x0, 0.0); mul(x0, x0); select($0, $1, -1.5)]) -> float32[N,2]
+  output "output" = %pointwise
 }
 """
 
@@ -54,16 +54,19 @@ def test_a_whole_network_before_and_after_its_passes() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("%3 = dense", "%7 = dense", "node 3"),
+        ("%dense = dense", "%x = dense", "another node"),
+        ("%dense = dense", "%dense:1 = dense", "another node"),
+        ("%dense = dense", "dense = dense", "a value such as"),
         ("= dense(", "= dens(", "no op dens"),
-        ("(%0, %1, %2)", "(%0, %1, %9)", "stands before"),
+        ("(%x, %dense.weight, %dense.bias)", "(%x, %dense.weight, %other)", "stands before"),
+        ("(%x, %dense.weight, %dense.bias)", "(%x, %dense.weight, %dense.bias:1)", "stands before"),
         ("units=2", "unit=2", "one of"),
         ("units=2 ", "", "fields"),
         ("-> float32[N,2] @", "-> float32[N,3] @", "gives"),
         ("mul(x0, x0)", "exec(x0, x0)", "scalar primitive"),
         ("mul(x0, x0)", "mul(x0)", "2 argument"),
         ("$1", "$7", "a step"),
-        ("}\n", "", "expected %"),
+        ("}\n", "", "expected a value"),
         ('"tiny"', "tiny", "in quotes"),
         ("-1.5", "-1.5.5", "expected"),
     ],

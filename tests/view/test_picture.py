@@ -184,7 +184,7 @@ def test_names_are_escaped() -> None:
     g = Graph('<script>"&')
     x = g.input("im<age>", (4, 4, 1)).conv(2, (1, 1), name="first").relu()
     g.output(x, "\x00\x1b]]>")
-    text = svg(parse_graph(to_text(g).replace("first", "a</text><script>&amp;")))
+    text = svg(parse_graph(to_text(g).replace('"first', '"a</text><script>&amp;')))
     root = ET.fromstring(text)
     assert "script" not in {e.tag.split("}")[1] for e in root.iter()}
     assert "\x00" not in text and "\x1b" not in text

@@ -162,7 +162,7 @@ def test_open_sizes_are_said() -> None:
 def test_names_cannot_steer_a_terminal() -> None:
     g = Graph("g\x1b[31m")
     g.output(g.input("image\x07", (4, 4, 1)).conv(2, (1, 1), name="red"))
-    g = parse_graph(to_text(g).replace("red", "red\\u001b[31m"))
+    g = parse_graph(to_text(g).replace('"red', '"red\\u001b[31m'))
     assert graph_summary(g).table().replace("\n", "").isprintable()
 
 

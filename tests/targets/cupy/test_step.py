@@ -103,7 +103,7 @@ def test_text_is_a_module_of_its_own() -> None:
     g = Graph('bad"""\nname')
     x = g.input("in'put", (4, 4, 2))
     g.output(x.conv(3, (3, 3), name="first").relu(), 'out"put')
-    g = parse_graph(to_text(g).replace("first", 'a\\"\\"\\"\\n*/ b'))
+    g = parse_graph(to_text(g).replace('"first', '"a\\"\\"\\"\\n*/ b'))
     text = TARGET.emit(cupy_programs.program(cupy_networks.specialised(g, 2), 2))
     tree = ast.parse(text)
     modules = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
