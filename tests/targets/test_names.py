@@ -90,10 +90,14 @@ def test_only_code_is_printed_as_code() -> None:
     )
 
 
+WRITTEN = ' stride=1 pad="valid" groups=1 bias=true pad_mode="zero" init="he_normal"'
+"""What is left out where it is as nobody wrote it."""
+
+
 def one_layer(**keys: Any) -> str:
     g = Graph("g")
     g.output(g.input("x", (8, 8, 4)).conv(4, (3, 3), **keys).relu())
-    return to_text(g)
+    return to_text(g).replace(" kernel=(3, 3)", f" kernel=(3, 3){WRITTEN}").replace("[4] decay", '[4] kind="parameter" decay')
 
 
 STRANGE = "\"1, 1), x=__import__('os').abort(\""
@@ -124,7 +128,7 @@ STRANGE = "\"1, 1), x=__import__('os').abort(\""
         ("float32[4]", "float32[-4]", "at least 1"),
         ("float32[4]", "float32[4,1,1,1,1,1,1,1,1]", "9 axes"),
         ("float32[4]", "float32[99999,99999]", "9,999,800,001 numbers"),
-        ("%0, %1", "%0, %-1", "stands before"),
+        ("%x, %conv.weight", "%x, %-1", "stands before"),
     ],
 )
 def test_a_field_takes_what_it_is_for(old: str, new: str, says: str) -> None:
