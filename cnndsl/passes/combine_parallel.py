@@ -144,12 +144,27 @@ def _laid_together(
         return made
 
     activated = {act: conv for conv, act in activation.items()}
-    order = [n for n in graph.nodes if fixed[n.id]] + [n for n in graph.nodes if not fixed[n.id]]
-    out = rewrite(graph, visit, order)
+    out = rewrite(graph, visit, _weights_first(graph, first))
     for name, value in graph.names.items():
         if value.node in parts and value.node in activation:
             out.names.pop(name, None)  # that value is not computed any more
     return out
+
+
+def _weights_first(graph: Graph, first: dict[Node, list[Node]]) -> list[Node]:
+    """The nodes in order, but before the first convolution of a group all that makes the weights of the others."""
+    order: dict[Node, None] = {}
+    for node in graph.nodes:
+        made: set[Node] = set()
+        waiting = [x.node for member in first.get(node, ()) for x in member.operands[1:]]
+        while waiting:
+            below = waiting.pop()
+            if below not in order and below not in made:
+                made.add(below)
+                waiting.extend(x.node for x in below.operands)
+        order.update(dict.fromkeys(sorted(made, key=lambda n: n.id)))
+        order[node] = None
+    return list(order)
 
 
 def _make(

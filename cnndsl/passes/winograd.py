@@ -14,6 +14,7 @@ When it must not fire: another kernel, stride or dilation, groups, padding with 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from cnndsl.graph.graph import Graph, Node, Value, rewrite
@@ -49,7 +50,8 @@ def winograd(graph: Graph, ctx: Context) -> Graph:
         x, w, *bias = operands
         ctx.log.fired(f"by tiles of {tile} × {tile}", node)
         if (w, tile, turned) not in filters:
-            filters[w, tile, turned] = out.winograd_filter(w, tile=tile, turned=turned, origin=node.origin)
+            origin = replace(node.origin, path=f"{node.path}.filter")
+            filters[w, tile, turned] = out.winograd_filter(w, tile=tile, turned=turned, origin=origin)
         u = filters[w, tile, turned]
         return (out.winograd_conv(x, u, *bias, tile=tile, pad=pad, origin=node.origin),)
 
