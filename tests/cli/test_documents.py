@@ -2,7 +2,8 @@
 
 A fence says what stands in it: `cnn` a whole file, `cnn blocks` definitions, `cnn steps 32x32x3` the steps of a model with that
 input, `cnn error E312` what must be refused so, `cnn NAME.cnn` a file that the commands of the page use. Of the lines under
-`$ cnndsl …` in a `console` fence each must be found in what the command says, up to an ellipsis.
+`$ cnndsl …` in a `console` fence each must be found in what the command says, up to an ellipsis. `diff 07_fuse`: lines that
+stand, or begin so, in the dump of that stage (+) or of the one before (-), and in that one alone.
 """
 
 from __future__ import annotations
@@ -87,3 +88,30 @@ def test_commands(page: Path, cli: Any, tmp_path: Path) -> None:
             said = done.out + done.err
             for line in lines:
                 assert line.split("…")[0].strip() in said, (command, line, said)
+
+
+DIFFS = [page for page in PAGES if any(language == "diff" for language, _, _ in fences(page))]
+
+
+@pytest.mark.parametrize("page", DIFFS, ids=lambda p: p.stem)
+def test_stages(page: Path, cli: Any, tmp_path: Path) -> None:
+    for language, kind, text in fences(page):
+        if language == "cnn" and kind.endswith(".cnn"):
+            (tmp_path / kind).write_text(text)
+            assert cli("compile", kind, "--threads", "1", "--dump", "stages").code == 0
+    dumps = sorted((tmp_path / "stages").glob("*.txt"))
+    stages = {path.stem: [line.strip() for line in path.read_text().splitlines()] for path in dumps}
+    names = list(stages)
+    shown = 0
+    for language, kind, text in fences(page):
+        if language != "diff":
+            continue
+        after = stages[kind]
+        before = stages[names[names.index(kind) - 1]] if names.index(kind) else []
+        for line in text.splitlines():
+            has, lacks = (after, before) if line[0] == "+" else (before, after)
+            assert line[:2] in ("+ ", "- ")
+            assert any(x.startswith(line[2:].strip()) for x in has), (kind, line)
+            assert not any(x.startswith(line[2:].strip()) for x in lacks), (kind, line)
+            shown += 1
+    assert shown > 20
