@@ -9,14 +9,16 @@ what is the same for all positions is done once, then ranges of positions come a
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cnndsl.graph.expr import Expr, ordered
 from cnndsl.graph.types import ITEM_BYTES, TensorType
 from cnndsl.targets.numpy import cost
-from cnndsl.targets.numpy.statements import BINARY, INFIX, UNARY, literal, simplified, statements
+from cnndsl.targets.numpy.statements import BINARY, CLOSED, INFIX, UNARY, infix, literal, simplified, statements
 
+WIDTH = 110  # of a line
 SHORT = {"float32": "f4", "float64": "f8", "int32": "i4", "int64": "i8", "uint64": "u8", "uint8": "u1", "bool": "?"}
 
 
@@ -108,6 +110,7 @@ class _Printer:
         self.outs = ["out"] if one else [f"out{k}" for k in range(len(chain.outputs))]
         self.tiles = ["y"] if one else [f"y{k}" for k in range(len(chain.outputs))]
         self.names = self._names()
+        self.roots = sorted_addends(self.roots, kinds, self.names)
         self.found = statements(
             self.roots,
             [self._tile(i) for i in range(len(chain.operands))],
@@ -174,16 +177,13 @@ class _Printer:
         says = [f"{o} = {formula(r, self.names)}" for o, r in zip(self.outs, self.roots, strict=True)]
         if self.chain.returns:
             says = [f"gives {formula(self.roots[0], self.names)}"]
-        if rows and self.matrix:
-            says[-1] += f"; {', '.join(rows)}: one number a channel"
-        if self.chain.apart:
-            says.append(f"{self.names[0]} holds the positions start:stop alone, and is written over")
         if self.chain.ranged:
             says[0] = f"A function of start, stop: {says[0]}"
-        lines = [f"def @({', '.join(parameters)}):"]
-        if len(says) == 1:
-            return [*lines, f'    """{says[0]}."""']
-        return [*lines, f'    """{says[0]}', *(f"    {s}" for s in says[1:]), '    """']
+        if rows and self.matrix:
+            says.append(f"{', '.join(rows)}: one number a channel")
+        if self.chain.apart:
+            says.append(f"{self.names[0]} holds the positions start:stop alone, and is written over")
+        return [f"def @({', '.join(parameters)}):", *docstring(says)]
 
     def _single(self) -> list[str]:
         """One number of more axes than a tile would stretch the tile to as many, and so would what is computed of it."""
@@ -208,8 +208,8 @@ class _Printer:
             return []
         shape = f"tile_shape({self._full()})" if self.matrix else repr(tile)
         sizes = ", ".join(f'({shape}, "{dtype}")' for _, dtype in wanted)
-        comma = "," if len(wanted) == 1 else ""
-        return [f"    {', '.join(f'{n}_tile' for n, _ in wanted)}{comma} = carve(scratch, {sizes})"]
+        names = ", ".join(f"{n}_tile" for n, _ in wanted)
+        return [f"    {names if len(wanted) > 1 else f'({names},)'} = carve(scratch, {sizes})"]
 
     def _body(self, indent: str, cut: bool, count: str) -> list[str]:
         """The statements of one tile `at`. cut: whether there is more than one; count: its rows."""
@@ -252,28 +252,57 @@ class _Printer:
         return [*lines, *self._body("            ", True, f" len({self.tiles[0]})"), "", "    return finish"]
 
 
+def docstring(says: Sequence[str]) -> list[str]:
+    """Sentences on one line where they fit, else the first on the first line and the others below it."""
+    ended = [x if x.endswith("…") else f"{x}." for x in says]
+    whole = f'    """{" ".join(ended)}"""'
+    if len(whole) <= WIDTH:
+        return [whole]
+    rest = [f"    {line}" for x in ended[1:] for line in textwrap.wrap(x, WIDTH - 4)]
+    first = textwrap.wrap(ended[0], WIDTH - 7, subsequent_indent="    ")
+    if not rest and len(first) == 1:
+        return [f'    """{first[0]}', '    """']
+    return [f'    """{first[0]}', *(f"    {x}" for x in first[1:]), *([""] if rest else []), *rest, '    """']
+
+
 def formula(root: Expr, names: Sequence[str], limit: int = 90) -> str:
     """An expression for people."""
-    text: dict[Expr, str] = {}
+    text: dict[Expr, tuple[str, int]] = {}
     for x in ordered([root]):
-        args = [text[a] for a in x.args]
+        args = [text[a][0] for a in x.args]
         if x.fn == "var":
-            text[x] = names[x.value]
+            text[x] = names[x.value], CLOSED
         elif x.fn == "const":
-            text[x] = literal(x.value)
+            text[x] = literal(x.value), CLOSED
         elif x.fn in INFIX:
-            text[x] = f"({args[0]} {INFIX[x.fn]} {args[1]})"
+            text[x] = infix(x.fn, text[x.args[0]], text[x.args[1]])
         elif x.fn == "select":
-            text[x] = f"({args[1]} where {args[0]} else {args[2]})"
+            text[x] = f"{args[1]} where {args[0]} else {args[2]}", 0
         elif x.fn == "neg":
-            text[x] = f"-{args[0]}"
+            text[x] = f"-{args[0]}" if text[x.args[0]][1] == CLOSED else f"-({args[0]})", CLOSED
         else:
             name = BINARY.get(x.fn) or UNARY.get(x.fn) or x.fn
-            inside = (t[1:-1] if a.fn in INFIX else t for a, t in zip(x.args, args, strict=True))
-            text[x] = f"{name.removeprefix('np.')}({', '.join(inside)})"
-        if len(text[x]) > 4 * limit:
-            text[x] = "…"
-    found = text[root]
-    if root.fn in (*INFIX, "select"):
-        found = found[1:-1]
+            text[x] = f"{name.removeprefix('np.')}({', '.join(args)})", CLOSED
+        if len(text[x][0]) > 4 * limit:
+            text[x] = "…", CLOSED
+    found = text[root][0]
     return found if len(found) <= limit else found[: limit - 1] + "…"
+
+
+def sorted_addends(roots: Sequence[Expr], kinds: Sequence[str], names: Sequence[str]) -> list[Expr]:
+    """The same sums with their two addends in one order, so that two chains that differ in it alone share one function.
+
+    What is computed stands before what is given; arrays before channel vectors, numbers and constants. a + b and b + a are
+    the same to the bit.
+    """
+
+    def place(x: Expr) -> tuple[int, str]:
+        if x.fn not in ("var", "const"):
+            return 0, formula(x, names)
+        return ["tile", "row", "scalar", "const"].index(kinds[x.value] if x.fn == "var" else "const") + 1, formula(x, names)
+
+    done: dict[Expr, Expr] = {}
+    for x in ordered(list(roots)):
+        args = tuple(done[a] for a in x.args)
+        done[x] = Expr(x.fn, tuple(sorted(args, key=place)) if x.fn == "add" else args, x.value)
+    return [done[r] for r in roots]

@@ -26,6 +26,8 @@ UNARY = {
     "not": "np.logical_not", "isfinite": "np.isfinite", "erf": "erf", "cos": "np.cos",
 }  # fmt: skip
 INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "=="}
+BINDS = {"add": 2, "sub": 2, "mul": 3, "div": 3, "lt": 1, "le": 1, "gt": 1, "ge": 1, "eq": 1}  # how tightly
+CLOSED = 9  # what needs no brackets anywhere
 
 
 @dataclass
@@ -84,6 +86,14 @@ def simplified(roots: Sequence[Expr]) -> list[Expr]:
         args = tuple(done[a] for a in x.args)
         done[x] = args[1] if x.fn == "select" and args[1] == args[2] else Expr(x.fn, args, x.value)
     return [done[r] for r in roots]
+
+
+def infix(fn: str, left: tuple[str, int], right: tuple[str, int]) -> tuple[str, int]:
+    """`x + y` of two texts with no more brackets than Python needs. Beside each text: how tightly it binds."""
+    mine = BINDS[fn]
+    a = left[0] if left[1] > mine or (left[1] == mine > 1) else f"({left[0]})"
+    b = right[0] if right[1] > mine else f"({right[0]})"
+    return f"{a} {INFIX[fn]} {b}", mine
 
 
 class _Writer:
@@ -171,28 +181,27 @@ class _Writer:
 
     def _inline(self, root: Expr) -> str:
         """A nested expression over rows and numbers; already named parts by name."""
-        text: dict[Expr, str] = {}
+        text: dict[Expr, tuple[str, int]] = {}
         for x in ordered([root]):
             if x in self.text:
-                text[x] = self.text[x]
+                text[x] = self.text[x], CLOSED
                 continue
-            args = [text[a] for a in x.args]
+            args = [text[a][0] for a in x.args]
             if x.fn in INFIX:
-                text[x] = f"({args[0]} {INFIX[x.fn]} {args[1]})"
+                text[x] = infix(x.fn, text[x.args[0]], text[x.args[1]])
             elif x.fn in BINARY:
-                text[x] = f"{BINARY[x.fn]}({args[0]}, {args[1]})"
+                text[x] = f"{BINARY[x.fn]}({args[0]}, {args[1]})", CLOSED
             elif x.fn in UNARY:
                 if x.fn == "erf":
                     self.found.kernels.add("erf")
-                text[x] = f"{UNARY[x.fn]}({args[0]})"
+                text[x] = f"{UNARY[x.fn]}({args[0]})", CLOSED
             elif x.fn == "select":
-                text[x] = f"np.where({', '.join(args)})"
+                text[x] = f"np.where({', '.join(args)})", CLOSED
             elif x.fn == "cast":
-                text[x] = f"np.asarray({args[0]}).astype({x.value!r})"
+                text[x] = f'np.asarray({args[0]}).astype("{x.value}")', CLOSED
             else:  # uniform
-                text[x] = f"(({args[0]} >> np.uint64(11)) * 2.0**-53)"
-        found = text[root]
-        return found[1:-1] if found.startswith("(") and root.fn in INFIX else found
+                text[x] = f"((({args[0]}) >> np.uint64(11)) * 2.0**-53)", CLOSED
+        return text[root][0]
 
     def _dtype(self, x: Expr) -> str:
         found = result_dtype(x, tuple(self.types))
