@@ -33,7 +33,7 @@ class Target(Protocol):
     branch of a concat among the others; without it, concats copy. `reads_strided(node, choice) -> bool`: whether it can
     read such an array; without it, parts are copied out. `adds_in_place(node, choice) -> bool`: whether what is fused
     behind an anchor may be written over an operand that the anchor itself does not read. And
-    `winograd(node, workers, training) -> int`: the size 2 or 4 of the tiles by which a 3×3 convolution of stride 1, or its
+    `winograd(node, workers, training) -> int`: the size 2 or 4 of the tiles by which a convolution of stride 1, or its
     input gradient, is cheaper than by its own kernel, or 0.
     """
 

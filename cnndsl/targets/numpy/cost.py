@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cnndsl.ops.winograd import inputs_of, sides
 from cnndsl.targets.numpy.kernels.pointwise import CHAIN
 from cnndsl.targets.numpy.kernels.product import PIECE, pieces
 
@@ -156,7 +157,8 @@ def winograd(x: Windows, tile: int) -> tuple[float, tuple[int, int]]:
     A block should stay in the cache, but each block reads the whole filter anew: the cheapest of a few sizes, and of those
     that cost nearly the same the smallest, which needs the least memory.
     """
-    height, width, places = -(-x.h // tile), -(-x.w // tile), (tile + 2) ** 2
+    (mh, mw), (ah, aw) = sides((x.kh, x.kw), tile), inputs_of((x.kh, x.kw), tile)
+    height, width, places = -(-x.h // mh), -(-x.w // mw), ah * aw
     choices = [(1, -(-height // k)) for k in range(height, 0, -1)] + [(k, height) for k in range(2, x.n + 1)]
     found: list[tuple[float, int, tuple[int, int]]] = []
     for images, rows in dict.fromkeys(choices):
@@ -164,8 +166,8 @@ def winograd(x: Windows, tile: int) -> tuple[float, tuple[int, int]]:
             continue
         tiles, times = images * rows * width, -(-x.n // images) * -(-height // rows)
         spilt = max(1.0, min(1.6, 8 * places * tiles * max(x.c, x.f) / (2.0 * CACHE)))
-        gathered = moved(places * tiles, x.c) + moved(tile * tile * tiles, x.f) + moved(tile * rows * images, x.w * x.c)
-        turned = product(places, places, tiles * x.c) + product(tile * tile, places, tiles * x.f)
+        gathered = moved(places * tiles, x.c) + moved(mh * mw * tiles, x.f) + moved(mh * rows * images, x.w * x.c)
+        turned = product(places, places, tiles * x.c) + product(mh * mw, places, tiles * x.f)
         products = places * (product(tiles, x.c, x.f) + READ * x.c * x.f)
         found.append((times * (CALLS + spilt * (gathered + turned) + products), images * rows, (images, rows)))
     least = min(seconds for seconds, _, _ in found)

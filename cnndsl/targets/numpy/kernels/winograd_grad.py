@@ -18,17 +18,9 @@ from numpy.typing import NDArray
 
 from cnndsl.targets.numpy.kernels.conv import blocks
 from cnndsl.targets.numpy.kernels.memory import carve
+from cnndsl.targets.numpy.kernels.winograd import transforms
 
 Array = NDArray[Any]
-
-POINTS = np.array([0.0, 0.5**0.5, -(0.5**0.5), 2.0**0.5, -(2.0**0.5)])
-# Values of 1, x, x², … at the points; at ∞ that of the highest power.
-SIX = np.vstack([np.vander(POINTS, 6, increasing=True), np.eye(1, 6, 5)])
-FOUR = np.vstack([np.vander(POINTS, 4, increasing=True), np.eye(1, 4, 3)])
-THREE = np.vstack([np.vander(POINTS, 3, increasing=True), np.eye(1, 3, 2)])
-BELOW = np.kron(np.linalg.inv(SIX).T, np.linalg.inv(SIX).T).astype("f4")  # of x
-ABOVE = np.kron(FOUR, FOUR).astype("f4")  # of gy
-BACK = np.kron(THREE.T, THREE.T).astype("f4")
 
 
 def winograd_weight_grad(
@@ -48,6 +40,7 @@ def winograd_weight_grad(
     count, h, wide, _ = gy.shape
     images, rows = block
     columns = -(-wide // 4)
+    below, turn, back = transforms((4, 4), 3)  # of x, of gy, and back
     most = images * rows * columns
     if not count:
         out[...] = 0
@@ -68,15 +61,15 @@ def winograd_weight_grad(
         tiles = n1 - n0, i1 - i0, columns
         k = tiles[0] * tiles[1] * columns
         cut_tiles(inside(x[n0:n1], padded, 4 * i0 - pad[0][0], 4 * tiles[1] + 2, pad[1][0]), cut, 6, tiles)
-        np.matmul(BELOW, cut[: 36 * k * c].reshape(36, k * c), out=lower[: 36 * k * c].reshape(36, k * c))
+        np.matmul(below, cut[: 36 * k * c].reshape(36, k * c), out=lower[: 36 * k * c].reshape(36, k * c))
         above = inside(gy[n0:n1], flat, 4 * i0, 4 * tiles[1], 0) if flat.size else gy[n0:n1, 4 * i0 : 4 * i1]
         cut_tiles(above, cut, 4, tiles)
-        np.matmul(ABOVE, cut[: 16 * k * f].reshape(16, k * f), out=upper[: 36 * k * f].reshape(36, k * f))
+        np.matmul(turn, cut[: 16 * k * f].reshape(16, k * f), out=upper[: 36 * k * f].reshape(36, k * f))
         a, b = lower[: 36 * k * c].reshape(36, k, c), upper[: 36 * k * f].reshape(36, k, f)
         np.matmul(a.swapaxes(1, 2), b, out=part if number else total)
         if number:
             total += part
-    np.matmul(BACK, total.reshape(36, c * f), out=out.reshape(9, c * f))
+    np.matmul(back, total.reshape(36, c * f), out=out.reshape(9, c * f))
 
 
 def inside(x: Array, padded: Array, first: int, count: int, left: int) -> Array:

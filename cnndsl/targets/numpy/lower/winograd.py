@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from cnndsl.graph.graph import Node
 from cnndsl.graph.target import Choice
+from cnndsl.ops.winograd import fits, inputs_of, sides
 from cnndsl.targets.numpy import cost
 from cnndsl.targets.numpy.kernels import winograd
 from cnndsl.targets.numpy.lower import conv, conv_grad
@@ -19,7 +21,9 @@ def tile_of(node: Node, workers: int, training: bool) -> int:
     best, least = 0, own.seconds if own else float("inf")
     for tile in (2, 4):
         found = seconds_of(node, tile, workers)
-        found += cost.product((tile + 2) ** 2, 9, x[3] * y[3]) * 1e-9 if training else 0.0
+        kernel = tuple(node.attrs.kernel)
+        if training and found < least:
+            found += cost.product(math.prod(inputs_of(kernel, tile)), math.prod(kernel), x[3] * y[3]) * 1e-9
         if found < least:
             best, least = tile, found
     return best
@@ -28,18 +32,18 @@ def tile_of(node: Node, workers: int, training: bool) -> int:
 def seconds_of(node: Node, tile: int, workers: int) -> float:
     """Of a conv or a conv_input_grad by tiles; infinite where that is impossible. One worker, its images."""
     a: Any = node.resolved
-    square = tuple(a.kernel) == (3, 3) and tuple(a.stride) == tuple(a.dilation) == (1, 1) and a.groups == 1
-    if node.op.name not in ("conv", "conv_input_grad") or not square or not conv.is_planar(node):
+    plain = fits(tuple(a.kernel), tile) and tuple(a.stride) == tuple(a.dilation) == (1, 1) and a.groups == 1
+    if node.op.name not in ("conv", "conv_input_grad") or not plain or not conv.is_planar(node):
         return float("inf")
     y = node.outputs[0].type.sizes
-    g = windows(node.operands[0].type.sizes, y, workers)
+    g = windows(node.operands[0].type.sizes, y, a.kernel, workers)
     return cost.winograd(g, tile)[0] * 1e-9 * y[1] / g.h
 
 
-def windows(x: tuple[int, ...], y: tuple[int, ...], workers: int) -> cost.Windows:
+def windows(x: tuple[int, ...], y: tuple[int, ...], kernel: tuple[int, int], workers: int) -> cost.Windows:
     """What one worker does: its images, or its rows of the one image."""
     n, h, w, f = y
-    return cost.Windows(-(-n // workers), h if n >= workers else -(-h // workers), w, 3, 3, x[3], f, 1, False, 1)
+    return cost.Windows(-(-n // workers), h if n >= workers else -(-h // workers), w, *kernel, x[3], f, 1, False, 1)
 
 
 def choose_conv(node: Node, workers: int) -> Choice | None:
@@ -47,18 +51,21 @@ def choose_conv(node: Node, workers: int) -> Choice | None:
         return None
     a: Any = node.attrs
     x, y = node.operands[0].type.sizes, node.outputs[0].type.sizes
-    g = windows(x, y, workers)
+    g = windows(x, y, a.kernel, workers)
     nanoseconds, block = cost.winograd(g, a.tile)
-    m, columns = a.tile, -(-y[2] // a.tile)
-    size = (m + 2) ** 2 * block[0] * block[1] * columns * max(g.c, g.f)
-    scratch = cost.aligned(((block[0], m * block[1] + 2, m * columns + 2, g.c), 4), ((size,), 4), ((size,), 4))
-    return Choice(f"tiles of {m}", (("block", block),), scratch, nanoseconds * 1e-9 * y[1] / g.h)
+    (mh, mw), (ah, aw) = sides(a.kernel, a.tile), inputs_of(a.kernel, a.tile)
+    columns = -(-y[2] // mw)
+    size = ah * aw * block[0] * block[1] * columns * max(g.c, g.f)
+    padded = (block[0], mh * (block[1] - 1) + ah, mw * (columns - 1) + aw, g.c)
+    scratch = cost.aligned((padded, 4), ((size,), 4), ((size,), 4))
+    return Choice(f"tiles of {a.tile}", (("block", block),), scratch, nanoseconds * 1e-9 * y[1] / g.h)
 
 
 def conv_lines(call: Call) -> list[str]:
     a = call.attrs
     pad = a.pad if a.pad != ((0, 0), (0, 0)) else None
-    rest = keys(tile=a.tile, pad=pad, block=call.numbers["block"], scratch=call.scratch, finish=call.finish)
+    kernel = a.kernel if a.kernel != (3, 3) else None
+    rest = keys(tile=a.tile, kernel=kernel, pad=pad, block=call.numbers["block"], scratch=call.scratch, finish=call.finish)
     return [f"winograd_conv2d({call.xs[0]}, {call.xs[1]}, {call.ys[0]}{rest}{call.share})"]
 
 
@@ -67,7 +74,7 @@ def choose_filter(node: Node, workers: int) -> Choice | None:
         return None
     number, c, f = node.outputs[0].type.sizes
     scratch = cost.aligned(((number, c * f), 4)) if node.attrs.turned else 0
-    return Choice("product", (), scratch, cost.product(number, 9, c * f) * 1e-9)
+    return Choice("product", (), scratch, cost.product(number, math.prod(node.operands[0].type.sizes[:2]), c * f) * 1e-9)
 
 
 def filter_lines(call: Call) -> list[str]:
