@@ -125,6 +125,7 @@ def begun(
         training=train,
         without=frozenset(without or ()),
         passes=passes,
+        takes=net.takes,
     )
 
 

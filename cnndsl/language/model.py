@@ -41,6 +41,20 @@ class Model:
         return self.preprocess.labels if self.preprocess else ()
 
     @cached_property
+    def takes(self) -> dict[str, str]:
+        """What the numbers of the picture input are, in words, by its name: what training and `run` make of a picture.
+
+        Empty where the file does not say: no `preprocess`, no `train`, or several inputs.
+        """
+        from cnndsl.language.writing.recipe import pipeline
+
+        steps = self.preprocess.images if self.preprocess is not None else ()
+        if len(self.graph.inputs) != 1 or not (steps or self.trains):
+            return {}
+        through = f", then {pipeline(steps)}" if steps else ""
+        return {next(iter(self.graph.inputs)): f"pictures with values in [0, 1]{through}"}
+
+    @cached_property
     def parameter_count(self) -> int:
         """Trainable numbers, as papers count: without heads."""
         return sum(s.type.elements for s in self.graph.state.values() if s.kind == "parameter" and not s.head)

@@ -16,7 +16,8 @@ class Options:
     heads: keep the side outputs that exist for training. outputs: named values to return too. without: passes left out.
     passes: the names of those to run, in this order; None: the whole pipeline. resumed: the number of the pass after which
     the graph was written out; 0: it comes from a model. recompute: how much of the activations a training step makes again
-    (`passes/recompute.py`). max_memory: bytes that a run may need; `runtime.fit` finds the recompute that fits.
+    (`passes/recompute.py`). max_memory: bytes that a run may need; `runtime.fit` finds the recompute that fits. takes: what
+    the numbers of an input are, in words, by its name; the source says it.
     """
 
     batch: int = 1
@@ -30,6 +31,7 @@ class Options:
     resumed: int = 0
     recompute: float = 0.0
     max_memory: int | None = None
+    takes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

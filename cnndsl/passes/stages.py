@@ -4,6 +4,7 @@
     # after    09 choose_layout
     # rest     winograd fuse
     # for      inference, target numpy, batch 1, threads 2
+    # takes    image: pictures with values in [0, 1], then resize(224x224)
     graph "resnet18" { …
 
 The text may be edited by hand, the list of the passes that are left too; it is checked when it is read.
@@ -12,8 +13,8 @@ The text may be edited by hand, the list of the passes that are left too; it is 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cnndsl.errors import error, printable
@@ -23,12 +24,13 @@ from cnndsl.passes.context import Options
 LARGEST = 1 << 26
 """Bytes of a stage's text that are read: ResNet-152's training step has 3 MB."""
 HEAD = re.compile(r"# (after|rest|for)[ \t]+([^\n]*)")
+TAKES = re.compile(r"# takes[ \t]+(\w+): ([^\n]*)")
 PURPOSE = re.compile(r"(inference|training), target ([a-z]+), batch (\d{1,9}), threads (\d{1,4})")
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Where a graph stands: after pass number `number`, with the passes `rest` still to run."""
+    """Where a graph stands: after pass number `number`, with the passes `rest` still to run. takes: as in `Options`."""
 
     number: int
     after: str
@@ -37,10 +39,12 @@ class Stage:
     batch: int
     workers: int
     training: bool
+    takes: Mapping[str, str] = field(default_factory=dict)
 
     def options(self) -> Options:
         """What goes on from here: all sizes are bound, the outputs are set."""
-        return Options(batch=self.batch, workers=self.workers, training=self.training, passes=self.rest, resumed=self.number)
+        return Options(batch=self.batch, workers=self.workers, training=self.training, passes=self.rest, resumed=self.number,
+                       takes=self.takes)  # fmt: skip
 
 
 Watch = Callable[[int, str, Graph, Sequence[str]], None]
@@ -51,7 +55,7 @@ def dumper(folder: Path, target: str, options: Options) -> Watch:
     """Writes `folder`/09_choose_layout.txt and its kind. Raises E598 where it cannot."""
 
     def write(number: int, name: str, graph: Graph, rest: Sequence[str]) -> None:
-        stage = Stage(number, name, tuple(rest), target, options.batch, options.workers, options.training)
+        stage = Stage(number, name, tuple(rest), target, options.batch, options.workers, options.training, options.takes)
         write_text(folder / f"{number:02}_{name}.txt", to_stage(graph, stage))
 
     return write
@@ -70,9 +74,10 @@ def to_stage(graph: Graph, stage: Stage) -> str:
     from cnndsl.graph.text import to_text
 
     what = "training" if stage.training else "inference"
+    takes = "".join(f"# takes    {name}: {printable(text)}\n" for name, text in stage.takes.items() if name.isidentifier())
     return (
         f"# cnndsl {printable(graph.name)}\n# after    {stage.number:02} {stage.after}\n# rest     {' '.join(stage.rest)}\n"
-        f"# for      {what}, target {stage.target}, batch {stage.batch}, threads {stage.workers}\n{to_text(graph)}"
+        f"# for      {what}, target {stage.target}, batch {stage.batch}, threads {stage.workers}\n{takes}{to_text(graph)}"
     )
 
 
@@ -81,7 +86,7 @@ def read_stage(text: str, name: str) -> tuple[Graph, Stage]:
     import cnndsl.ops  # noqa: F401 - fills the registry by whose names the text calls ops
     from cnndsl.graph.read import parse_graph
 
-    head = dict(HEAD.findall(text[:4096]))
+    head, takes = dict(HEAD.findall(text[:4096])), dict(TAKES.findall(text[:4096]))
     after = re.fullmatch(r"(\d{1,4}) (\w+)\s*", head.get("after", ""))
     purpose = PURPOSE.fullmatch(head.get("for", "").strip())
     if after is None or purpose is None or "rest" not in head:
@@ -92,5 +97,5 @@ def read_stage(text: str, name: str) -> tuple[Graph, Stage]:
         )
     what, target, batch, workers = purpose.groups()
     rest = tuple(head["rest"].split())
-    stage = Stage(int(after[1]), after[2], rest, target, int(batch), int(workers), what == "training")
+    stage = Stage(int(after[1]), after[2], rest, target, int(batch), int(workers), what == "training", takes)
     return parse_graph(text, name), stage

@@ -8,7 +8,7 @@ weights change. `run` is the rest. Each is a list of regions with one fork and j
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cnndsl.graph.graph import Graph, Node
 from cnndsl.graph.target import Choice
@@ -112,7 +112,8 @@ class Copy:
 class Program:
     """All that a target needs to print source, and all that a reader needs to know what will run.
 
-    inputs, outputs, state: by name, in order. batch: images in one call of `run`. scratch: bytes a worker.
+    inputs, outputs, state: by name, in order. batch: images in one call of `run`. scratch: bytes a worker. takes: what the
+    numbers of an input are, in words, by its name; for the reader.
     """
 
     name: str
@@ -130,3 +131,4 @@ class Program:
     arena_bytes: int
     prepared_bytes: int
     scratch_bytes: int
+    takes: Mapping[str, str] = field(default_factory=dict)

@@ -92,6 +92,7 @@ def _lowered(graph: Graph, target: str, options: Options, watch: Watch | None) -
     graph = run_passes(graph, TRAINING if options.training else INFERENCE, ctx, watch)
     assert ctx.target is not None
     program = plan(graph, ctx.target, options.batch, options.workers, options.training)
+    program = replace(program, takes={name: options.takes[name] for name in program.inputs if name in options.takes})
     if program.arena_bytes > LARGEST_ARENA:
         raise error("E605", f"a run would need {program.arena_bytes / 2**30:.0f} GiB of memory; take a smaller batch")
     return program, ctx.target.emit(program), ctx.log
@@ -127,6 +128,7 @@ def compile(
         heads=heads,
         outputs=tuple(outputs),
         without=frozenset(without),
+        takes={} if isinstance(net, Graph) else net.takes,
     )
     executable: Any
     if target == "reference":
@@ -162,9 +164,11 @@ def compile_step_graph(
     without: Iterable[str] = (),
     dump: Path | None = None,
     max_memory: int | str | None = None,
+    takes: Mapping[str, str] | None = None,
 ) -> Any:
     """Compile a training step (`training.step.build_step`) and give it its first weights.
 
+    takes: what the numbers of an input are, in words, by its name (`Options.takes`).
     max_memory: bytes, or `2GB`: activations are made again in the backward pass as far as that takes. Raises E605, E606.
     """
     from cnndsl.runtime.fit import parse_bytes
@@ -175,6 +179,7 @@ def compile_step_graph(
         training=True,
         without=frozenset(without),
         max_memory=parse_bytes(max_memory) if max_memory is not None else None,
+        takes=takes or {},
     )
     if target == "reference":
         from cnndsl.runtime.reference import ReferenceStep

@@ -51,7 +51,7 @@ class Executable(Loaded, Runnable):
 
     def __init__(self, program: Program, source: str, log: Log, spare: Mapping[str, State], threads: int | None) -> None:
         Loaded.__init__(self, program, source, log, spare, threads)
-        Runnable.__init__(self, program.name, program.graph, tuple(program.outputs))
+        Runnable.__init__(self, program.name, program.graph, tuple(program.outputs), program.takes)
         if not program.graph.state:
             self.load({})  # nothing to wait for
 

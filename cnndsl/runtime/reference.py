@@ -28,7 +28,7 @@ class ReferenceExecutable(Runnable):
 
     def __init__(self, graph: Graph, options: Options, dtype: str | None = None) -> None:
         outputs = wanted_outputs(graph, options)
-        super().__init__(graph.name, graph, tuple(outputs))
+        super().__init__(graph.name, graph, tuple(outputs), options.takes)
         self.options = options
         self.dtype = dtype
         self.weights: dict[str, Any] = {}

@@ -22,16 +22,21 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """What a model takes under one name. shape: of one image where `batched`; sizes that are left open are symbols."""
+    """What a model takes under one name. shape: of one image where `batched`; sizes that are left open are symbols.
+
+    takes: what its numbers are, in words; empty where the model does not say.
+    """
 
     name: str
     shape: tuple[Size, ...]
     dtype: str
     batched: bool
+    takes: str = ""
 
     def fit(self, given: Any) -> Array:
-        """`given` as a contiguous array of the input's type, the batch in front. Numbers of another kind are converted,
-        and one image is a batch of one; other shapes are E721.
+        """`given` as a contiguous array of the input's type, the batch in front. One image is a batch of one, float64
+        becomes float32; other shapes are E721, and so are whole numbers where fractions are taken: pixels from 0 to 255
+        would give answers without a meaning.
         """
         wanted = f"({', '.join(('n', *map(str, self.shape)))})" if self.batched else str(self.shape)
         try:
@@ -40,6 +45,10 @@ class Input:
             raise error("E721", f"input {self.name} is no array; expected one of shape {wanted}") from None
         if array.dtype.kind not in "fiub":
             raise error("E721", f"input {self.name} holds {array.dtype}, not numbers")
+        if array.ndim and array.dtype.kind in "iub" and np.dtype(self.dtype).kind == "f":
+            takes = f": {self.takes}" if self.takes else ""
+            help = "cnndsl.data.pipeline.apply(net.preprocess, pictures) prepares them" if takes else f"astype({self.dtype!r})"
+            raise error("E721", f"input {self.name} holds {array.dtype}, expected {self.dtype}{takes}", help=help)
         if self.batched and array.ndim == len(self.shape):
             array = array[None]
         have = array.shape[1:] if self.batched else array.shape
@@ -62,11 +71,12 @@ class Runnable(ABC):
 
     loaded = False
 
-    def __init__(self, name: str, graph: Graph, output_names: Sequence[str]) -> None:
+    def __init__(self, name: str, graph: Graph, output_names: Sequence[str], takes: Mapping[str, str] | None = None) -> None:
+        told = takes or {}
         self.name = name
         self.graph = graph
         self.inputs = {
-            n: Input(n, v.type.shape[1:] if v.node.attrs.batched else v.type.shape, v.type.dtype, v.node.attrs.batched)
+            n: Input(n, v.type.shape[v.node.attrs.batched :], v.type.dtype, v.node.attrs.batched, told.get(n, ""))
             for n, v in graph.inputs.items()
         }
         self.output_names = tuple(output_names)

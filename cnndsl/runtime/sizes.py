@@ -40,7 +40,7 @@ class OpenExecutable(Runnable):
 
     def __init__(self, graph: Graph, options: Options, build: Callable[[Mapping[str, int]], Executable]) -> None:
         outputs = wanted_outputs(graph, options)
-        super().__init__(graph.name, graph, tuple(outputs))
+        super().__init__(graph.name, graph, tuple(outputs), options.takes)
         self.given = options.sizes
         self.build = build
         self.needed = reached(graph, outputs.values())

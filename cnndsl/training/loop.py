@@ -26,6 +26,7 @@ from cnndsl.data import pipeline
 from cnndsl.data.draws import permutation
 from cnndsl.data.records import Dataset, Part
 from cnndsl.errors import error
+from cnndsl.language.writing.recipe import train_lines
 from cnndsl.training import checkpoint, curves, schedules
 from cnndsl.training.checkpoint import Position
 from cnndsl.training.diagnose import not_finite, spoilt
@@ -237,9 +238,9 @@ class _Run:
         return replace(at, recipe=self.entries)
 
     def _describe(self, run_dir: Path) -> None:
-        text = "".join(f"{key} = {value}\n" for key, value in self.entries.items())
+        text = "\n".join([f"# {self.model.name} on {self.data}", *train_lines(self.recipe)])
         try:
-            (run_dir / "recipe.txt").write_text(f"# {self.model.name} on {self.data}\n{text}", encoding="utf-8")
+            (run_dir / "recipe.txt").write_text(f"{text}\n", encoding="utf-8")
         except OSError as e:
             raise checkpoint.unwritable(run_dir / "recipe.txt", e, run_dir) from None
 

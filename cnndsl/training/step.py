@@ -151,8 +151,9 @@ def compile_step(
     given = net.initial_weights(seed) if weights is None else weights
     given = given if isinstance(given, Mapping) else read_weights(given)
     executable = compile_step_graph(
-        graph, given, target=target, batch=batch, threads=threads, without=without, max_memory=max_memory
-    )
+        graph, given, target=target, batch=batch, threads=threads, without=without, max_memory=max_memory,
+        takes={} if isinstance(net, Graph) else net.takes,
+    )  # fmt: skip
     idle = {n: np.asarray(given[n]) for n in graph.state if n in given and n not in executable.state}
     return Step(graph, executable, float(optimizer.rate), seed, outputs[0] if outputs else "", idle)
 

@@ -127,6 +127,7 @@ def test_train_then_use(cli: Any, few: Path, digit: Path, tmp_path: Path) -> Non
     assert lines[0].startswith("training lenet5 on 200 images")
     assert [line.split()[0] for line in lines[3:5]] == ["1", "2"]
     folder = tmp_path / "runs" / "lenet5" / "1"
+    assert "    batch     = 20\n    epochs    = 2\n    seed      = 7\n" in (folder / "recipe.txt").read_text()
     for name in ("weights.safetensors", "log.csv", "loss.png", "recipe.txt"):
         assert (folder / name).stat().st_size > 0
     assert len((folder / "log.csv").read_text().splitlines()) == 3
@@ -145,6 +146,8 @@ def test_compile_writes_what_runs(cli: Any, tmp_path: Path, digit: Path) -> None
     weights = Path(__file__).parents[2] / "cnndsl" / "data" / "weights" / "lenet5.safetensors"
     test = digits().test
     assert test is not None
+    head = text.split('"""')[1]
+    assert "image: pictures with values in [0, 1], then grey -> invert(auto) -> resize(28x28)." in head
     np.save(tmp_path / "images.npy", (np.asarray(test.images)[:6] / np.float32(255)).astype(np.float32))
     command = [sys.executable, "net.py", str(weights), "images.npy"]
     alone = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -64,6 +64,19 @@ def test_names_and_outputs(kind: str, options: Any, names: tuple[str, ...]) -> N
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "bool"])
+def test_whole_numbers_are_no_prepared_pictures(kind: str, dtype: str) -> None:
+    with pytest.raises(CnnError, match=f"input b holds {dtype}, expected float32") as e:
+        compiled(kind)(images(2), np.ones((2, 6, 6, 2), dtype))
+    assert e.value.code == "E721"
+
+
+def test_a_model_says_what_its_pictures_are() -> None:
+    run = cnndsl.compile(cnndsl.load("lenet5"))
+    assert run.inputs["image"].takes == "pictures with values in [0, 1], then grey -> invert(auto) -> resize(28x28)"
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_weights_are_those_that_the_outputs_need(kind: str) -> None:
     g = network(kind == "open")
     weights = g.initial_weights(0)

@@ -85,7 +85,7 @@ def test_it_learns_and_leaves_a_run(model: Model, tmp_path: Path) -> None:
     assert [float(r["validation_loss"]) for r in rows] == [r.validation_loss for r in result.history]
     with Image.open(tmp_path / "run" / "loss.png") as image:
         assert image.size[0] > 300
-    assert "batch = 16" in (tmp_path / "run" / "recipe.txt").read_text()
+    assert "    batch     = 16\n" in (tmp_path / "run" / "recipe.txt").read_text()
     found = evaluate(model, tmp_path / "run" / "weights.safetensors", stripes())
     assert found.accuracy == result.history[-1].validation_accuracy
     assert found.loss == pytest.approx(result.history[-1].validation_loss, rel=1e-6)

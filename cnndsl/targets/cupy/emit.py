@@ -22,6 +22,7 @@ from cnndsl.targets.cupy.kernels.pointwise import pointwise
 from cnndsl.targets.cupy.launch import Launch
 from cnndsl.targets.cupy.prelude import PRELUDE
 from cnndsl.targets.numpy import frame as numpy_frame
+from cnndsl.targets.numpy.module import given_and_taken
 from cnndsl.targets.numpy.sources import Copied, import_lines
 from cnndsl.targets.numpy.statements import literal
 from cnndsl.targets.numpy.texts import plain
@@ -155,6 +156,8 @@ def introduction(program: Program) -> str:
             "",
             f'    net = {name}.load("weights.safetensors")',
             f"    net.{call}",
+            "",
+            *given_and_taken(program),
             "",
             "This file needs NumPy, CuPy and an NVIDIA GPU. Made by cnndsl.",
             '"""',

@@ -69,12 +69,18 @@ def chosen(weights: str | os.PathLike[str] | Mapping[str, Any]) -> dict[str, Arr
 
 
 def checked(given: tuple[Any, ...]) -> list[Array]:
-    """The inputs as contiguous arrays of the right type; ValueError where one does not fit."""
+    """The inputs as contiguous arrays of the right type; ValueError where one does not fit.
+
+    Whole numbers are refused where the model computes with fractions: they are pixels as they come from a file.
+    """
     if len(given) != len(INPUTS):
         raise ValueError(f"{NAME} takes {len(INPUTS)} inputs ({', '.join(INPUTS)}), not {len(given)}")
     found = []
     for array, (name, (shape, dtype)) in zip(given, INPUTS.items(), strict=True):
-        x = np.asarray(array, dtype, order="C")
+        x = np.asarray(array)
+        if x.ndim and x.dtype.kind in "iub" and np.dtype(dtype).kind == "f":
+            raise ValueError(f"{name} holds {x.dtype}, expected {dtype}, prepared as the first lines of this file say")
+        x = np.asarray(x, dtype, order="C")
         if name in BATCHED and x.shape == shape:
             x = x[None]
         if (x.shape[1:] if name in BATCHED else x.shape) != shape or (name in BATCHED and x.ndim != len(shape) + 1):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from typing import TYPE_CHECKING
 
 from cnndsl.graph.types import drawn
@@ -94,8 +95,6 @@ def introduction(program: Program) -> str:
     name = _word(program.name)
     what = "a training step" if program.training else "inference"
     size = f"{program.batch} image{'s' if program.batch != 1 else ''} at a time"
-    inputs = ", ".join(f"{plain(k)}: {_given(b, k, program)}" for k, b in program.inputs.items())
-    outputs = ", ".join(f"{plain(k)}: {_given(b, k, program)}" for k, b in program.outputs.items())
     arguments = ", ".join(_word(k) for k in program.inputs)
     lines = [f'"""{name}: {what} on {size}, in NumPy.', ""]
     if program.training:
@@ -110,9 +109,18 @@ def introduction(program: Program) -> str:
             "",
             f"or `python {name}.py weights.safetensors {' '.join(f'{_word(k)}.npy' for k in program.inputs)}`.",
         ]
-    lines += ["", f"Takes {inputs}.", f"Gives {outputs}.", ""]
-    lines += ["This file needs NumPy and nothing else. Made by cnndsl.", *_measured(), '"""']
+    lines += ["", *given_and_taken(program), "", "This file needs NumPy and nothing else. Made by cnndsl.", *_measured(), '"""']
     return "\n".join(lines)
+
+
+def given_and_taken(program: Program) -> list[str]:
+    """What goes in, what its numbers mean, and what comes out, for the first lines of a module."""
+    inputs = ", ".join(f"{plain(k)}: {_given(b, k, program)}" for k, b in program.inputs.items())
+    outputs = ", ".join(f"{plain(k)}: {_given(b, k, program)}" for k, b in program.outputs.items())
+    lines = [f"Takes {inputs}."]
+    for name, text in program.takes.items():
+        lines += textwrap.wrap(f"{plain(name)}: {plain(text)}.", WIDTH + 20, subsequent_indent="    ")
+    return [*lines, f"Gives {outputs}."]
 
 
 def _measured() -> list[str]:

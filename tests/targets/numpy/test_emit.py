@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import cnndsl.ops  # noqa: F401
+import cnndsl
 from cnndsl.graph.graph import Graph
 from cnndsl.runtime.compile import compile
 
@@ -89,6 +89,20 @@ def test_says_what_is_wrong_with_weights(tmp_path: Path) -> None:
     found = subprocess.run([sys.executable, "net.py", "w.safetensors", "x.npy"], cwd=tmp_path, capture_output=True, text=True)
     assert found.returncode == 1
     assert "not a safetensors file" in found.stderr
+
+
+def test_whole_numbers_are_not_taken_for_prepared_pictures(tmp_path: Path) -> None:
+    from cnndsl.runtime.safetensors import write_weights
+
+    net = cnndsl.load("lenet5")
+    source = compile(net, batch=8).source  # type: ignore[union-attr]
+    assert "image: pictures with values in [0, 1], then grey -> invert(auto) -> resize(28x28)." in source.split('"""')[1]
+    (tmp_path / "net.py").write_text(source)
+    write_weights(tmp_path / "w.safetensors", net.initial_weights(0))
+    np.save(tmp_path / "x.npy", np.zeros((2, 28, 28, 1), np.uint8))
+    found = subprocess.run([sys.executable, "net.py", "w.safetensors", "x.npy"], cwd=tmp_path, capture_output=True, text=True)
+    assert (found.returncode, found.stdout) == (1, "")
+    assert found.stderr == "image holds uint8, expected float32, prepared as the first lines of this file say\n"
 
 
 def test_a_concat_in_place_that_is_read_as_a_view_first() -> None:
