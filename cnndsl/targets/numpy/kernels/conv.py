@@ -1,11 +1,13 @@
 """Convolution as matrix products over cache-sized blocks of rows.
 
 One row of a product makes `together` neighbouring outputs of an image row: it reads the
-reach = (together − 1)·stride + kW columns under them, in each of kH rows, and meets a banded weight that holds
-`together` shifted copies of the kernel. With together = 1 this is im2col. More copies mean more arithmetic but
-fewer bytes to gather, which wins where channels are few (LeNet's first layer, 128 images: 4 instead of 1 halves the time).
+reach = (together − 1)·stride + kW columns under them, in each of kH rows, and meets a banded weight that
+holds `together` shifted copies of the kernel. With together = 1 this is im2col. More copies mean more
+arithmetic but fewer bytes to gather, which wins where channels are few (LeNet's first layer, 128 images: 4
+instead of 1 halves the time).
 
-Letters: N images, H × W input, C channels, h × w output, F filters, kH × kW kernel, s stride, d dilation, t together.
+Letters: N images, H × W input, C channels, h × w output, F filters, kH × kW kernel, s stride,
+d dilation, t together.
 """
 
 from __future__ import annotations
@@ -23,11 +25,13 @@ from cnndsl.targets.numpy.kernels.product import multiply
 Array = NDArray[Any]
 
 
-def blocks(count: int, height: int, images: int, rows: int, worker: int, workers: int) -> Iterator[tuple[int, int, int, int]]:
-    """Pieces (first image, last, first row, last) of `count` images of `height` rows: this worker's share of them.
+def blocks(
+    count: int, height: int, images: int, rows: int, worker: int, workers: int
+) -> Iterator[tuple[int, int, int, int]]:
+    """Pieces (first image, last, first row, last) of `count` images of `height` rows: this worker's share.
 
-    Workers share the images where there are enough, else the rows of each. A piece of several images is of whole
-    images, so that its outputs lie together in memory.
+    Workers share the images where there are enough, else the rows of each. A piece of several images is of
+    whole images, so that its outputs lie together in memory.
     """
     if count >= workers:
         first, last, low, high = worker * count // workers, (worker + 1) * count // workers, 0, height
@@ -39,10 +43,12 @@ def blocks(count: int, height: int, images: int, rows: int, worker: int, workers
             yield n, min(n + images, last), i, min(i + rows, high)
 
 
-def gather(x: Array, padded: Array, columns: Array, n: tuple[int, int], i: tuple[int, int], geometry: Any) -> Array:
+def gather(
+    x: Array, padded: Array, columns: Array, n: tuple[int, int], i: tuple[int, int], geometry: Any
+) -> Array:
     """The inputs under output rows i[0]:i[1] of images n[0]:n[1], as a matrix (n·rows·w/t, kH·reach·C).
 
-    `padded` (images, rows of input, padded W, C) must be zero outside the image's columns; `columns` holds the matrix.
+    `padded` (images, rows of input, padded W, C) must be zero beside the image; `columns` holds the matrix.
     """
     (kh, reach, t), (sh, sw), (dh, dw), (top, left), w = geometry
     (n0, n1), (i0, i1) = n, i
@@ -68,7 +74,7 @@ def gather(x: Array, padded: Array, columns: Array, n: tuple[int, int], i: tuple
 
 
 def banded(w: Array, out: Array, stride: int, together: int) -> Array:
-    """The weight (kH, kW, C, F) as (kH·reach·C, t·F): t copies, each shifted by the stride, zeros elsewhere."""
+    """The weight (kH, kW, C, F) as (kH·reach·C, t·F): t copies, each shifted by the stride; else zeros."""
     kh, kw, c, f = w.shape
     if together == 1:
         return w.reshape(kh * kw * c, f)
@@ -97,11 +103,11 @@ def conv2d(
     worker: int = 0,
     workers: int = 1,
 ) -> None:
-    """out[n, i, j, f] = Σ x[n, i·s + m·d − pad, j·s + q·d − pad, c] · w[m, q, c, f] over m, q, c of f's group.
+    """out[n, i, j, f] = Σ x[n, i·s + m·d − pad, j·s + q·d − pad, c] · w[m, q, c, f], c of f's group.
 
     x (N, H, W, C); w (kH, kW, C / groups, F); out (N, h, w, F). block: images and output rows of one product.
-    finish(a, b): called when positions a:b of out (N·h·w in all) are there, to add bias or activation while in cache.
-    product (positions of a block, F): where they are instead, out being what they are added to; no groups then.
+    finish(a, b): called when positions a:b of out (N·h·w in all) are there, for bias and activation.
+    product (positions of a block, F): where they are instead; `finish` adds them to `out`. Then no groups.
     """
     kh, kw, c, f = w.shape
     count, h, wide, _ = out.shape
@@ -127,8 +133,10 @@ def conv2d(
             finish((n0 * h + i0) * wide, (n0 * h + i0) * wide + positions)
 
 
-def padded_shape(width: int, c: int, kh: int, stride: int, pad: Any, dilation: int, block: tuple[int, int]) -> tuple[int, ...]:
-    """The size of one block's padded input (images, rows, columns, channels); empty where there is no padding."""
+def padded_shape(
+    width: int, c: int, kh: int, stride: int, pad: Any, dilation: int, block: tuple[int, int]
+) -> tuple[int, ...]:
+    """One block's padded input (images, rows, columns, channels); empty where there is no padding."""
     if pad == ((0, 0), (0, 0)):
         return (0, 0, 0, 0)
     rows = (block[1] - 1) * stride + (kh - 1) * dilation + 1

@@ -80,7 +80,8 @@ def conv2d_input_grad(
     """out[n, y, x, c] = Σ gy[n, i, j, f] · w[m, q, c, f] over all f and all (i, m), (j, q) that reach (y, x).
 
     gy (N, h, w, F); w (kH, kW, C / groups, F); out (N, H, W, C). gy · w^T gives each window's share of the
-    gradient; the shares are added where they belong, windows that do not overlap at once. images: in one product.
+    gradient; the shares are added where they belong, windows that do not overlap at once.
+    images: in one product.
     """
     kh, kw, c, f = w.shape
     count, h, wide, _ = gy.shape
@@ -102,7 +103,9 @@ def conv2d_input_grad(
             n1 = min(n0 + images, count)
             rows = (n1 - n0) * h * (wide // together)
             shares = columns[: rows * weight.shape[0]].reshape(rows, weight.shape[0])
-            np.matmul(gy[n0:n1, ..., g * f : (g + 1) * f].reshape(rows, weight.shape[1]), weight.T, out=shares)
+            np.matmul(
+                gy[n0:n1, ..., g * f : (g + 1) * f].reshape(rows, weight.shape[1]), weight.T, out=shares
+            )
             windows = shares.reshape(n1 - n0, h, wide // together, kh, reach, c)
             whole = padded[: n1 - n0]
             whole[...] = 0
@@ -127,12 +130,14 @@ def conv2d_input_grad_turned(
     block: tuple[int, int] = (1, 1),
     scratch: Array,
 ) -> None:
-    """The same for stride 1: a convolution of gy with the kernel turned round; pad is that of this convolution."""
+    """The same for stride 1: gy convolved with the kernel turned round; pad: of this convolution."""
     kh, kw, c, f = w.shape
     (turned,) = carve(scratch, ((kh, kw, f, c), "f4"))
     np.copyto(turned, w[::-1, ::-1].swapaxes(2, 3))
     used = -(-turned.nbytes // 64) * 64
-    conv2d(gy, turned, out, pad=pad, dilation=dilation, together=together, block=block, scratch=scratch[used:])
+    conv2d(
+        gy, turned, out, pad=pad, dilation=dilation, together=together, block=block, scratch=scratch[used:]
+    )
 
 
 def conv2d_weight_grad_rows(
@@ -149,8 +154,8 @@ def conv2d_weight_grad_rows(
 ) -> None:
     """The same where rows have stride 1: each row of x is gathered once, for all rows of the kernel.
 
-    Output row i meets input rows i + m · dilation: of a matrix of gathered rows that is a part without gaps, which begins
-    a row later for each m. So kH products share one matrix. stride: of the columns.
+    Output row i meets input rows i + m · dilation: of a matrix of gathered rows that is a part without gaps,
+    which begins a row later for each m. So kH products share one matrix. stride: of the columns.
     """
     kh, kw, c, f = out.shape
     count, h, wide, _ = gy.shape

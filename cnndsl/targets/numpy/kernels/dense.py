@@ -22,7 +22,8 @@ def matmul(
 ) -> None:
     """out = a · b. a (…, K); b (K, F); out (…, F).
 
-    rows: in one product; 0: all at once. finish(i, j): called when rows i:j are there, to add bias or activation.
+    rows: in one product; 0: all at once.
+    finish(i, j): called when rows i:j are there, for bias and activation.
     """
     x, y = a.reshape(-1, a.shape[-1]), out.reshape(-1, out.shape[-1])
     step = rows or max(len(x), 1)

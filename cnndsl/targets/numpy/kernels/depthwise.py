@@ -1,10 +1,11 @@
 """Convolution with one input channel a group and one filter each, as shifted products that are added up.
 
-`einsum` multiplies and adds in one pass where the innermost axis has no gaps: half the time of a product and a sum for
-each place of the window, and one call of NumPy's, so that workers seldom wait for the interpreter's lock. The columns of
-the padded input lie in `s` groups (0, s, 2s, … then 1, s + 1, …): whatever the stride, neighbouring outputs read
-neighbours, and `wide` columns with their channels are one long row, beside which the weight is laid as often. On one
-AVX2 core 112 × 112 × 32 takes 0.66 ms for 1.3 by products and sums, and 2.5 with the channels of a column as rows.
+`einsum` multiplies and adds in one pass where the innermost axis has no gaps: half the time of a product and
+a sum for each place of the window, and one call of NumPy's, so that workers seldom wait for the interpreter's
+lock. The columns of the padded input lie in `s` groups (0, s, 2s, … then 1, s + 1, …): whatever the stride,
+neighbouring outputs read neighbours, and `wide` columns with their channels are one long row, beside which
+the weight is laid as often. On one AVX2 core 112 × 112 × 32 takes 0.66 ms for 1.3 by products and sums, and
+2.5 with the channels of a column as rows.
 
 Letters: N images, H × W input, C channels, h × w output, kH × kW kernel, s stride, d dilation.
 """
@@ -24,14 +25,22 @@ from cnndsl.targets.numpy.kernels.memory import carve
 Array = NDArray[Any]
 
 
-def split_shape(x: Any, out: Any, kernel: Any, stride: Any, dilation: Any, rows: int) -> tuple[int, int, int, int]:
-    """Of the input under `rows` output rows: (their rows, groups of columns, columns of a group, C). x, out: shapes."""
+def split_shape(
+    x: Any, out: Any, kernel: Any, stride: Any, dilation: Any, rows: int
+) -> tuple[int, int, int, int]:
+    """Of the input under `rows` output rows: (their rows, groups of columns, columns of a group, C).
+
+    x, out: shapes.
+    """
     high = (rows - 1) * stride[0] + (kernel[0] - 1) * dilation[0] + 1
     return high, stride[1], out[2] + (kernel[1] - 1) * dilation[1] // stride[1], x[3]
 
 
 def split_columns(x: Array, out: Array, first: int, last: int, left: int) -> None:
-    """out[r, g, j, c] = x[first + r, j·s + g − left, c], zero outside the image. out (rows, s, columns, C)."""
+    """out[r, g, j, c] = x[first + r, j·s + g − left, c], zero outside the image.
+
+    out (rows, s, columns, C).
+    """
     _, s, columns, _ = out.shape
     low = min(max(-first, 0), last - first)
     high = max(min(x.shape[0], last) - first, low)
@@ -65,8 +74,9 @@ def depthwise2d(
 ) -> None:
     """out[n, i, j, c] = Σ x[n, i·s + m·d − pad, j·s + q·d − pad, c] · w[m, q, 0, c] over m and q.
 
-    x (N, H, W, C); w (kH, kW, 1, C); out (N, h, w, C). rows: output rows of a block; wide: columns of one row of numbers.
-    finish(a, b): called when positions a:b of out (N·h·w in all) are there, to add bias or activation while in cache.
+    x (N, H, W, C); w (kH, kW, 1, C); out (N, h, w, C). rows: output rows of a block; wide: columns side by
+    side in one row of numbers.
+    finish(a, b): called when positions a:b of out (N·h·w in all) are there, for bias and activation.
     """
     kh, kw, _, c = w.shape
     count, h, width, _ = out.shape
@@ -83,7 +93,10 @@ def depthwise2d(
     weights = row.reshape(kh, kw, wide * c)
     by_row, by_group, by_column, by_channel = split.strides
     period = sw // math.gcd(sw, dw)  # places of the window that read columns of one group
-    groups = [(q % sw * by_group + q // sw * by_column, weights[:, n::period]) for n, q in enumerate(range(0, kw * dw, dw))]
+    groups = [
+        (q % sw * by_group + q // sw * by_column, weights[:, n::period])
+        for n, q in enumerate(range(0, kw * dw, dw))
+    ]
     strides = (dh * by_row, period * dw // sw * by_column, sh * by_row, wide * by_column, by_channel)
     for n, _, i0, i1 in blocks(count, h, 1, rows, worker, workers):
         top = i0 * sh - pad[0][0]

@@ -1,8 +1,9 @@
 """Convolutions of images that lie side by side in lanes, for layers of few channels and large batches.
 
-An array of lanes (B, H, W, C · lanes) holds `lanes` images in one: number c · lanes + n of a position is channel c of
-image n. Under an output position the inputs of all its images are one matrix (kH · kW · C, lanes), so the
-convolution is one small product a position, in which a row of the image is gathered kH times instead of kH · kW.
+An array of lanes (B, H, W, C · lanes) holds `lanes` images in one: number c · lanes + n of a position is
+channel c of image n. Under an output position the inputs of all its images are one matrix (kH · kW · C,
+lanes), so the convolution is one small product a position, in which a row of the image is gathered kH times
+instead of kH · kW.
 """
 
 from __future__ import annotations
@@ -71,10 +72,17 @@ def lane_conv2d(
 
 
 def lane_rows(
-    x: Array, weight: Array, out: Array, kernel: tuple[int, int], stride: tuple[int, int], pad: tuple[int, int], scratch: Array
+    x: Array,
+    weight: Array,
+    out: Array,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    pad: tuple[int, int],
+    scratch: Array,
 ) -> None:
-    """Some rows of one image of lanes: x (H, W, C, lanes); weight (F, kW · kH · C); out (rows, w, F, lanes), with any
-    gaps between positions. pad: what lies before the first row and column; negative: they begin inside.
+    """Some rows of one image of lanes: x (H, W, C, lanes); weight (F, kW · kH · C); out (rows, w, F, lanes),
+    with any gaps between positions. pad: what lies before the first row and column; negative: they begin
+    inside.
     """
     (kh, kw), (sh, sw), (top, left) = kernel, stride, pad
     height, width, c, lanes = x.shape
@@ -114,10 +122,10 @@ def lane_conv2d_input_grad(
     pad: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0)),
     scratch: Array,
 ) -> None:
-    """conv2d_input_grad of arrays of lanes: gy (B, h, w, F · lanes), w (kH, kW, C, F), out (B, H, W, C · lanes).
+    """conv2d_input_grad of lanes: gy (B, h, w, F · lanes), w (kH, kW, C, F), out (B, H, W, C · lanes).
 
-    Outputs whose distance is a multiple of the stride see the same places of the kernel: each such part of the result
-    is a convolution of gy with those places, turned round.
+    Outputs whose distance is a multiple of the stride see the same places of the kernel: each such part of
+    the result is a convolution of gy with those places, turned round.
     """
     c, f = w.shape[2:]
     height, width = out.shape[1:3]
@@ -150,10 +158,10 @@ def lane_conv2d_weight_grad(
     turned: bool = False,
     scratch: Array,
 ) -> None:
-    """conv2d_weight_grad of arrays of lanes: x (B, H, W, C · lanes), gy (B, h, w, F · lanes), out (kH, kW, C, F).
+    """conv2d_weight_grad of lanes: x (B, H, W, C · lanes), gy (B, h, w, F · lanes), out (kH, kW, C, F).
 
-    One product a position, (kW · kH · C, lanes) · (lanes, F), summed over the row. turned: the filters of gy are laid
-    side by side first, because BLAS is slow where both factors lie along the lanes.
+    One product a position, (kW · kH · C, lanes) · (lanes, F), summed over the row. turned: the filters of gy
+    are laid side by side first, because BLAS is slow where both factors lie along the lanes.
     """
     kh, kw, c, f = out.shape
     (sh, sw), (top, left) = stride, (pad[0][0], pad[1][0])

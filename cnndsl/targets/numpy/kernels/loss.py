@@ -43,8 +43,12 @@ def log_softmax(x: Array, out: Array, *, scratch: Array) -> None:
         y[part] -= np.log(np.exp(y[part], out=tile[: len(y[part])]).sum(axis=1, keepdims=True))
 
 
-def cross_entropy(logits: Array, label: Array, out: Array, *, label_smoothing: float, count: int, scratch: Array) -> None:
-    """out = −Σ over positions of Σ_c q_c log softmax(logits)_c, over count; q: (1 − ε) at the label, ε / C everywhere.
+def cross_entropy(
+    logits: Array, label: Array, out: Array, *, label_smoothing: float, count: int, scratch: Array
+) -> None:
+    """out = −Σ over positions of Σ_c q_c log softmax(logits)_c, over count.
+
+    q: (1 − ε) at the label, ε / C everywhere.
 
     logits (…, C) float32; label (…) int32; out: a scalar.
     """
@@ -61,7 +65,9 @@ def cross_entropy(logits: Array, label: Array, out: Array, *, label_smoothing: f
     np.copyto(out, total / count, casting="unsafe")
 
 
-def cross_entropy_grad(logits: Array, label: Array, g: Array, out: Array, *, label_smoothing: float, count: int) -> None:
+def cross_entropy_grad(
+    logits: Array, label: Array, g: Array, out: Array, *, label_smoothing: float, count: int
+) -> None:
     """out = g / count · (softmax(logits) − q), with q as in `cross_entropy`."""
     classes = logits.shape[-1]
     softmax(logits, out)
@@ -75,7 +81,10 @@ def cross_entropy_grad(logits: Array, label: Array, g: Array, out: Array, *, lab
 
 
 def mse(output: Array, target: Array, mask: Array | None, out: Array, *, count: int, scratch: Array) -> None:
-    """out = Σ mask · (output − target)² / count, a scalar. mask: of output's shape, with one channel, or none."""
+    """out = Σ mask · (output − target)² / count, a scalar.
+
+    mask: of output's shape, with one channel, or none.
+    """
     c = output.shape[-1]
     x, t = output.reshape(-1, c), target.reshape(-1, c)
     m = None if mask is None else mask.reshape(len(x), -1)

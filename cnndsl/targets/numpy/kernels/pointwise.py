@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-CHAIN = 131072  # numbers in one tile of a chain: of smaller ones two threads make many, and wait for the interpreter's lock
+CHAIN = 131072  # numbers in one tile of a chain: small ones are many, and threads wait for the interpreter
 
 
 def rows_of(x: Array, wide: int) -> Array:
@@ -63,11 +63,14 @@ def select(condition: Array, x: Any, y: Any, out: Array, mask: Array) -> None:
 
 
 def erf(x: Array, out: Array | None = None, t: Array | None = None, p: Array | None = None) -> Array:
-    """The error function, to 4e-7: erfc by a Chebyshev fit (Press et al., Numerical Recipes, 6.2). out may be x.
+    """The error function, to 4e-7: erfc by a Chebyshev fit (Press et al., Numerical Recipes, 6.2).
 
-    t, p: scratch of x's shape and type.
+    out may be x. t, p: scratch of x's shape and type.
     """
-    terms = (1.00002368, 0.37409196, 0.09678418, -0.18628806, 0.27886807, -1.13520398, 1.48851587, -0.82215223, 0.17087277)
+    terms = (
+        1.00002368, 0.37409196, 0.09678418, -0.18628806, 0.27886807,
+        -1.13520398, 1.48851587, -0.82215223, 0.17087277,
+    )  # fmt: skip
     x = np.asarray(x)
     t, p, out = (np.empty_like(x) if y is None else y for y in (t, p, out))
     np.divide(1.0, half_and_one(x, t), out=t)

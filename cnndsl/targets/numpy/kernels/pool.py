@@ -1,4 +1,4 @@
-"""Pooling and its gradients, an axis after the other: along H whole image rows are compared or added at once."""
+"""Pooling and its gradients, an axis after the other: along H whole rows are compared or added at once."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from cnndsl.targets.numpy.kernels.pointwise import keep
 Array = NDArray[Any]
 
 
-def taps(size: int, count: int, kernel: int, stride: int, pad: int, dilation: int = 1) -> list[tuple[slice, slice]]:
-    """For each place in the window: the outputs for which it lies inside the input, and the inputs it lies on."""
+def taps(
+    size: int, count: int, kernel: int, stride: int, pad: int, dilation: int = 1
+) -> list[tuple[slice, slice]]:
+    """For each place in the window: the outputs for which it lies in the input, and those inputs."""
     found = []
     for m in range(kernel):
         shift = m * dilation - pad
@@ -23,18 +25,26 @@ def taps(size: int, count: int, kernel: int, stride: int, pad: int, dilation: in
         high = min(count, (size - 1 - shift) // stride + 1)
         high = max(high, low)
         start = low * stride + shift
-        found.append((slice(low, high), slice(start, start + max(high - low - 1, 0) * stride + (high > low), stride)))
+        found.append(
+            (slice(low, high), slice(start, start + max(high - low - 1, 0) * stride + (high > low), stride))
+        )
     return found
 
 
-def slide(combine: Any, empty: float, x: Array, out: Array, window: tuple[int, int, int, int], axis: int) -> None:
-    """out[.., i, ..] = combine over m of x[.., i·stride + m·dilation − pad, ..] along `axis` 1 or 2; outside: `empty`.
+def slide(
+    combine: Any, empty: float, x: Array, out: Array, window: tuple[int, int, int, int], axis: int
+) -> None:
+    """out[.., i, ..] = combine over m of x[.., i·stride + m·dilation − pad, ..], `empty` outside.
 
-    window: kernel, stride, pad, dilation. The two places of the window that lie inside for the most outputs are combined
-    first, from one to another array: a copy and one combination would take a third longer.
+    window: kernel, stride, pad, dilation; along `axis`. The two places of the window that lie inside for the
+    most outputs are combined first, from one to another array: a copy and one combination would take a third
+    longer.
     """
     lead, stride, count = (slice(None),) * axis, window[1], out.shape[axis]
-    places = [(to.start, to.stop, source.start - to.start * stride) for to, source in taps(x.shape[axis], count, *window)]
+    places = [
+        (to.start, to.stop, source.start - to.start * stride)
+        for to, source in taps(x.shape[axis], count, *window)
+    ]
     places.sort(key=lambda place: place[0] - place[1])
 
     def under(low: int, high: int, shift: int) -> Array:
@@ -46,7 +56,9 @@ def slide(combine: Any, empty: float, x: Array, out: Array, window: tuple[int, i
     elif len(places) == 1:
         np.copyto(out[(*lead, slice(low, high))], under(*places[0]))
     else:
-        combine(under(low, high, places[0][2]), under(low, high, places[1][2]), out=out[(*lead, slice(low, high))])
+        combine(
+            under(low, high, places[0][2]), under(low, high, places[1][2]), out=out[(*lead, slice(low, high))]
+        )
     for border in (slice(0, low), slice(high, count)):
         if border.start < border.stop:
             out[(*lead, border)] = empty
@@ -78,7 +90,8 @@ def max_pool2d(
     (half,) = carve(scratch, ((images, h, x.shape[2], x.shape[3]), "f4"))
     for n0, n1, i0, i1 in blocks(len(out), h, images, h, worker, workers):
         rows, y = half[: n1 - n0, : i1 - i0], out[n0:n1, i0:i1]
-        slide(np.maximum, -np.inf, x[n0:n1], rows, (kernel[0], stride[0], pad[0] - i0 * stride[0], dilation[0]), 1)
+        above = pad[0] - i0 * stride[0]
+        slide(np.maximum, -np.inf, x[n0:n1], rows, (kernel[0], stride[0], above, dilation[0]), 1)
         slide(np.maximum, -np.inf, rows, y, (kernel[1], stride[1], pad[1], dilation[1]), 2)
 
 
@@ -97,7 +110,7 @@ def avg_pool2d(
 ) -> None:
     """out[n, i, j, c] = the mean over the window at (i, j) of x[n, …, c].
 
-    x (N, H, W, C); out (N, h, w, C). weights: for each output row, and each column, 1 / (places counted there).
+    x (N, H, W, C); out (N, h, w, C). weights: 1 / (places counted) of each output row and column.
     """
     h, w = out.shape[1:3]
     half, each = carve(scratch, ((images, h, x.shape[2], x.shape[3]), "f4"), ((h, w, 1), "f4"))
@@ -130,7 +143,9 @@ def avg_pool2d_grad(
 ) -> None:
     """out: each window's gradient shared out evenly over its places. gy (N, h, w, C); out (N, H, W, C)."""
     h, w, c = gy.shape[1:]
-    scaled, half, each = carve(scratch, ((images, h, w, c), "f4"), ((images, h, out.shape[2], c), "f4"), ((h, w, 1), "f4"))
+    scaled, half, each = carve(
+        scratch, ((images, h, w, c), "f4"), ((images, h, out.shape[2], c), "f4"), ((h, w, 1), "f4")
+    )
     factor = outer(weights, each)
     for n in range(0, len(gy), images):
         k = len(gy[n : n + images])
@@ -165,7 +180,10 @@ def max_pool2d_grad(
     dilation: tuple[int, int] = (1, 1),
     scratch: Array,
 ) -> None:
-    """out: each window's gradient goes to its first maximum, row by row. x, out (N, H, W, C); y, gy (N, h, w, C)."""
+    """out: each window's gradient goes to its first maximum, row by row.
+
+    x, out (N, H, W, C); y, gy (N, h, w, C).
+    """
     h, w, c = gy.shape[1:]
     equal, lost, waiting = carve(scratch, ((h, w, c), "?"), ((h, w, c), "?"), ((h, w, c), "?"))
     (share, mask) = carve(scratch[3 * equal.nbytes + 192 :], ((h, w, c), "f4"), ((h, w, c), "i4"))

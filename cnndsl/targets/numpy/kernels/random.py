@@ -11,7 +11,7 @@ Array = NDArray[Any]
 
 
 def random_bits(seed: Array, step: Array, out: Array, *, stream: int, start: int) -> None:
-    """out: the words start … of the sequence with key (seed, 0) and counter (index // 4, step, stream, 0). uint64.
+    """out: the words start … of the sequence with key (seed, 0), counter (index // 4, step, stream, 0).
 
     NumPy's generator counts up before its first block, so it starts one below. 4,096 words at a time.
     """

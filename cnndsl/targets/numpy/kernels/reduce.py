@@ -1,4 +1,7 @@
-"""Sums, and the mean and variance of batch normalization. Tiles are summed in float32, their sums in float64."""
+"""Sums, and the mean and variance of batch normalization.
+
+Tiles are summed in float32, their sums in float64.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,13 @@ from cnndsl.targets.numpy.kernels.memory import carve
 Array = NDArray[Any]
 
 
-def sum_rows(x: Array, out: Array, *, wide: int = 1, rows: int = 1, make: Callable[[int, int], Array] | None = None) -> None:
+def sum_rows(
+    x: Array, out: Array, *, wide: int = 1, rows: int = 1, make: Callable[[int, int], Array] | None = None
+) -> None:
     """out[c] = Σ x[…, c] over all other axes. x (…, C); out (C,).
 
-    wide: positions side by side in one row of a tile; rows: of a tile. make(i, j): gives positions i:j of what is
-    to be summed instead of x, which then only lends its shape.
+    wide: positions side by side in one row of a tile; rows: of a tile. make(i, j): gives positions i:j of
+    what is to be summed instead of x, which then only lends its shape.
     """
     c = x.shape[-1]
     positions = x.size // c
@@ -38,7 +43,7 @@ def sum_axes(x: Array, out: Array, *, axes: tuple[int, ...]) -> None:
 def moments_of_share(x: Array, mean: Array, spread: Array, *, wide: int, rows: int, scratch: Array) -> int:
     """Mean and Σ(x − mean)² of this worker's images, per channel, in float64; their number of positions.
 
-    One pass over memory: each tile is shifted by the mean of the first, then its sum and its sum of squares are taken.
+    One pass over memory: each tile is shifted by the mean of the first, then summed, and its squares.
     """
     c = x.shape[-1]
     flat = x.reshape(-1, wide * c)
@@ -63,7 +68,7 @@ def moments_of_share(x: Array, mean: Array, spread: Array, *, wide: int, rows: i
 
 
 def join_moments(counts: list[int], means: Array, spreads: Array, mean: Array, variance: Array) -> None:
-    """Mean and biased variance of all from those of the shares, in the order of the workers (Chan et al., 1979)."""
+    """Mean and biased variance of all from those of the shares, in their order (Chan et al., 1979)."""
     total = sum(counts)
     middle = sum(n * m for n, m in zip(counts, means, strict=True)) / total
     around = sum(s + n * (m - middle) ** 2 for n, m, s in zip(counts, means, spreads, strict=True))
@@ -71,8 +76,12 @@ def join_moments(counts: list[int], means: Array, spreads: Array, mean: Array, v
     np.copyto(variance, around / total, casting="unsafe")
 
 
-def moments(x: Array, mean: Array, variance: Array, *, wide: int, rows: int, scratch: Array, crew: Any) -> None:
-    """mean[c], variance[c] (biased) of x[…, c] over all other axes. scratch: bytes of each worker; crew: the workers.
+def moments(
+    x: Array, mean: Array, variance: Array, *, wide: int, rows: int, scratch: Array, crew: Any
+) -> None:
+    """mean[c], variance[c] (biased) of x[…, c] over all other axes.
+
+    scratch: bytes of each worker; crew: the workers.
 
     wide: positions side by side in one row of a tile; rows: of a tile.
     """

@@ -14,7 +14,9 @@ def concat(parts: tuple[Array, ...], out: Array) -> None:
     """out = the parts side by side along the channels; a larger part is cropped about its centre."""
     at = 0
     for x in parts:
-        cut = [slice((n - m) // 2, (n - m) // 2 + m) for n, m in zip(x.shape[1:-1], out.shape[1:-1], strict=True)]
+        cut = [
+            slice((n - m) // 2, (n - m) // 2 + m) for n, m in zip(x.shape[1:-1], out.shape[1:-1], strict=True)
+        ]
         np.copyto(out[..., at : at + x.shape[-1]], x[(slice(None), *cut)])
         at += x.shape[-1]
 
@@ -40,7 +42,9 @@ def crop(x: Array, out: Array, *, begin: tuple[int, ...]) -> None:
 
 def repeat_blocks(x: Array, out: Array, *, factor: tuple[int, ...], scale: float = 1.0) -> None:
     """out = each number of x, times scale, over a block of `factor` places."""
-    blocks = out.reshape(out.shape[0], *(p for n, f in zip(x.shape[1:-1], factor, strict=True) for p in (n, f)), out.shape[-1])
+    blocks = out.reshape(
+        out.shape[0], *(p for n, f in zip(x.shape[1:-1], factor, strict=True) for p in (n, f)), out.shape[-1]
+    )
     wide = x.reshape(x.shape[0], *(p for n in x.shape[1:-1] for p in (n, 1)), x.shape[-1])
     if scale == 1.0:
         np.copyto(blocks, wide)
@@ -50,7 +54,9 @@ def repeat_blocks(x: Array, out: Array, *, factor: tuple[int, ...], scale: float
 
 def sum_blocks(x: Array, out: Array, *, factor: tuple[int, ...], scale: float = 1.0) -> None:
     """out = scale times the sum over each block of `factor` places of x."""
-    blocks = x.reshape(x.shape[0], *(p for n, f in zip(out.shape[1:-1], factor, strict=True) for p in (n, f)), x.shape[-1])
+    blocks = x.reshape(
+        x.shape[0], *(p for n, f in zip(out.shape[1:-1], factor, strict=True) for p in (n, f)), x.shape[-1]
+    )
     np.sum(blocks, axis=tuple(range(2, 2 * len(factor) + 1, 2)), out=out)
     if scale != 1.0:
         out *= out.dtype.type(scale)

@@ -1,9 +1,10 @@
 """Convolutions of stride 1 by Winograd's tiles: all three transforms are matrix products.
 
-A tile of m outputs along an axis is made from a = m + k − 1 inputs. A block of tiles is gathered so that each of the places
-in a tile is a row; the transforms along both axes at once are one product with a Kronecker product, (a², a²) forth and
-(m², a²) back, and between them stand a² products over channels (tiles, C) · (C, F). A block stays in the cache through
-all of it. Lavin, Gray, "Fast Algorithms for Convolutional Neural Networks", 2016; see `cnndsl/ops/winograd.py`.
+A tile of m outputs along an axis is made from a = m + k − 1 inputs. A block of tiles is gathered so that each
+of the places in a tile is a row; the transforms along both axes at once are one product with a Kronecker
+product, (a², a²) forth and (m², a²) back, and between them stand a² products over channels (tiles, C) · (C,
+F). A block stays in the cache through all of it. Lavin, Gray, "Fast Algorithms for Convolutional Neural
+Networks", 2016; see `cnndsl/ops/winograd.py`.
 """
 
 from __future__ import annotations
@@ -29,13 +30,17 @@ def transforms(kernel: tuple[int, int], tile: int) -> tuple[Array, Array, Array]
     """Of inputs, filters and outputs, along both axes at once."""
     m = sides(kernel, tile)
     input_, filter_, output = (
-        np.kron(down, across).astype("f4") for down, across in zip(along(m[0], kernel[0]), along(m[1], kernel[1]), strict=True)
+        np.kron(down, across).astype("f4")
+        for down, across in zip(along(m[0], kernel[0]), along(m[1], kernel[1]), strict=True)
     )
     return input_, filter_, output
 
 
 def winograd_filter(w: Array, out: Array, *, tile: int, turned: bool = False, scratch: Array) -> None:
-    """out = G w Gᵀ for each channel and filter. w (kH, kW, C, F); out (aH·aW, C, F), or turned round and (…, F, C)."""
+    """out = G w Gᵀ for each channel and filter.
+
+    w (kH, kW, C, F); out (aH·aW, C, F), or turned round and (…, F, C).
+    """
     kh, kw, c, f = w.shape
     transform = transforms((kh, kw), tile)[1]
     if turned:
@@ -63,7 +68,7 @@ def winograd_conv2d(
     """out[n, i, j, f] = Σ x[n, i + p − pad, j + q − pad, c] · w[p, q, c, f] over p, q, c; u is w transformed.
 
     x (N, H, W, C); u (aH·aW, C, F); out (N, h, w, F). block: images, and rows of tiles, at a time.
-    finish(i, j): called when positions i:j of out (N·h·w in all) are there, to add bias or activation while in cache.
+    finish(i, j): called when positions i:j of out (N·h·w in all) are there, for bias and activation.
     """
     (mh, mw), (ah, aw) = sides(kernel, tile), inputs_of(kernel, tile)
     forth, _, back = transforms(kernel, tile)
@@ -73,7 +78,10 @@ def winograd_conv2d(
     columns = -(-w // mw)
     size = ah * aw * images * rows * columns * max(c, f)
     padded, first, second = carve(
-        scratch, ((images, mh * (rows - 1) + ah, mw * (columns - 1) + aw, c), "f4"), ((size,), "f4"), ((size,), "f4")
+        scratch,
+        ((images, mh * (rows - 1) + ah, mw * (columns - 1) + aw, c), "f4"),
+        ((size,), "f4"),
+        ((size,), "f4"),
     )
     padded[...] = 0
     for n0, n1, i0, i1 in blocks(count, -(-h // mh), images, rows, worker, workers):
@@ -93,9 +101,9 @@ def winograd_conv2d(
 
 
 def gather_tiles(x: Array, padded: Array, out: Array, step: tuple[int, int], top: int, left: int) -> None:
-    """out[i, j, n, r, s, c] = x[n, top + r·mH + i, s·mW + j − left, c], zero outside the image. out (aH, aW, n, r, s, C).
+    """out[i, j, n, r, s, c] = x[n, top + r·mH + i, s·mW + j − left, c], zero outside the image.
 
-    `padded` must be zero beside the image. step: mH, mW, the outputs of a tile.
+    out (aH, aW, n, r, s, C). `padded` must be zero beside the image. step: mH, mW, the outputs of a tile.
     """
     (mh, mw), (ah, _, n, r, _, _) = step, out.shape
     high_end = (r - 1) * mh + ah
@@ -106,7 +114,10 @@ def gather_tiles(x: Array, padded: Array, out: Array, step: tuple[int, int], top
     source[:, low:high, left : left + x.shape[2]] = x[:, top + low : top + high]
     source[:, high:] = 0
     by_image, by_row, by_column, by_channel = source.strides
-    np.copyto(out, as_strided(source, out.shape, (by_row, by_column, by_image, mh * by_row, mw * by_column, by_channel)))
+    np.copyto(
+        out,
+        as_strided(source, out.shape, (by_row, by_column, by_image, mh * by_row, mw * by_column, by_channel)),
+    )
 
 
 def scatter_tiles(y: Array, out: Array) -> None:
@@ -114,7 +125,10 @@ def scatter_tiles(y: Array, out: Array) -> None:
     mh, mw, _, r, s, _ = y.shape
     if out.shape[1:3] == (r * mh, s * mw):
         by_image, by_row, by_column, by_channel = out.strides
-        np.copyto(as_strided(out, y.shape, (by_row, by_column, by_image, mh * by_row, mw * by_column, by_channel)), y)
+        np.copyto(
+            as_strided(out, y.shape, (by_row, by_column, by_image, mh * by_row, mw * by_column, by_channel)),
+            y,
+        )
         return
     for i in range(mh):
         for j in range(mw):

@@ -2,10 +2,11 @@
 
 A tile of 4 × 4 numbers of gy meets the 6 × 6 numbers of x under it: as products of polynomials at six points,
 gw = Aᵀ [ Σ over tiles of (B x Bᵀ) ⊙ (G gy Gᵀ) ] A, 36 products of matrices (C, tiles) · (tiles, F) instead of
-9 · 16 numbers each. All transforms are products with Kronecker squares. The points 0, ±1/√2, ±√2, ∞ keep five times
-more digits than the usual 0, ±1, ±2, ∞ (32 images of 32 × 32 × 16: 1.8e-6 of the largest against 1.0e-5).
-Lavin, Gray, "Fast Algorithms for Convolutional Neural Networks", 2016; Barabasz et al., "Error analysis and improving the
-accuracy of Winograd convolution for deep neural networks", 2020.
+9 · 16 numbers each. All transforms are products with Kronecker squares. The points 0, ±1/√2, ±√2, ∞ keep five
+times more digits than the usual 0, ±1, ±2, ∞ (32 images of 32 × 32 × 16: 1.8e-6 of the largest against
+1.0e-5).
+Lavin, Gray, "Fast Algorithms for Convolutional Neural Networks", 2016; Barabasz et al., "Error analysis and
+improving the accuracy of Winograd convolution for deep neural networks", 2020.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def winograd_weight_grad(
 
 
 def inside(x: Array, padded: Array, first: int, count: int, left: int) -> Array:
-    """Rows first:first + count of images x in `padded`, which must be zero beside them; rows outside are zero."""
+    """Rows first:first + count of images x in `padded`, which is zero beside them; rows outside are zero."""
     found = padded[: len(x), :count]
     low = min(max(-first, 0), count)
     high = max(min(x.shape[1] - first, count), low)
