@@ -32,6 +32,10 @@ BAD: dict[str, str] = {
     # text
     "unclosed_parenthesis": model("conv(6, 5x5", "relu"),
     "unclosed_brace": "model m {\n    input i: 3x3x1\n    relu\n",
+    "unclosed_block": BOTTLENECK.replace("    }\n}\n", "    }\n") + recipe("batch = 8"),
+    "unclosed_join": BOTTLENECK.replace("    }\n}\n", "}\n") + recipe("batch = 8"),
+    "brace_of_a_block_missing": BOTTLENECK.replace("bottleneck(width) {", "bottleneck(width)") + recipe("batch = 8"),
+    "brace_too_many": BOTTLENECK.replace("skip: identity", "skip: identity }") + recipe("batch = 8"),
     "stray_brace": model("relu") + "}\n",
     "trailing_arrow": model("relu ->"),
     "trailing_arrow_in_a_branch": model("add { a: relu ->; b: identity }"),

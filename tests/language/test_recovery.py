@@ -1,4 +1,5 @@
-"""Several errors in one run: ten seeded in a file, at least nine found, and none that is a consequence."""
+"""Several errors in one run: ten seeded in a file, at least nine found, and none that is a consequence; a bracket that is
+missing, or one too many, is one error."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ import pytest
 from cnndsl.errors import CnnError, Source
 from cnndsl.language.load import bundled_models, check
 from cnndsl.language.syntax.parse import parse
+from cnndsl.language.syntax.scan import plain
 
 SEEDED = Path(__file__).parent / "seeded"
 
@@ -64,7 +66,7 @@ def seeded(text: str, seed: int) -> tuple[list[str], set[int]]:
     return [wrong.get(i, line) for i, line in enumerate(lines)], set(wrong)
 
 
-@pytest.mark.parametrize("name", ["resnet50", "googlenet"])
+@pytest.mark.parametrize("name", ["resnet50", "googlenet", "inception_v3", "efficientnet_b0"])
 @pytest.mark.parametrize("seed", range(4))
 def test_errors_of_syntax_anywhere(name: str, seed: int) -> None:
     lines, wrong = seeded(bundled_models()[name].read_text(), seed)
@@ -74,3 +76,84 @@ def test_errors_of_syntax_anywhere(name: str, seed: int) -> None:
     found = {d.span.line - 1 for d in caught.value.diagnostics if d.span is not None}
     assert len(found & wrong) >= 9
     assert not found - wrong
+
+
+# Brackets ----------------------------------------------------------------------------------------------------------------
+
+PARTNER = dict(zip("([{", ")]}", strict=True))
+FILES = sorted(set(bundled_models().values()))
+
+
+def partners(text: str) -> dict[int, int]:
+    """Each opening bracket's place, and that of its partner."""
+    found, stack = {}, []
+    for at, sign in enumerate(plain(text)):
+        if sign in PARTNER:
+            stack.append(at)
+        elif sign in PARTNER.values():
+            found[stack.pop()] = at
+    return found
+
+
+def one_error(text: str, what: str) -> tuple[str, str, int]:
+    """(code, what stands at the place, its line) of the only error of a text."""
+    with pytest.raises(CnnError) as caught:
+        parse(Source("x", text))
+    found = caught.value.diagnostics
+    assert len(found) == 1, f"{what}\n{caught.value}"
+    span = found[0].span
+    assert span is not None
+    return found[0].code, text[span.start : span.end], span.line
+
+
+def around(text: str, at: int) -> int:
+    """The line of the outermost ( or [ around a place, its own where there is none: what is blamed may be the whole list."""
+    pairs = partners(text)
+    outer = [a for a, b in pairs.items() if a <= at <= b and text[a] != "{" and not any(c in "{}" for c in plain(text)[a:b])]
+    return text.count("\n", 0, min(outer, default=at)) + 1
+
+
+def brackets(path: Path, every: int, first: int) -> int:
+    """Take brackets of a file away, and write them twice: each time one error, at the line or at the partner. How many."""
+    text, done = path.read_text(encoding="utf-8"), 0
+    for opened, closed in sorted(partners(text).items())[first::every]:
+        for at in (opened, closed):
+            line, partner = text.count("\n", 0, at) + 1, text.count("\n", 0, opened) + 1
+            outer = around(text, at)
+            what = f"{path.name}:{line}: {text[at]}"
+            code, said, where = one_error(text[:at] + text[at + 1 :], f"{what} is gone")
+            assert where in (line, partner, outer), what
+            if at == closed and text[at] == "}" and partner < line - 1:
+                assert (code, said, where) == ("E101", "{", partner), what
+            _, said, where = one_error(text[:at] + text[at : at + 1] + text[at:], f"{what} stands there twice")
+            following = text[at + 1 :].lstrip("\n ")[:1] == "}"  # which of several in a row is one too many cannot be told
+            assert where in (line, partner, outer, line - 1) or (following and where == line + 1), what
+            done += 2
+    return done
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+def test_a_bracket_that_is_missing_or_too_many_is_one_error(path: Path) -> None:
+    assert brackets(path, 11, 3)
+
+
+@pytest.mark.campaign
+def test_every_bracket_of_every_model() -> None:
+    done = sum(brackets(path, 1, 0) for path in FILES)
+    print(f"{done} brackets missing or too many, one error each")
+    assert done > 3_000
+
+
+@pytest.mark.parametrize("name", ["resnet50", "googlenet", "inception_v3", "mobilenet_v2"])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_missing_brace_hides_no_other_error(name: str, seed: int) -> None:
+    text, draw = bundled_models()[name].read_text(), random.Random(seed)
+    lines, wrong = seeded(text, seed)
+    ends = [i for i, line in enumerate(lines) if line.strip() == "}" and i not in wrong]
+    gone = draw.choice(ends)
+    places = {text.count("\n", 0, closed): text.count("\n", 0, opened) for opened, closed in partners(text).items()}
+    with pytest.raises(CnnError) as caught:
+        parse(Source("x", "\n".join("" if i == gone else line for i, line in enumerate(lines))))
+    found = {d.span.line - 1 for d in caught.value.diagnostics if d.span is not None}
+    assert found - wrong <= {places[gone]}
+    assert len(found & (wrong | {places[gone]})) >= 10

@@ -1,8 +1,4 @@
-"""The parser: what each rule of the grammar becomes, and the way back from an error.
-
-`parse` reports several syntax errors in one run: an error is recorded, its logical line blanked but for its braces, and
-the text parsed again.
-"""
+"""The parser: what each rule of the grammar becomes. `parse` reports several syntax errors in one run (`recover`)."""
 
 from __future__ import annotations
 
@@ -13,14 +9,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from cnndsl.errors import CnnError, Diagnostic, Source, Span
+from cnndsl.errors import CnnError, Source, Span
 from cnndsl.language.bundled import grammar
 from cnndsl.language.syntax import scan, tables, tree
-from cnndsl.language.syntax.machine import END, Build, Machine, Token, Unexpected
-
-MOST_ERRORS = 20
-MOST_READ = 400_000
-"""Characters read in all to find several errors: the same errors on every machine, and not for long."""
+from cnndsl.language.syntax.machine import Build, Machine, Token, Unexpected
+from cnndsl.language.syntax.recover import Recovery, mend
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,22 +349,18 @@ def _run(source: Source, text: str, start: str) -> Any:
 def parse(source: Source) -> tree.File:
     """The tree of a file. Raises a `CnnError` with every syntax error found, ordered by place."""
     scan.check(source)
-    text, found, read = source.text, [], 0
+    trouble = Recovery(source)
     while True:
         try:
-            parsed = _run(source, text, "start")
+            parsed = _run(source, trouble.text, "start")
         except Unexpected as e:
-            diagnostic, blanked = _mend(source, text, e)
-            found.append(diagnostic)
-            read += e.at
-            if blanked == text or len(found) == MOST_ERRORS or read > MOST_READ:
+            if not trouble.goes_on(e):
                 break
-            text = blanked
         else:
-            if not found:
+            if not trouble.found:
                 return parsed
             break
-    raise CnnError(sorted(found, key=lambda d: d.span.start if d.span else 0))
+    raise CnnError(sorted(trouble.found, key=lambda d: d.span.start if d.span else 0))
 
 
 def parse_value(source: Source) -> tree.Expr:
@@ -380,18 +369,4 @@ def parse_value(source: Source) -> tree.Expr:
     try:
         return _run(source, source.text, "value")
     except Unexpected as e:
-        raise CnnError(_mend(source, source.text, e)[0]) from None
-
-
-def _mend(source: Source, text: str, e: Unexpected) -> tuple[Diagnostic, str]:
-    """What is wrong, and `text` with the place blanked (unchanged where one cannot go on)."""
-    if e.kind == END:
-        return scan.unfinished(source, text), text
-    start, end = scan.logical_line(text, e.at)
-    opener = scan.opener(text, e.at)
-    if opener is not None and "\n" in text[opener : e.at]:
-        start, end = scan.logical_line(text, opener)
-        message = Diagnostic("E101", f"`{text[opener]}` is not closed", Span(source, opener, opener + 1))
-    else:
-        message = scan.unexpected(source, text, e.at, e.expected)
-    return message, scan.blank(text, start, end)
+        raise CnnError(mend(source, source.text, e)[0]) from None

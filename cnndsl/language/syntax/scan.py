@@ -63,8 +63,12 @@ def plain(text: str) -> str:
 
 
 def logical_line(text: str, at: int) -> tuple[int, int]:
-    """The line around `at`, with the lines above that it continues."""
+    """The line around `at`, with the lines above that it continues: by ->, or behind the end of their ( ) or [ ]."""
     start = text.rfind("\n", 0, at) + 1
+    if inside(text, at) not in ("(", "[") and inside(text, start) in ("(", "["):
+        stack = _open(text, start)
+        around = max((k for k, x in enumerate(stack) if text[x] == "{"), default=-1)
+        start = text.rfind("\n", 0, stack[around + 1]) + 1
     while start > 0 and re.compile(r"[ \t]*->").match(text, start):
         start = text.rfind("\n", 0, start - 1) + 1
     end = text.find("\n", at)
@@ -81,10 +85,31 @@ def _open(text: str, at: int) -> list[int]:
     return stack
 
 
-def opener(text: str, at: int) -> int | None:
-    """The ( or [ that is open before `at`, where it is the innermost bracket."""
+def inside(text: str, at: int) -> str:
+    """The innermost bracket that is open before `at`; empty where none is."""
     stack = _open(text, at)
-    return stack[-1] if stack and text[stack[-1]] in "([" else None
+    return text[stack[-1]] if stack else ""
+
+
+def opener(text: str, at: int) -> int | None:
+    """The ( or [ that is open before `at`, where it is the innermost bracket and is never closed: no brace stands inside."""
+    stack = _open(text, at)
+    if not stack or text[stack[-1]] not in "([":
+        return None
+    around = max((k for k, x in enumerate(stack) if text[x] == "{"), default=-1)
+    return None if _is_closed(text, stack[around + 1]) else stack[-1]
+
+
+def _is_closed(text: str, at: int) -> bool:
+    """Whether the ( or [ at `at` has a partner."""
+    depth = 0
+    for sign in re.finditer(r"[(){}\[\]]", plain(text[at:])):
+        if sign[0] in "{}":
+            return False
+        depth += 1 if sign[0] in "([" else -1
+        if depth == 0:
+            return True
+    return False
 
 
 _HEADER = re.compile(r"[ \t]*(block|model|train|eval|task|preprocess|defaults)(?!\w)[^{}\n]*\{")
@@ -123,7 +148,7 @@ def blank(text: str, start: int, end: int) -> str:
         for each in found[-2 if chain else -1 :]:
             kind = str(each.lastgroup)
             word = {"if": "if 1", "for": "for a in a"}.get(kind, each[kind])
-            if each.start(kind) + len(word) <= brace:
+            if each.start(kind) + len(word) <= brace and "\n" not in text[each.start() : brace]:
                 _put(left, each.start(kind) - start, word)
         at = brace + 1
     kept = text[:start] + "".join(left) + text[end:]
@@ -162,7 +187,7 @@ def unexpected(source: Source, text: str, at: int, expected: set[str]) -> Diagno
             return Diagnostic("E105", "-> leads nowhere", Span(source, at - 1, at + 1), help="end the pipeline with a step")
         return Diagnostic("E103", "the line ends too early", Span(source, at, at + 1), help=_after(before, expected))
     word, span = found[0], Span(source, at, found.end())
-    if word in _CLOSES and not _open(text, at):
+    if word in _CLOSES and (inside(text, at) == "" or (word != "}" and inside(text, at) == "{")):
         return Diagnostic("E101", f"`{word}` closes nothing", span)
     if word in "\"'":
         return Diagnostic("E106", "a quoted text ends on its line and uses double quotes", span)
