@@ -48,7 +48,7 @@ def export(
         values = net.initial_weights(seed)
         say(f"weights: initial ones of seed {seed}")
     else:
-        found = find_weights(net, weights, model)
+        found = find_weights(net, weights, model, "write initial ones: --seed 1")
         values = found.read()
         say(f"weights: {found.path} ({found.found})")
     export_onnx(net, values, path, sizes=bound_sizes(net.graph, input or ()))

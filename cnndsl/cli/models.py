@@ -51,8 +51,11 @@ class Weights:
         return read_weights(self.path)
 
 
-def find_weights(model: Model, given: Path | None, spec: str) -> Weights:
-    """`--weights`, else the newest run of this model in this folder, else the bundled ones; E771 if there are none."""
+def find_weights(model: Model, given: Path | None, spec: str, instead: str = "") -> Weights:
+    """`--weights`, else the newest run of this model in this folder, else the bundled ones; E771 if there are none.
+
+    instead: what this command can do without any.
+    """
     from cnndsl.errors import error
 
     if given is not None:
@@ -63,8 +66,9 @@ def find_weights(model: Model, given: Path | None, spec: str) -> Weights:
     bundled = Path(__file__).parents[1] / "data" / "weights" / f"{model.name}.safetensors"
     if bundled.is_file():
         return Weights(bundled, "bundled with cnndsl")
-    help = f"train it first: cnndsl train {spec}; or name a file: --weights w.safetensors"
-    raise error("E771", f"there are no weights for {model.name}: none in runs/, none bundled", help=help)
+    ways = [f"train it first: cnndsl train {spec}"] if any(recipe.data for recipe in model.trains.values()) else []
+    ways += ["name a file: --weights w.safetensors", *([instead] if instead else [])]
+    raise error("E771", f"there are no weights for {model.name}: none in runs/, none bundled", help="; or ".join(ways))
 
 
 def finished_runs(name: str) -> list[Path]:

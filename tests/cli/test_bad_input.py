@@ -210,7 +210,11 @@ def test_good_weights_of_the_same_kind_pass(cli: Any, tmp_path: Path, picture: P
 
 def test_no_weights_at_all(cli: Any, tmp_path: Path, picture: Path) -> None:
     (tmp_path / "tiny.cnn").write_text(TINY)
-    refused(cli("run", "tiny.cnn", picture), "E771", "cnndsl train tiny.cnn")
+    refused(cli("run", "tiny.cnn", picture), "E771", "help: name a file: --weights w.safetensors\n")
+    refused(cli("run", "hourglass", picture), "E771", "help: name a file: --weights w.safetensors\n")
+    (tmp_path / "tiny.cnn").write_text(TINY + "train { data = digits; loss = cross_entropy(logits) }\n")
+    refused(cli("run", "tiny.cnn", picture), "E771", "train it first: cnndsl train tiny.cnn; or name a file")
+    refused(cli("export", "tiny.cnn"), "E771", "; or write initial ones: --seed 1\n")
     refused(cli("run", "lenet5", picture, "-w", "none.safetensors"), "E5", "none.safetensors")
     refused(cli("run", "lenet5", picture, "-w", tmp_path), "E5")
 
