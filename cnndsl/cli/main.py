@@ -24,6 +24,7 @@ from cnndsl.cli import (
     fmt,
     import_,
     new,
+    ops,
     run,
     show,
     train,
@@ -69,6 +70,7 @@ app.command("new")(new.new)
 app.command("fmt")(fmt.fmt)
 app.command("import")(import_.import_)
 app.command("models")(catalogue.models)
+app.command("ops")(ops.ops)
 app.command("explain")(explain.explain)
 app.command("doctor")(doctor.doctor)
 

@@ -98,6 +98,7 @@ class Op:
     becomes     (a, *input types) -> (op, attributes) for a word that is another way to write that op: graphs hold the
                 other, so passes, kernels, gradients and formats know one meaning
     word        whether the language and the graph API offer it
+    about       what it is, in a line, for lists of words; where empty, the first line of its file says it
     words       for fields with a fixed vocabulary: field → words, the default first
     """
 
@@ -117,6 +118,7 @@ class Op:
     work: Callable[..., Work] | None = None
     window: Callable[[Any], tuple[Sequence[int], Sequence[int]]] | None = None  # a → (dilated kernel, stride) per axis
     word: bool = False
+    about: str = ""
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     samples: tuple[Sample, ...] = ()
     rejects: tuple[Reject, ...] = ()

@@ -55,24 +55,28 @@ _UNEQUAL = Reject(("float32[2,3,4]", "float32[2,3,5]"), "sizes that agree")
 
 ADD = Op(
     "add", NoAttrs, infer, add_reference, inputs=None, word=True,
+    about="the sum of its branches",
     pointwise=lambda e, a, *xs: reduce(lambda p, q: p + q, xs),
     samples=(sample((2, 3, 4), (2, 3, 4)), sample((2, 3), (2, 3), (2, 3))),
     rejects=(_UNEQUAL,),
 )  # fmt: skip
 SUBTRACT = Op(
     "subtract", NoAttrs, infer_two, subtract_reference, inputs=None, word=True,
+    about="the first of its two branches minus the second",
     pointwise=lambda e, a, x, y: x - y,
     samples=(sample((2, 3, 4), (2, 3, 4)),),
     rejects=(_UNEQUAL,),
 )  # fmt: skip
 MULTIPLY = Op(
     "multiply", NoAttrs, infer, multiply_reference, inputs=None, word=True,
+    about="the product of its branches; one of them may be a gate, of C or HxWx1",
     pointwise=lambda e, a, *xs: reduce(lambda p, q: p * q, xs),
     samples=(sample((2, 3, 4), (2, 3, 4)), sample((2, 3, 4, 5), (2, 1, 1, 5)), sample((2, 3, 4, 5), (2, 3, 4, 1))),
     rejects=(_UNEQUAL,),
 )  # fmt: skip
 MAXIMUM = Op(
     "maximum", NoAttrs, infer, maximum_reference, inputs=None, word=True,
+    about="the largest of its branches, number by number",
     pointwise=lambda e, a, *xs: reduce(e.max, xs),
     samples=(sample((2, 3, 4), (2, 3, 4)), sample((2, 3), (2, 3), (2, 3))),
     rejects=(_UNEQUAL,),

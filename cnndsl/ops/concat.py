@@ -80,6 +80,7 @@ CONCAT = Op(
     reference,
     inputs=None,
     word=True,
+    about="branches side by side along the channels",
     vjp=vjp,
     words={"fit": FITS},
     samples=(

@@ -169,6 +169,7 @@ CONV_TRANSPOSE = Op(
     infer,
     reference,
     word=True,
+    about="the gradient of a convolution by its input, as a layer (deconvolution)",
     weights=weights,
     resolve=resolve,
     vjp=vjp,

@@ -104,7 +104,9 @@ def as_crop(a: Any, x: TensorType) -> CropAttrs:
 
 
 CROP = Op(
-    "crop", CropAttrs, infer, reference, word=True, resolve=resolve, vjp=vjp,
+    "crop", CropAttrs, infer, reference, word=True,
+    about="cut in space and in channels: to a size about the centre, or by amounts",
+    resolve=resolve, vjp=vjp,
     samples=(
         sample((2, 6, 7, 3), size=(4, 4)),
         sample((2, 5, 6, 3), amount=1),
@@ -122,6 +124,7 @@ CROP = Op(
 )  # fmt: skip
 TAKE = Op(
     "take", TakeAttrs, lambda a, x: infer(as_crop(a, x), x), reference, word=True,
+    about="some of the channels: 0..63 has both ends, [0, 64] stops before its end",
     becomes=lambda a, x: (CROP, as_crop(a, x)),
     resolve=lambda a, x: resolve(as_crop(a, x), x),
     vjp=lambda g, a, xs, ys, gys: vjp(g, as_crop(a, xs[0].type), xs, ys, gys),

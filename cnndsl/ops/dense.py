@@ -87,6 +87,7 @@ DENSE = Op(
     infer,
     reference,
     word=True,
+    about="y = x · w + b, every unit sees every channel",
     weights=weights,
     vjp=vjp,
     work=lambda a, x, w, *b: Work(multiply_adds=x.sizes[0] * w.elements),

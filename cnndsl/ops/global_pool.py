@@ -45,10 +45,14 @@ _SAMPLES = (sample((2, 4, 3, 5)), sample((2, 6, 3)), sample((1, 2, 3, 4, 2)))
 _REJECTS = (Reject(("float32[2,3]",), "with space"),)
 
 GLOBAL_AVG_POOL = Op(
-    "global_avg_pool", NoAttrs, infer, avg_reference, word=True, vjp=avg_vjp, samples=_SAMPLES, rejects=_REJECTS,
+    "global_avg_pool", NoAttrs, infer, avg_reference, word=True,
+    about="the mean over all of space, one number a channel",
+    vjp=avg_vjp, samples=_SAMPLES, rejects=_REJECTS,
     work=lambda a, x: Work(operations=x.elements),
 )  # fmt: skip
 GLOBAL_MAX_POOL = Op(
-    "global_max_pool", NoAttrs, infer, max_reference, word=True, vjp=max_vjp, samples=_SAMPLES, rejects=_REJECTS,
+    "global_max_pool", NoAttrs, infer, max_reference, word=True,
+    about="the largest number over all of space, one a channel",
+    vjp=max_vjp, samples=_SAMPLES, rejects=_REJECTS,
     work=lambda a, x: Work(operations=x.elements),
 )  # fmt: skip

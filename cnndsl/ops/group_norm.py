@@ -139,12 +139,12 @@ GROUP_NORM = Op(
     ),
 )  # fmt: skip
 LAYER_NORM = word(
-    "layer_norm", of_all,
+    "layer_norm", of_all, about="each image normalised over space and channels, then scaled and shifted per channel",
     samples=(sample((2, 4, 3, 5), (5,), (5,)), sample((3, 7), (7,), (7,), eps=1e-3)),
     rejects=(Reject(("float32[2,4,4,3]", "float32[4]", "float32[3]"), "two vectors of 3"),),
 )  # fmt: skip
 INSTANCE_NORM = word(
-    "instance_norm", of_channels,
+    "instance_norm", of_channels, about="each channel of an image normalised over space, then scaled and shifted",
     samples=(sample((2, 4, 3, 5), (5,), (5,)), sample((2, 9, 3), (3,), (3,))),
     rejects=(Reject(("float32[2,3]", "float32[3]", "float32[3]"), "a value with space"),),
 )  # fmt: skip

@@ -98,6 +98,7 @@ PAD = Op(
     infer,
     reference,
     word=True,
+    about="widen a value in space and in channels",
     resolve=resolve,
     vjp=vjp,
     words={"mode": MODES},

@@ -235,12 +235,12 @@ _REJECTS = (
 )
 
 MAX_POOL = Op(
-    "max_pool", MaxPoolAttrs, infer, max_reference, vjp=max_vjp, rejects=_REJECTS,
+    "max_pool", MaxPoolAttrs, infer, max_reference, about="the largest number of each window", vjp=max_vjp, rejects=_REJECTS,
     samples=(*_SHAPES, sample((2, 8, 9, 3), window=(3, 2), stride=(1, 2), pad=1, dilation=2)),
     window=lambda a: ([d * (k - 1) + 1 for k, d in zip(a.window, a.dilations, strict=True)], a.strides), **_WINDOW,
 )  # fmt: skip
 AVG_POOL = Op(
-    "avg_pool", AvgPoolAttrs, infer, avg_reference, vjp=avg_vjp,
+    "avg_pool", AvgPoolAttrs, infer, avg_reference, about="the mean of each window; padding is not counted", vjp=avg_vjp,
     samples=(*_SHAPES, sample((2, 7, 8, 2), window=(3, 3), stride=2, pad=1, count_padding=True, round="ceil")),
     rejects=_REJECTS, window=lambda a: (a.window, a.strides), **_WINDOW,
 )  # fmt: skip

@@ -34,13 +34,17 @@ def reference(xp: Any, a: Any, x: Any) -> tuple[Any]:
     return (x,)
 
 
-def layer(name: str, attrs: type, **keys: Any) -> Op:
+def layer(name: str, attrs: type, about: str, **keys: Any) -> Op:
     return Op(
-        name, attrs, infer, reference, word=True, view=True, vjp=lambda g, a, xs, ys, gys: (gys[0],),
+        name, attrs, infer, reference, word=True, about=about, view=True, vjp=lambda g, a, xs, ys, gys: (gys[0],),
         samples=(sample((2, 3, 4), **keys),), rejects=(Reject(("int32[4]",), "a float tensor", keys),),
     )  # fmt: skip
 
 
-SPATIAL_DROPOUT = layer("spatial_dropout", DropoutAttrs, rate=0.5)
-STOCHASTIC_DEPTH = layer("stochastic_depth", DropoutAttrs, rate=0.2)
-NOISE = layer("noise", NoiseAttrs, amount=0.1)
+SPATIAL_DROPOUT = layer(
+    "spatial_dropout", DropoutAttrs, "in training each channel of an image is zeroed with probability `rate`", rate=0.5
+)
+STOCHASTIC_DEPTH = layer(
+    "stochastic_depth", DropoutAttrs, "in training the whole value of an image is zeroed with probability `rate`", rate=0.2
+)
+NOISE = layer("noise", NoiseAttrs, "in training normal noise of that standard deviation is added", amount=0.1)

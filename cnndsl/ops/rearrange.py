@@ -83,12 +83,15 @@ def wide_reference(xp: Any, a: Any, x: Any) -> tuple[Any]:
 
 
 CHANNEL_SHUFFLE = Op(
-    "channel_shuffle", ShuffleAttrs, shuffle_infer, shuffle_reference, word=True, vjp=shuffle_vjp,
+    "channel_shuffle", ShuffleAttrs, shuffle_infer, shuffle_reference, word=True,
+    about="channels of the groups in turns: i·(C / groups) + j becomes j·groups + i",
+    vjp=shuffle_vjp,
     samples=(sample((2, 3, 4, 6), groups=2), sample((2, 3, 6), groups=3), sample((2, 6), groups=6)),
     rejects=(Reject(("float32[2,3,3,4]",), "groups that divide", {"groups": 3}),),
 )  # fmt: skip
 SPACE_TO_DEPTH = Op(
     "space_to_depth", BlockAttrs, deep_infer, deep_reference, word=True,
+    about="each block of space into channels; the block is outside, the channel inside",
     vjp=lambda g, a, xs, ys, gys: (g.depth_to_space(gys[0], block=a.block),),
     samples=(sample((2, 4, 6, 3), block=2), sample((2, 9, 2), block=3), sample((1, 2, 4, 6, 2), block=2)),
     rejects=(
@@ -98,6 +101,7 @@ SPACE_TO_DEPTH = Op(
 )  # fmt: skip
 DEPTH_TO_SPACE = Op(
     "depth_to_space", BlockAttrs, wide_infer, wide_reference, word=True,
+    about="channels into blocks of space, space_to_depth undone",
     vjp=lambda g, a, xs, ys, gys: (g.space_to_depth(gys[0], block=a.block),),
     samples=(sample((2, 2, 3, 12), block=2), sample((2, 5, 6), block=3), sample((1, 2, 1, 3, 8), block=2)),
     rejects=(Reject(("float32[2,4,4,6]",), "channels that 4 divides", {"block": 2}),),

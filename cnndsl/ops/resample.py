@@ -161,7 +161,7 @@ RESAMPLE = Op(
     rejects=(Reject(("float32[2,5,4,3]",), "a factor that divides", {"factor": (2, 2), "method": "average"}),),
 )  # fmt: skip
 UPSAMPLE = word(
-    "upsample", UpsampleAttrs, words={"method": UP},
+    "upsample", UpsampleAttrs, about="larger by a whole factor, by the nearest number or linearly", words={"method": UP},
     samples=(
         sample((2, 3, 5, 2), factor=2), sample((2, 3, 4, 2), factor=(1, 3), method="bilinear"),
         sample((2, 5, 3), factor=2, method="bilinear"), sample((1, 2, 3, 2, 2), factor=2),
@@ -169,7 +169,8 @@ UPSAMPLE = word(
     rejects=(Reject(("float32[2,5]",), "a float tensor with space", {"factor": 2}),),
 )  # fmt: skip
 DOWNSAMPLE = word(
-    "downsample", DownsampleAttrs, words={"method": DOWN},
+    "downsample", DownsampleAttrs, about="smaller by a whole factor, by means of blocks or Lanczos windows",
+    words={"method": DOWN},
     samples=(
         sample((2, 4, 6, 2), factor=2), sample((2, 8, 12, 3), factor=4, method="lanczos"),
         sample((2, 9, 3), factor=3, method="lanczos"), sample((1, 2, 4, 2, 2), factor=2),

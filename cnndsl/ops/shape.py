@@ -119,15 +119,21 @@ def spread_reference(xp: Any, a: Any, x: Any) -> tuple[Any]:
 
 
 IDENTITY = Op(
-    "identity", NoAttrs, identity_infer, identity_reference, word=True, view=True,
+    "identity", NoAttrs, identity_infer, identity_reference, word=True,
+    about="the value as it is",
+    view=True,
     vjp=lambda g, a, xs, ys, gys: (gys[0],), samples=(sample((2, 3, 4)),),
 )  # fmt: skip
 FLATTEN = Op(
-    "flatten", NoAttrs, flatten_infer, flatten_reference, word=True, view=True, vjp=flatten_vjp,
+    "flatten", NoAttrs, flatten_infer, flatten_reference, word=True,
+    about="all numbers of an image in one row, over height, width, channels",
+    view=True, vjp=flatten_vjp,
     samples=(sample((2, 3, 4, 5)), sample((2, 7))), rejects=(Reject(("float32[4]",), "a value with channels"),),
 )  # fmt: skip
 RESHAPE = Op(
-    "reshape", ReshapeAttrs, reshape_infer, reshape_reference, word=True, view=True, resolve=reshape_resolve, vjp=view_vjp,
+    "reshape", ReshapeAttrs, reshape_infer, reshape_reference, word=True,
+    about="the same numbers in that order under another shape",
+    view=True, resolve=reshape_resolve, vjp=view_vjp,
     words={"size": ("_",)},
     samples=(sample((2, 6), size=(3, 2)), sample((2, 3, 5, 4), size=(5, "_")), sample((2, 4, 3, 2), size=(24,))),
     rejects=(

@@ -84,6 +84,15 @@ def test_explain(cli: Any) -> None:
     assert "did you mean E99" in unknown.err
 
 
+def test_explain_tells_of_words_too(cli: Any) -> None:
+    listed = cli("ops").out
+    assert "\nconv  " in listed and listed.endswith("Options of one:  cnndsl explain conv\n")
+    assert cli("explain", "conv").out.startswith("conv: cross-correlation")
+    both = cli("explain", "noise").out
+    assert both.startswith("noise: in training normal noise") and "\nnoise: a step for images" in both
+    assert "did you mean conv?" in cli("explain", "cov").err
+
+
 def test_warnings_are_no_errors_unless_asked(cli: Any, tmp_path: Path) -> None:
     (tmp_path / "m.cnn").write_text(WARNED)
     easy, strict = cli("check", "m.cnn"), cli("check", "--strict", "m.cnn")
