@@ -3,11 +3,13 @@
 A fence says what stands in it: `cnn` a whole file, `cnn blocks` definitions, `cnn steps 32x32x3` the steps of a model with that
 input, `cnn error E312` what must be refused so, `cnn NAME.cnn` a file that the commands of the page use. Of the lines under
 `$ cnndsl …` in a `console` fence each must be found in what the command says, up to an ellipsis. `diff 07_fuse`: lines that
-stand, or begin so, in the dump of that stage (+) or of the one before (-), and in that one alone.
+stand, or begin so, in the dump of that stage (+) or of the one before (-), and in that one alone. `pycon`: Python with what it
+prints; `python`: all fences of a page in a row, where it says what they work on.
 """
 
 from __future__ import annotations
 
+import doctest
 import re
 import shlex
 from pathlib import Path
@@ -115,3 +117,33 @@ def test_stages(page: Path, cli: Any, tmp_path: Path) -> None:
             assert not any(x.startswith(line[2:].strip()) for x in lacks), (kind, line)
             shown += 1
     assert shown > 20
+
+
+PYTHON = [page for page in PAGES if any(language == "pycon" for language, _, _ in fences(page))]
+
+
+@pytest.mark.parametrize("page", PYTHON, ids=lambda p: p.stem)
+def test_python_with_what_it_prints(page: Path) -> None:
+    text = "\n".join(text for language, _, text in fences(page) if language == "pycon")
+    found = doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)
+    said: list[str] = []
+    result = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(found, out=said.append)
+    assert result.attempted > 5
+    assert not result.failed, "".join(said)
+
+
+def test_the_python_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnx")
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 256, (128, 28, 28, 1), np.uint8)
+    names: dict[str, Any] = {
+        "pictures": pictures, "images": pictures / np.float32(255), "labels": rng.integers(0, 10, 128).astype(np.int32),
+    }  # fmt: skip
+    for language, _, text in fences(ROOT / "docs" / "python.md"):
+        if language == "python":
+            exec(text, names)  # noqa: S102  (the page is what is tested)
+    assert names["p"].shape == (128, 10)
+    assert np.isfinite(names["loss"])
+    assert names["images"].shape == (128, 28, 28, 1)
+    assert (tmp_path / "lenet5.onnx").stat().st_size > 100_000
