@@ -61,7 +61,12 @@ def normalize(mean: Any, std: Any) -> Made:
         for name, v in (("mean", means), ("std", stds)):
             if len(v) not in (1, x.shape[3]):
                 raise error("E706", f"normalize has {len(v)} numbers for {name}, the pictures have {x.shape[3]} channels")
-        return (x - means) / stds
+        # Channel by channel: a row of three numbers is too short for NumPy's fast loops.
+        out = np.empty(x.shape, np.float32)
+        for c in range(x.shape[3]):
+            np.subtract(x[..., c], means[c % len(means)], out=out[..., c])
+            np.divide(out[..., c], stds[c % len(stds)], out=out[..., c])
+        return out
 
     return 0, run
 

@@ -21,8 +21,11 @@ BUNDLED = ("digits",)
 HOLD_BACK = 5  # every fifth image of a class is held back for testing
 
 
-def open(name_or_path: str | Path) -> Dataset:
-    """The data set of that bundled name, or at that path. Raises E701 (not there), E702 … E705 (does not fit)."""
+def open(name_or_path: str | Path, check: bool = True) -> Dataset:
+    """The data set of that bundled name, or at that path. Raises E701 (not there), E702 … E705 (does not fit).
+
+    check: look at the head of every picture of a folder at once, rather than when it is read.
+    """
     if str(name_or_path) == "digits":
         return digits()
     path = Path(name_or_path)
@@ -34,7 +37,7 @@ def open(name_or_path: str | Path) -> Dataset:
         known = ", ".join(BUNDLED)
         raise error("E701", f"there is no data set {name_or_path}", help=f"give the path of one, or a bundled name: {known}")
     if folder:
-        found = read_idx(path) or read_folder(path)
+        found = read_idx(path) or read_folder(path, check)
         return split(found) if found.test is None else found
     if not path.is_file():
         raise error("E702", f"{path} is neither a file nor a folder")
