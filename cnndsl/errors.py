@@ -267,6 +267,16 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def briefly(x: object) -> str:
+    """What a caller gave, for a message: its `repr`, cut where it is long, or its class where it has none (a whole number of
+    more than 4300 digits)."""
+    try:
+        text = repr(x)
+    except Exception:
+        return f"this {type(x).__name__}"
+    return text if len(text) <= 80 else f"{text[:79]}…"
+
+
 class CnnError(Exception):
     """What every function of cnndsl raises on bad input. `diagnostics` holds one entry or several."""
 

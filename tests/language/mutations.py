@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import random
 import re
-
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cache
@@ -75,8 +74,8 @@ KINDS: dict[type, str] = {
 }  # fmt: skip
 WRAPPED = {
     "value": (
-        "({})", "[{}]", "{} + 1", "-{}", "{} / 2", "{} * 1000", "not {}", "{}[0]", "{} -> {}", "{}..{}", "{0} == {0}", "len({})",
-        "{}.channels", "f({})", "{} // 0", "max({}, {})", "range({})",
+        "({})", "[{}]", "{} + 1", "-{}", "{} / 2", "{} * 1000", "not {}", "{}[0]", "{} -> {}", "{}..{}", "{0} == {0}",
+        "len({})", "{}.channels", "f({})", "{} // 0", "max({}, {})", "range({})",
     ),
     "statement": (
         "{{ {} }}", "if true {{ {} }}", "for q in [1, 2] {{ {} }}", "{}\n{}", "share q = {}", "", "{} * 2", "head q {{ {} }}",
@@ -104,7 +103,6 @@ class Grown:
 
 
 def grown(text: str) -> Grown:
-    found: list[tuple[str, int, int]] = []
 
     def walk(x: Any) -> Iterator[Any]:
         todo = [x]
@@ -116,10 +114,9 @@ def grown(text: str) -> Grown:
                 yield x
                 todo += [getattr(x, f.name) for f in fields(x) if f.name != "span"]
 
-    for x in walk(parse(Source("mutated.cnn", text))):
-        if type(x) in KINDS and x.span.end > x.span.start:
-            found.append((KINDS[type(x)], x.span.start, x.span.end))
-    return Grown(text, tuple(sorted(found)), tuple(re.findall(r"^model (\w+)", text, flags=re.MULTILINE)))
+    found = [(KINDS[type(x)], x.span) for x in walk(parse(Source("mutated.cnn", text))) if type(x) in KINDS]
+    parts = sorted((kind, span.start, span.end) for kind, span in found if span.end > span.start)
+    return Grown(text, tuple(parts), tuple(re.findall(r"^model (\w+)", text, flags=re.MULTILINE)))
 
 
 @cache
