@@ -18,7 +18,7 @@ WeightsFile = Annotated[
 ]
 InputSizes = Annotated[
     list[str] | None,
-    typer.Option("--input", help="Sizes for the symbols of an input: 256x256x3, or z=256x256x3 where there are several."),
+    typer.Option("--input", help="Sizes for the symbols of an input: 256x256x32, or z=256x256x32 where there are several."),
 ]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Threads to use; else every core.")]
 TargetName = Annotated[str, typer.Option("--target", "-t", help="numpy, cupy or reference.")]

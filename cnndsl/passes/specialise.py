@@ -13,7 +13,7 @@ from typing import Any
 
 from cnndsl.errors import briefly, error
 from cnndsl.graph.graph import INPUT, Graph, Node, SourceAttrs, Value, copy_node, rewrite
-from cnndsl.graph.sizes import Affine
+from cnndsl.graph.sizes import Affine, example
 from cnndsl.graph.types import BATCH, MOST_ELEMENTS, numbers
 from cnndsl.passes.context import Context
 
@@ -87,8 +87,10 @@ def _bound_input(out: Graph, node: Node, values: Mapping[str, int], free: frozen
     bound = node.attrs.type.bind(values)
     left = {name for s in bound.shape if isinstance(s, Affine) for name, _ in s.terms} - free
     if left:
-        raise error("E604", f"input {node.attrs.name}: no size is given for {', '.join(sorted(left))}",
-                    node.origin.span, help=f"bind it, as in --input {node.attrs.name}=256x256x3")  # fmt: skip
+        shape = node.attrs.type.shape[1:] if node.attrs.batched else node.attrs.type.shape
+        symbols = sorted({name.partition("/")[0] for name in left})
+        raise error("E604", f"input {node.attrs.name}: no size is given for {', '.join(symbols)}",
+                    node.origin.span, help=f"bind it, as in --input {node.attrs.name}={example(shape)}")  # fmt: skip
     attrs = SourceAttrs(node.attrs.name, (), bound, node.attrs.batched)
     return out.add(INPUT, (), attrs, node.origin)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,6 +46,17 @@ def test_a_page_is_made_of_the_record() -> None:
 def test_options_can_be_written_as_the_pages_say(step: str) -> None:
     net = load_text(f"model m {{\n    input image: 8x8x4\n    {step}\n}}\n")
     assert net.graph.outputs["output"].type.rank == 4
+
+
+def test_the_table_of_the_documentation_is_the_records(cli: Any, request: pytest.FixtureRequest) -> None:
+    page = Path(__file__).parents[2] / "docs" / "ops.md"
+    text, table = page.read_text(encoding="utf-8"), cli("ops", "--markdown").out
+    start = text.index("| op | what it is |")
+    end = text.index("\n\n", start) + 1
+    if request.config.getoption("--update-golden"):
+        page.write_text(text[:start] + table + text[end:], encoding="utf-8")
+        return
+    assert text[start:end] == table, "docs/ops.md is stale: pytest --update-golden tests/view/test_ops.py"
 
 
 def test_words_of_recipes() -> None:
