@@ -118,6 +118,7 @@ CODES: dict[str, str] = {
     "W406": "no shape is written down",
     "W407": "a dropout stands at the output",
     "W408": "two activations of one kind follow each other",
+    "W409": "pictures or labels do not fit the model",
 }
 
 
@@ -267,14 +268,10 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def briefly(x: object) -> str:
-    """What a caller gave, for a message: its `repr`, cut where it is long, or its class where it has none (a whole number of
-    more than 4300 digits)."""
-    try:
-        text = repr(x)
-    except Exception:
-        return f"this {type(x).__name__}"
-    return text if len(text) <= 80 else f"{text[:79]}…"
+def counted(count: int, thing: str) -> str:
+    """`1 error`, `2 errors`, `1,204 entries`: a number with its noun, in a message."""
+    many = {"entry": "entries", "axis": "axes", "class": "classes", "branch": "branches"}.get(thing, f"{thing}s")
+    return f"{count:,} {thing if count == 1 else many}"
 
 
 class CnnError(Exception):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cnndsl.cli.options import Json
+
+if TYPE_CHECKING:
+    from cnndsl.errors import Diagnostic
 
 
 def check(
@@ -21,7 +24,7 @@ def check(
     """
     from cnndsl.cli.arguments import split
     from cnndsl.cli.failure import draw
-    from cnndsl.errors import CnnError, Diagnostic, error
+    from cnndsl.errors import CnnError, error
     from cnndsl.language.load import check as check_file
 
     names, given = split(files)
@@ -34,11 +37,19 @@ def check(
         except CnnError as e:
             wrong = list(e.diagnostics)
         found += wrong
-        if not as_json and not wrong:
-            print(f"{name}: ok")
+        if not as_json:
+            print(f"{name}: {_tally(wrong)}")
     if as_json:
         print(json.dumps([d.as_dict() for d in found], indent=2))
     else:
         draw(found)
     if any(strict or d.severity == "error" for d in found):
         raise typer.Exit(1)
+
+
+def _tally(found: list[Diagnostic]) -> str:
+    """`ok`, `2 warnings`, `1 error and 2 warnings`: the messages themselves go to stderr."""
+    from cnndsl.errors import counted
+
+    kinds = [(kind, sum(d.severity == kind for d in found)) for kind in ("error", "warning")]
+    return " and ".join(counted(count, kind) for kind, count in kinds if count) or "ok"

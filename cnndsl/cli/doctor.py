@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from cnndsl.cli.options import Json, Threads
+from cnndsl.errors import counted
 
 PACKAGES = (
     "numpy",
@@ -93,7 +94,7 @@ def cache() -> str:
         total = sum(x.stat().st_size for x in files)
     except OSError:
         return f"{folder} (not there yet)"
-    return f"{folder}: {len(files)} file{'s' * (len(files) != 1)}, {total / 1e6:.1f} MB"
+    return f"{folder}: {counted(len(files), 'file')}, {total / 1e6:.1f} MB"
 
 
 def tuned() -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.data.draws import Draws
-from cnndsl.errors import error
+from cnndsl.errors import counted, error
 
 Array = NDArray[Any]
 Made = tuple[int, Callable[[Array, Draws], Array]]
@@ -20,17 +20,9 @@ def grey() -> Made:
     """One channel: 0.299 R + 0.587 G + 0.114 B. A grey picture stays."""
 
     def run(x: Array, draws: Draws) -> Array:
-        return x if x.shape[3] == 1 else luma(x)[..., None]
+        return x if x.shape[3] == 1 else (x[..., :3] @ np.asarray(LUMA, np.float32))[..., None]
 
     return 0, run
-
-
-def luma(x: Array) -> Array:
-    """(…, H, W) from (…, H, W, C): 0.299 R + 0.587 G + 0.114 B, or the one channel."""
-    if x.shape[-1] == 1:
-        return x[..., 0]
-    red, green, blue = (np.float32(v) for v in LUMA)
-    return np.asarray(red * x[..., 0] + green * x[..., 1] + blue * x[..., 2])
 
 
 def invert(when: str = "always") -> Made:
@@ -60,13 +52,11 @@ def normalize(mean: Any, std: Any) -> Made:
     def run(x: Array, draws: Draws) -> Array:
         for name, v in (("mean", means), ("std", stds)):
             if len(v) not in (1, x.shape[3]):
-                raise error("E706", f"normalize has {len(v)} numbers for {name}, the pictures have {x.shape[3]} channels")
-        # Channel by channel: a row of three numbers is too short for NumPy's fast loops.
-        out = np.empty(x.shape, np.float32)
-        for c in range(x.shape[3]):
-            np.subtract(x[..., c], means[c % len(means)], out=out[..., c])
-            np.divide(out[..., c], stds[c % len(stds)], out=out[..., c])
-        return out
+                raise error(
+                    "E706",
+                    f"normalize has {counted(len(v), 'number')} for {name}, the pictures have {counted(x.shape[3], 'channel')}",
+                )
+        return (x - means) / stds
 
     return 0, run
 

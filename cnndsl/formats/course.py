@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cnndsl.errors import CnnError, Source, Span, error
+from cnndsl.errors import CnnError, Source, Span, counted, error
 
 TOKEN = re.compile(r"\s*(?:([A-Za-z]+)((?:-[^\s,\[\]-]+)*)(-?)|([\[\],]))")
 SHAPES = {
@@ -111,7 +111,10 @@ def item(letter: str, numbers: str, span: Span) -> Item:
     if len(given) != len(wanted):
         form = "-".join((letter, *wanted))
         raise error(
-            "E206", f"{letter} takes {len(wanted) or 'no'} number{'s' * (len(wanted) != 1)}", span, help=f"it is written {form}"
+            "E206",
+            f"{letter} takes {counted(len(wanted), 'number') if wanted else 'no numbers'}",
+            span,
+            help=f"it is written {form}",
         )
     for what, text in zip(wanted, given, strict=True):
         good = (

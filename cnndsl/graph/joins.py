@@ -33,6 +33,8 @@ def difference(op: Op, attrs: Any, a: TensorType, b: TensorType) -> tuple[str, s
         return ("", "", "")
     if a.rank != b.rank:
         return ("rank", drawn(a.shape[1:]), drawn(b.shape[1:]))
+    if op.name != "concat" and a.space != b.space and a.channels != b.channels:
+        return ("shape", drawn(a.shape[1:]), drawn(b.shape[1:]))
     if a.space != b.space and getattr(attrs, "fit", "exact") != "crop":
         return ("size", "x".join(map(str, a.space)), "x".join(map(str, b.space)))
     if op.name != "concat" and a.channels != b.channels:

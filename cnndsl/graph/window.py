@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cnndsl.errors import error
+from cnndsl.errors import counted, error
 from cnndsl.graph.op import expect
 from cnndsl.graph.sizes import Size, ceil_div, may_reach, shown
+from cnndsl.graph.types import TensorType
 
 Pad = str | tuple[tuple[int, int], ...]
 
@@ -37,7 +38,7 @@ def per_axis(x: Any, what: str, minimum: int = 1) -> int | tuple[int, ...]:
 def spread(x: int | tuple[int, ...], rank: int, what: str) -> tuple[int, ...]:
     """One number for each of `rank` axes."""
     if isinstance(x, tuple):
-        expect(len(x) == rank, f"{what} with one number for each of the {rank} axes", "E304", given=x)
+        expect(len(x) == rank, f"{what} with one number for each of {counted(rank, 'axis')}", "E304", given=x)
         return x
     return (x,) * rank
 
@@ -61,9 +62,21 @@ def clean_pad(pad: Any) -> Any:
 
 def kernel(x: Any, what: str) -> tuple[int, ...]:
     """The sizes of a kernel or window: one number for each of 1, 2 or 3 axes."""
-    expect(isinstance(x, (tuple, list)), f"a {what} with one number for each axis, such as 3x3", "E302", given=x)
+    if not isinstance(x, (tuple, list)):
+        square = isinstance(x, int) and not isinstance(x, bool) and 0 < x < 2**31
+        help = f"{x}x{x} is a square {what}" if square else None
+        raise error("E302", f"expected a {what} with one number for each axis, such as 3x3, but given is {x}", help=help)
     expect(1 <= len(x) <= 3, f"a {what} of 1, 2 or 3 axes", "E304", given=x)
     return tuple(whole(p, what) for p in x)
+
+
+def one_number_an_axis(sizes: Sequence[int], what: str, x: TensorType) -> None:
+    """Refuse a kernel or window that has not as many numbers as `x` has axes of space: E304."""
+    axes = x.rank - 2
+    if axes <= 0:
+        help = "flatten, dense and the global pools take height and width away: what has a window stands before them"
+        raise error("E304", f"expected a value with space, but x is {x}", help=help)
+    expect(axes == len(sizes), f"a {what} with {counted(axes, 'number')} for this value", "E304", **{what: sizes, "x": x})
 
 
 def pads(pad: Any, n: Sequence[Size], k: Sequence[int], s: Sequence[int], d: Sequence[int]) -> tuple[tuple[Size, Size], ...]:
@@ -84,7 +97,7 @@ def pads(pad: Any, n: Sequence[Size], k: Sequence[int], s: Sequence[int], d: Seq
             found.append((total // 2, total - total // 2))
         return tuple(found)
     parts = spread(pad, len(k), "pad") if not isinstance(pad, tuple) else pad
-    expect(len(parts) == len(k), f"pad with one entry for each of the {len(k)} axes", "E304", pad=pad)
+    expect(len(parts) == len(k), f"pad with one entry for each of {counted(len(k), 'axis')}", "E304", pad=pad)
     return tuple((p, p) if isinstance(p, int) else (p[0], p[1]) for p in parts)
 
 

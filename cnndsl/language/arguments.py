@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING
 from typing import Any
 
-from cnndsl.errors import CnnError, Span, error
+from cnndsl.errors import CnnError, Diagnostic, Span, counted, error
+from cnndsl.graph.joins import JOINS
 from cnndsl.graph.op import Op
 from cnndsl.language.evaluate import evaluate
 from cnndsl.language.scope import Binding, BlockValue, Env, OpenWords, OpValue, Words, listed, nearest
@@ -20,6 +21,7 @@ def spread_arguments(
 ) -> dict[str, tree.Argument]:
     """name → argument. Positional ones fill the names that are not `taken`, in order. Raises E206, E207."""
     found: dict[str, tree.Argument] = {}
+    unknown: list[Diagnostic] = []
     free = [n for n in names if n not in (taken or {})]
     for arg in args:
         if arg.key is None:
@@ -27,32 +29,62 @@ def spread_arguments(
                 raise error("E206", f"{what}: arguments without a name come first", arg.span)
             if len(found) >= len(free):
                 help = f"it takes {listed(free)}" if free else None
-                most = f"at most {len(free)} argument{'s' * (len(free) != 1)}" if free else "no arguments here"
+                most = f"at most {counted(len(free), 'argument')}" if free else "no arguments here"
                 raise error("E206", f"{what} takes {most}", arg.span, help=help)
             found[free[len(found)]] = arg
         elif arg.key.text not in names:
             help = nearest(arg.key.text, names) or (f"it has {listed(names)}" if names else "it takes no arguments")
-            raise error("E207", f"{what} has no option named {arg.key.text}", arg.key.span, help=help)
+            unknown.append(Diagnostic("E207", f"{what} has no option named {arg.key.text}", arg.key.span, help=help))
         elif arg.key.text in found:
             raise error("E207", f"{what}: {arg.key.text} is given twice", arg.key.span)
         else:
             found[arg.key.text] = arg
+    if unknown:
+        raise CnnError(unknown)
     return found
+
+
+def refuse_tensors(what: str, needed: int, args: Sequence[tree.Argument], env: Env, join: bool = False) -> None:
+    """E205 for values among the arguments, as in `relu(x)` and `add(a, b)`: they flow in, or are branches.
+
+    needed: arguments that have no default; where too few were left without the tensors, one stands for a number.
+    """
+    plain = [a for a in args if a.key is None]
+    tensors = [a for a in plain if isinstance(a.value, tree.Name) and _is_tensor(a.value.text, env)]
+    if not tensors or len(plain) - len(tensors) < needed:
+        return
+    names = [a.value.text for a in tensors if isinstance(a.value, tree.Name)]
+    if join:
+        told = [f"{n}: input" if n == "input" else n for n in (names if len(names) > 1 else ["now: identity", *names])]
+        told = [t.replace("input: input", "skip: input") for t in told]
+        raise error("E205", f"{what} takes its values as branches", tensors[0].span, help=f"{what} {{ {'; '.join(told)} }}")
+    rest = [a.span.source.text[a.span.start : a.span.end] for a in args if a not in tensors]
+    step = f"{what}({', '.join(rest)})" if rest else what
+    message = f"{names[0]} is a tensor, which flows into {what} and is no argument"
+    raise error("E205", message, tensors[0].span, help=f"{names[0]} -> {step}")
+
+
+def _is_tensor(name: str, env: Env) -> bool:
+    found = env.find(name)
+    return name == "input" or (found is not None and found.kind == "value")
 
 
 def op_arguments(op: Op, args: Sequence[tree.Argument], env: Env, taken: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """field → value."""
     fields = {f.name: f for f in op.fields()}
+    needed = [n for n, f in fields.items() if f.default is MISSING and f.default_factory is MISSING and n not in (taken or {})]
+    refuse_tensors(op.name, len(needed), args, env, op.name in JOINS)
     found = {}
     for name, arg in spread_arguments(op.name, list(fields), args, taken).items():
         value = evaluate(arg.value, env, tuple(op.words.get(name, ())))
-        check_option(op, name, str(fields[name].type), value, arg)
+        check_option(op, name, str(fields[name].type), value, arg, 0 < len(needed) < sum(a.key is None for a in args))
         found[name] = value
     return found
 
 
-def check_option(op: Op, name: str, type_: str, value: Any, arg: tree.Argument) -> None:
-    """Refuse what is of another kind than the option: E313, E201."""
+def check_option(op: Op, name: str, type_: str, value: Any, arg: tree.Argument, extra: bool = False) -> None:
+    """Refuse what is of another kind than the option: E313, E201. extra: there are more arguments than the op needs, as where
+    the channels that come in were given too."""
     wanted = ""
     if isinstance(value, (BlockValue, OpValue)):
         words = op.words.get(name, ())
@@ -67,8 +99,10 @@ def check_option(op: Op, name: str, type_: str, value: Any, arg: tree.Argument) 
     elif type_ == "str" and not isinstance(value, str):
         wanted = "a word"
     if wanted:
-        help = None
-        if wanted.startswith("a size") and isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        help = order(op) if arg.key is None and isinstance(value, tuple) else None
+        if extra and arg.key is None and type_ != "bool":
+            help = f"{order(op)}: the channels that come in are known, and not given"
+        elif wanted.startswith("a size") and isinstance(value, int) and not isinstance(value, bool) and value > 0:
             help = f"{value}x{value} is a square {name}"
         raise error("E313", f"{op.name}: {name} is {wanted}, not {shown(value)}", arg.value.span, help=help)
     if isinstance(value, str) and value not in op.words.get(name, (value,)):
@@ -92,8 +126,10 @@ def op_record(op: Op, given: Mapping[str, Any], x: tree.Invoke) -> Any:
     except CnnError as e:
         d = e.diagnostics[0]
         names = [f.name for f in op.fields()]
-        told = [a.span for n, a in spread_arguments(op.name, names, x.args).items() if re.search(rf"\b{n}\b", d.message)]
-        raise error(d.code, f"{op.name}: {d.message}", (told or [span])[0], notes=d.notes, help=d.help) from None
+        told = [a for n, a in spread_arguments(op.name, names, x.args).items() if re.search(rf"\b{n}\b", d.message)]
+        needs = any(f.default is MISSING and f.default_factory is MISSING for f in op.fields())
+        help = d.help or (usage(op) if told and told[0].key is None and not needs else None)
+        raise error(d.code, f"{op.name}: {d.message}", told[0].span if told else span, notes=d.notes, help=help) from None
 
 
 def usage(op: Op) -> str:
@@ -103,6 +139,12 @@ def usage(op: Op) -> str:
         default = None if f.default is MISSING else f.default
         parts.append(f.name if f.default is MISSING or default is None else f"{f.name} = {shown(default)}")
     return f"{op.name}({', '.join(parts)})"
+
+
+def order(op: Op) -> str:
+    """The arguments that are given without names: `conv(filters, kernel, …)`."""
+    needed = [f.name for f in op.fields() if f.default is MISSING and f.default_factory is MISSING]
+    return f"{op.name}({', '.join([*needed, '…'])})"
 
 
 def words_of_parameter(param: tree.Param, env: Env) -> Words:
@@ -120,6 +162,7 @@ def block_arguments(block: BlockValue, args: Sequence[tree.Argument], env: Env) 
     """parameter → value, for those that `args` give."""
     params = {p.name.text: p for p in block.block.params}
     what = block.block.name.text
+    refuse_tensors(what, sum(p.default is None and n not in block.fixed for n, p in params.items()), args, env)
     found = {}
     for name, arg in spread_arguments(what, list(params), args, block.fixed).items():
         allowed = words_of_parameter(params[name], block.env)

@@ -11,15 +11,14 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
-from cnndsl.errors import CnnError, Diagnostic, Frame, Span, error
+from cnndsl.errors import CnnError, Diagnostic, Frame, Span, counted, error
 from cnndsl.graph.graph import Graph, Origin, Value
 from cnndsl.graph.layers import add_layer
 from cnndsl.graph.op import Op
-from cnndsl.graph.types import MOST_ELEMENTS, numbers
 from cnndsl.language import joins
 from cnndsl.language.arguments import bind_parameters, block_arguments, op_arguments, op_record
 from cnndsl.language.evaluate import drawn_type, evaluate
-from cnndsl.language.inputs import declare_input
+from cnndsl.language.inputs import declare_input, no_input_yet, nothing_flows
 from cnndsl.language.phrases import plainly
 from cnndsl.language.scope import POISON, Binding, BlockValue, Env, OpValue, Poisoned, Words, nearest, words
 from cnndsl.language.syntax import tree
@@ -29,6 +28,7 @@ from cnndsl.language.vocabulary import LOSSES
 
 MOST_STEPS = 100_000
 DEEPEST = 100
+MOST_ELEMENTS = 2**31 - 1
 MOST_REPORTS = 50
 
 
@@ -138,7 +138,8 @@ class Elaborator:
         """A scope for each turn of a `for`, with its variables."""
         items = evaluate(x.over, env)
         if not isinstance(items, tuple):
-            raise error("E313", f"for goes over a list, {shown(items)} is {kind(items)}", x.over.span)
+            help = f"range({items}) counts from 0 to {items - 1}" if isinstance(items, int) and items > 1 else None
+            raise error("E313", f"for goes over a list, {shown(items)} is {kind(items)}", x.over.span, help=help)
         for item in items:
             child = Env(env)
             if len(x.names) == 1:
@@ -146,7 +147,7 @@ class Elaborator:
             elif isinstance(item, tuple) and len(item) == len(x.names):
                 given = item
             else:
-                raise error("E304", f"{len(x.names)} names for {shown(item)}", x.over.span)
+                raise error("E304", f"{counted(len(x.names), 'name')} for {shown(item)}", x.over.span)
             for name, part in zip(x.names, given, strict=True):
                 child.names[name.text] = Binding("loop", part, span=name.span)
             yield child
@@ -250,6 +251,8 @@ class Elaborator:
         x = step.primary
         if first and self.begins(step, env):
             if isinstance(x, tree.Begin):
+                if env.top and not self.graph.inputs:
+                    raise no_input_yet(x.span, step.check)
                 if env.input is None:
                     raise error("E205", "there is no input here, or more than one: name it", x.span)
                 return env.input
@@ -257,7 +260,7 @@ class Elaborator:
         if isinstance(x, tree.Begin):
             raise error("E205", "a value stands only at the beginning of a pipeline", x.span)
         if value is None:
-            raise error("E205", "nothing flows here: begin with an input", x.span, help="for example: image -> conv(6, 5x5)")
+            raise nothing_flows(self.graph, x.span)
         if isinstance(x, tree.Body):
             scope = self.graph.scope
             frames = (Frame(turn[2:], x.span), *env.frames) if turn else env.frames
@@ -308,7 +311,7 @@ class Elaborator:
             found: list[joins.Part] = []
             with scope.inside(segment) if segment else nullcontext():
                 yield self.branches(x.branches, value, env, found)
-            parts = joins.fitted(self.graph, op, attrs, found, x)
+            parts = joins.fitted(self.graph, op, attrs, found, x, value)
             return self.add(op, parts, attrs, path, x.span, env) if len(parts) > 1 else parts[0]
         if op.inputs != 1:
             raise error("E208", f"{op.name} stands in a recipe, not among the steps", x.span)
@@ -323,7 +326,9 @@ class Elaborator:
             (made.type, made.type.shape[1:]),
             *((x.type, x.type.shape) for x in made.node.operands[len(inputs) :]),
         ]:
-            total = numbers(sizes)
+            total = 1
+            for s in sizes:
+                total *= s if isinstance(s, int) else 1
             if total > MOST_ELEMENTS:
                 raise error(
                     "E909", f"{op.name} makes {type_} with {total:,} numbers, at most {MOST_ELEMENTS:,} are allowed", span

@@ -61,9 +61,10 @@ def _evaluate(x: tree.Expr, env: Env, allowed: Words) -> Any:
         case tree.Range() if isinstance(allowed, tuple) and ".." in allowed:
             return (evaluate(x.low, env), bounded(evaluate(x.high, env) + 1))  # a list [begin, end] stops before its end
         case tree.Text():
-            raise error("E313", "a text in quotes stands only after use and among labels")
+            help = f"a word stands without quotes: {x.text}" if x.text.isidentifier() else None
+            raise error("E313", "a text in quotes stands only after use and among labels", help=help)
         case tree.Range():
-            raise error("E205", "a range low..high stands only in a recipe")
+            raise error("E205", "a range low..high stands only in a recipe", help="for counts, range(n) is 0, 1, … up to n - 1")
         case tree.Arrow():
             raise error("E205", "a pipeline is no value here", help="put it into a block and pass the block")
     raise error("E205", "_ stands only in a shape, and in reshape's size")
@@ -104,7 +105,7 @@ def name_value(x: tree.Name, env: Env, allowed: Words) -> Any:
     if isinstance(allowed, tuple) and allowed:
         help = nearest(x.text, [*allowed, *env.visible()]) or f"it is one of {listed(allowed)}"
         raise error("E201", f"{x.text} is not a word that may stand here", help=help)
-    raise error("E203", f"{x.text} is not known here", help=nearest(x.text, [*env.visible(), *FUNCTIONS]))
+    raise error("E203", f"{x.text} is not known here", help=nearest(x.text, [*env.visible(), *FUNCTIONS, "true", "false"]))
 
 
 def _chain(x: tree.Chain, env: Env) -> Any:

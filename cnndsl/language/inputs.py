@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnndsl.errors import error
+from cnndsl.errors import CnnError, Span, error
 from cnndsl.graph.graph import Graph, Value
 from cnndsl.graph.sizes import multiple
-from cnndsl.graph.types import MOST_ELEMENTS, numbers
 from cnndsl.language.evaluate import evaluate, is_size
 from cnndsl.language.scope import POISON, Binding, Env
 from cnndsl.language.syntax import tree
 from cnndsl.language.values import shown
+
+MOST_ELEMENTS = 2**31 - 1
 
 
 def declare_input(graph: Graph, x: tree.Input, env: Env) -> Value:
@@ -32,7 +33,9 @@ def declare_input(graph: Graph, x: tree.Input, env: Env) -> Value:
         sizes.append(size)
     if len(sizes) > 4:
         raise error("E304", f"an input has at most three axes and channels, not {len(sizes)} sizes", x.shape.span)
-    total = numbers(tuple(sizes))
+    total = 1
+    for s in sizes:
+        total *= s if isinstance(s, int) else 1
     if total > MOST_ELEMENTS:
         raise error("E909", f"an input of {total:,} numbers; at most {MOST_ELEMENTS:,} are allowed", x.shape.span)
     env.declare(x.name, Binding("value", POISON, span=x.name.span))
@@ -40,6 +43,21 @@ def declare_input(graph: Graph, x: tree.Input, env: Env) -> Value:
     env.names[x.name.text] = Binding("value", value, span=x.name.span)
     env.input = value if len(graph.inputs) == 1 else None
     return value
+
+
+def no_input_yet(span: Span, shape: tree.Shape | None) -> CnnError:
+    """`input` stands where no input was declared: perhaps as `input: 28x28x1`."""
+    told = shape.span.source.text[shape.span.start : shape.span.end] if shape is not None else "28x28x1"
+    return error("E205", "there is no input yet", span, help=f"declare it, with a name: input image: {told}")
+
+
+def nothing_flows(graph: Graph, span: Span) -> CnnError:
+    """Why no value has come to a step: there is no input, or there are several."""
+    if not graph.inputs:
+        help = "write it as the first line, height, width and channels: input image: 28x28x1"
+        return error("E205", f"the model {graph.name} has no input, so nothing flows into its steps", span, help=help)
+    message = f"the model has {len(graph.inputs)} inputs, and nothing flows here until a line begins with one"
+    return error("E205", message, span, help=f"for example: {next(iter(graph.inputs))} -> conv(6, 5x5)")
 
 
 def _symbols(x: tree.Input, env: Env) -> dict[str, Any]:

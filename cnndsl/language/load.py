@@ -283,6 +283,9 @@ def _warnings(model: Model, definitions: Definitions) -> Iterator[Diagnostic]:
     terms += [t for r in model.tasks.values() for t in r.entries.get("loss", ())]
     named = {name for term in terms for name in names_of(term.call)}
     yield from warnings.of_model(model.graph, named, item if isinstance(item, tree.ModelItem) else None)
+    if model.preprocess is not None and item.span.source is definitions.source:
+        places = {e.key.text: e.span for r in definitions.recipes if r.kind == "preprocess" for e in r.entries}
+        yield from warnings.of_preprocess(model.graph, model.preprocess, places)
 
 
 def _hints(definitions: Definitions) -> Iterator[Diagnostic]:

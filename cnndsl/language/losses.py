@@ -31,8 +31,7 @@ def check_loss(terms: Sequence[LossTerm], graph: Graph) -> Iterator[Diagnostic]:
             continue
         for name in names_of(call):
             if name not in known:
-                help = nearest(name, known) or f"there are {listed(known)}"
-                yield Diagnostic("E404", f"the loss names {name}, which is no value of {graph.name}", call.span, help=help)
+                yield _unknown(name, graph.name, known, call)
         for inside in calls_in(call):
             try:
                 computed(inside)
@@ -109,11 +108,15 @@ def names_in(
     return _DECLARED.findall(plain(item.span.source.text), item.span.start, item.span.end)
 
 
+def _unknown(name: str, model: str, known: Sequence[str], call: Call) -> Diagnostic:
+    help = nearest(name, known) or f"a step is named by as, here: … as {name}; there are {listed(known)}"
+    return Diagnostic("E404", f"the loss names {name}, which is no value of {model}", call.span, help=help)
+
+
 def unknown_names(terms: Sequence[LossTerm], model: str, declared: Sequence[str]) -> Iterator[Diagnostic]:
     """E404 for names that the model's text nowhere declares."""
     known = list(dict.fromkeys([*declared, "output", *GIVEN]))
     for term in terms:
         for name in names_of(term.call):
             if name not in known:
-                help = nearest(name, known) or f"there are {listed(known)}"
-                yield Diagnostic("E404", f"the loss names {name}, which is no value of {model}", term.call.span, help=help)
+                yield _unknown(name, model, known, term.call)

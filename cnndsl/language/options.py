@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cnndsl.errors import Span, error
+from cnndsl.errors import CnnError, Diagnostic, Span, error
 from cnndsl.language.recipe import Call, Interval, Pipeline, Sides
 from cnndsl.language.spelling import listed, nearest
 from cnndsl.language.values import is_number, shown
@@ -109,8 +109,13 @@ def steps_of(value: Any, span: Span) -> tuple[Call, ...]:
 def images(key: str, value: Any, span: Span) -> tuple[Call, ...]:
     """A pipeline of image steps, each of a kind that the key takes (`PLACES`)."""
     steps = steps_of(value, span)
+    unknown: list[Diagnostic] = []
     for call in steps:
-        bind(call, STEPS, "image step", many=key == "views")
+        try:
+            bind(call, STEPS, "image step", many=key == "views")
+        except CnnError as e:
+            unknown += e.diagnostics
+            continue
         if call.name not in PLACES[key]:
             why = {
                 "images": "draws at random, and preprocess is the same for every picture" if call.name in PLACES["augment"]
@@ -121,4 +126,6 @@ def images(key: str, value: Any, span: Span) -> tuple[Call, ...]:
             raise error("E403", f"{call.name} {why}", call.span, help=where or f"{key} takes {listed(PLACES[key])}")
         if key == "images" and any(isinstance(x, Interval) for x in [*call.args, *call.keys.values()]):
             raise error("E403", f"{call.name}: a range is drawn, and preprocess is the same for every picture", call.span)
+    if unknown:
+        raise CnnError(unknown)
     return steps

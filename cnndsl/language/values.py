@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from cnndsl.errors import error
+from cnndsl.errors import counted, error
 from cnndsl.graph.sizes import Affine
 
 LARGEST = 2**53
@@ -155,7 +155,7 @@ def element(x: Any, at: Any) -> Any:
         raise error("E313", f"{shown(x)} is {kind(x)}, and only a list has entries")
     i = whole(at, "an index", -LARGEST)
     if not -len(x) <= i < len(x):
-        raise error("E315", f"the list has {len(x)} entries, there is none with index {i}")
+        raise error("E315", f"the list has {counted(len(x), 'entry')}, there is none with index {i}")
     return x[i]
 
 

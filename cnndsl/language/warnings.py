@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
 
-from cnndsl.errors import Diagnostic, Source, Span
+from cnndsl.errors import Diagnostic, Source, Span, counted
 from cnndsl.graph.graph import Graph, Node
+from cnndsl.graph.sizes import Size
+from cnndsl.graph.types import drawn
+from cnndsl.language.recipe import Call, Preprocess, Sides
 from cnndsl.language.syntax import tree
 from cnndsl.language.syntax.scan import plain
 
@@ -162,6 +165,44 @@ def _unused(graph: Graph, users: set[int], losses: Collection[str]) -> Iterator[
             names = [n for n, x in graph.names.items() if x.node is node]
             what = f"the value {names[0]}" if names else f"what {node.op.name} gives here"
             yield _at(node, "W404", f"{what} is never used", f"join it, or give it out: output {names[0]}" if names else None)
+
+
+def of_preprocess(graph: Graph, preprocess: Preprocess, places: Mapping[str, Span]) -> Iterator[Diagnostic]:
+    """W409, where the model has one input, a picture of a known size."""
+    shapes = [x.type.shape[1:] for x in graph.inputs.values()]
+    if len(shapes) == 1 and len(shapes[0]) == 3 and all(isinstance(n, int) for n in shapes[0]):
+        yield from _pictures(shapes[0], next(iter(graph.inputs)), preprocess.images)
+    output = graph.outputs.get("output")
+    if output is not None and output.type.rank == 2 and preprocess.labels:
+        classes, labels = output.type.channels, len(preprocess.labels)
+        if classes != labels:
+            message = f"{counted(labels, 'label')} for a model that tells {classes} classes apart: no label is used"
+            yield Diagnostic("W409", message, places.get("labels"))
+
+
+def _pictures(shape: tuple[Size, ...], name: str, steps: Sequence[Call]) -> Iterator[Diagnostic]:
+    """What comes out of the steps in another size, or goes into `normalize` with other channels."""
+    size: tuple[int, ...] | None = None
+    last, grey = None, False
+    for call in steps:
+        given = [*call.args, *call.keys.values()]
+        if call.name == "grey":
+            grey = True
+        elif call.name in ("resize", "center_crop"):
+            side = given[0] if given else None
+            size, last = (tuple(side) if isinstance(side, Sides) else None), call
+            if call.name == "center_crop" and isinstance(side, int):
+                size = (side, side)
+        elif call.name in ("crop", "pad"):
+            size = None
+        elif call.name == "normalize" and grey:
+            many = max((len(x) for x in given if isinstance(x, tuple)), default=1)
+            if many > 1:
+                message = f"normalize has {counted(many, 'number')} for a picture that grey has left 1 channel"
+                yield Diagnostic("W409", message, call.span, help="one number each: normalize(mean = 0.5, std = 0.5)")
+    if size is not None and last is not None and size != shape[:2]:
+        message = f"the pictures end as {drawn(size)}, and the input {name} is {drawn(shape)}"
+        yield Diagnostic("W409", message, last.span, help=f"resize({drawn(shape[:2])})")
 
 
 def _has_notes(body: tree.Body) -> bool:

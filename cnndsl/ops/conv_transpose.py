@@ -94,7 +94,7 @@ def out_space(a: ConvTransposeAttrs, x: TensorType) -> tuple[Any, ...]:
 
 def check_input(a: ConvTransposeAttrs, x: TensorType) -> None:
     expect(x.is_float, "a float tensor", x=x)
-    expect(x.rank == a.rank + 2, f"a kernel with {x.rank - 2} number(s) for this value", "E304", kernel=a.kernel, x=x)
+    window.one_number_an_axis(a.kernel, "kernel", x)
     expect(isinstance(x.channels, int), "a known number of channels", "E602", channels=x.channels)
     expect(x.channels % a.groups == 0 and a.filters % a.groups == 0, "groups that divide channels and filters", "E308",
            groups=a.groups, channels=x.channels, filters=a.filters)  # fmt: skip

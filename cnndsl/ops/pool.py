@@ -76,7 +76,7 @@ def strides(a: Any) -> tuple[int, ...]:
 def geometry(a: Any, x: TensorType) -> tuple[Any, Any]:
     """(pads, output sizes) for an input of type `x`."""
     expect(x.is_float, "a float tensor", x=x)
-    expect(x.rank == len(a.window) + 2, f"a window with {x.rank - 2} number(s) for this value", "E304", window=a.window, x=x)
+    window.one_number_an_axis(a.window, "window", x)
     pads = window.pads(a.pad, x.space, a.window, a.strides, a.dilations)
     for k, d, (b, e) in zip(a.window, a.dilations, pads, strict=True):
         reach = d * (k - 1) + 1

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from cnndsl.errors import counted, error
 from cnndsl.graph import window
 from cnndsl.graph.op import NoAttrs, Op, Reject, expect, sample
 from cnndsl.graph.sizes import Size
@@ -50,7 +51,9 @@ class ReshapeAttrs:
 
     def __post_init__(self) -> None:
         given = self.size
-        expect(isinstance(given, (tuple, list)), "a size such as 7x7x64", "E302", given=given)
+        if not isinstance(given, (tuple, list)):
+            help = "flatten makes one axis of all"
+            raise error("E302", f"expected a size such as 7x7x64, but given is {given}", help=help)
         expect(1 <= len(given) <= 4, "a size of 1 to 4 numbers", "E304", given=given)
         expect(sum(isinstance(p, str) for p in given) <= 1, "at most one _", "E304", given=given)
         parts = tuple(p if isinstance(p, str) and p == "_" else window.whole(p, "a size") for p in given)
@@ -68,7 +71,9 @@ def reshape_sizes(a: ReshapeAttrs, x: TensorType) -> tuple[Size, ...]:
         rest *= 1 if p == "_" else p
     whole = total % rest == 0 if "_" in a.size else total == rest
     said = "x".join(map(str, a.size))
-    expect(whole, f"a size with the {total} numbers that there are", "E303", size=said, x=x)
+    expect(
+        whole, f"a size with the {counted(total, 'number')} that there {'is' if total == 1 else 'are'}", "E303", size=said, x=x
+    )
     return tuple(total // rest if p == "_" else p for p in a.size)
 
 

@@ -17,14 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.autodiff import differentiate
-from cnndsl.errors import error
+from cnndsl.errors import counted, error
 from cnndsl.graph.graph import INPUT, Graph, Origin, State, Value
 from cnndsl.graph.op import REGISTRY
-from cnndsl.graph.types import TensorType, drawn
+from cnndsl.graph.types import TensorType
 from cnndsl.language.losses import SQUASHED, computed
 from cnndsl.language.recipe import Sgd
 from cnndsl.language.vocabulary import LABEL_LOSSES as LOGIT_LOSSES
-from cnndsl.runtime.executable import how
 from cnndsl.training.optimizers import add_updates
 
 if TYPE_CHECKING:
@@ -58,18 +57,6 @@ class Step:
         self.scores = scores
         self.classes = min((n.operands[0].type.sizes[-1] for n in graph.nodes if n.op.name == "cross_entropy"), default=0)
         self._lock = threading.Lock()
-
-    def __repr__(self) -> str:
-        """One line: what a call takes, and where training stands."""
-        into = ", ".join(f"{n} {drawn(x.type.shape)}" for n, x in self.graph.inputs.items() if n not in ("rate", "seed"))
-        done = int(self.state["step"])
-        program = getattr(self.executable, "program", None)
-        told = [
-            f"{into} → loss",
-            *([how(program)] if program is not None else []),
-            f"rate {self.rate:g}, after {done} step{'s' * (done != 1)}",
-        ]
-        return f"<Step {self.graph.name}: {'; '.join(told)}>"
 
     @property
     def state(self) -> dict[str, Array]:
@@ -247,7 +234,7 @@ def _term(graph: Graph, call: Call) -> Value:
     if "mask" in keys:
         extra = (*extra, keys.pop("mask"))
     if len(extra) >= most:
-        raise error("E424", f"{call.name} takes {most} values at most, not {1 + len(extra)}", call.span)
+        raise error("E424", f"{call.name} takes {counted(most, 'value')} at most, not {1 + len(extra)}", call.span)
     operands = [first]
     for name in extra:
         if name == "label":

@@ -98,4 +98,5 @@ def test_warnings_are_no_errors_unless_asked(cli: Any, tmp_path: Path) -> None:
     easy, strict = cli("check", "m.cnn"), cli("check", "--strict", "m.cnn")
     assert (easy.code, strict.code) == (0, 1)
     assert "warning[W405]" in easy.err
+    assert easy.out == "m.cnn: 1 warning\n"
     assert json.loads(cli("check", "--json", "m.cnn").out)[0]["severity"] == "warning"

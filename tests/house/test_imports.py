@@ -24,7 +24,6 @@ LAYERS = (
     {"training"},
     {"peers"},
     {"cli"},
-    {"__main__"},
 )
 """Lowest first. A module imports from layers below its own, and from its own package."""
 

@@ -12,12 +12,19 @@ from cnndsl.errors import CODES, CnnError
 from cnndsl.language.load import load_text
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-_spec = importlib.util.spec_from_file_location("bad_models", Path(__file__).with_name("bad_models.py"))
-assert _spec is not None
-assert _spec.loader is not None
-_cases = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(_cases)
-BAD: dict[str, str] = _cases.BAD
+
+
+def _cases(name: str) -> dict[str, str]:
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found: dict[str, str] = module.BAD
+    return found
+
+
+BAD = {**_cases("bad_models"), **_cases("beginners")}
 
 
 def said(text: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from cnndsl.errors import Diagnostic, Source, Span
 from cnndsl.language.syntax.scan import plain
 
-_ITEM = re.compile(r"^(?:block|model|use|defaults|train|eval|task|preprocess)\b", re.MULTILINE)
+ITEM = re.compile(r"^(?:block|model|use|defaults|train|eval|task|preprocess)\b", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class _Open:
 def surplus(text: str, at: int) -> tuple[int, int, int]:
     """How many `{` more than `}` the top-level item around `at` has, and where it starts and ends."""
     shown = plain(text)
-    starts = [0, *(m.start() for m in _ITEM.finditer(shown)), len(text)]
+    starts = [0, *(m.start() for m in ITEM.finditer(shown)), len(text)]
     start = max(x for x in starts[:-1] if x <= at)
     end = min((x for x in starts if x > at), default=len(text))
     return shown.count("{", start, end) - shown.count("}", start, end), start, end
@@ -64,7 +64,7 @@ def surplus(text: str, at: int) -> tuple[int, int, int]:
 def trouble(source: Source, text: str, at: int) -> tuple[Diagnostic, str] | None:
     """The first brace trouble that shows at or before `at`, and `text` without it; None where there is none."""
     shown = plain(text)
-    starts = [0, *(m.start() for m in _ITEM.finditer(shown) if m.start())]
+    starts = [0, *(m.start() for m in ITEM.finditer(shown) if m.start())]
     for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
         if start > at:
             break

@@ -8,6 +8,7 @@ import re
 
 from cnndsl.errors import Diagnostic, Source, Span
 from cnndsl.language.syntax import braces, scan
+from cnndsl.language.syntax.habits import habit
 from cnndsl.language.syntax.machine import END, Unexpected
 
 MOST_ERRORS = 20
@@ -46,6 +47,8 @@ def mend(source: Source, text: str, e: Unexpected) -> tuple[Diagnostic, str]:
     if opener is not None and "\n" in text[opener : e.at]:
         start, end = scan.logical_line(text, opener)
         message = Diagnostic("E101", f"`{text[opener]}` is not closed", Span(source, opener, opener + 1))
+    elif (known := habit(source, text, e.at, scan.inside(text, e.at), scan.in_recipe(text, e.at))) is not None:
+        return known[0], _without(text, e.at, known[1].ends)
     else:
         message = scan.unexpected(source, text, e.at, e.expected)
         extra = text.startswith("{", e.at) and braces.surplus(text, e.at)[0] > 0
@@ -55,6 +58,17 @@ def mend(source: Source, text: str, e: Unexpected) -> tuple[Diagnostic, str]:
         if more < 0 and more == braces.surplus(text, e.at)[0]:  # `if a relu }`: its } goes with it
             return message, braces.blanked(text, start, end)
     return message, scan.blank(text, start, end)
+
+
+def _without(text: str, at: int, what: str) -> str:
+    """`text` without the line at `at`, the top-level item around it, or the line and the braces that it opens."""
+    start, end = scan.logical_line(text, at)
+    if what == "item":
+        after = braces.ITEM.search(text, end)
+        return braces.blanked(text, start, after.start() if after else len(text))
+    if what == "braces":
+        return braces.blanked(text, start, scan.closing(text, start, end))
+    return scan.blank(text, start, end)
 
 
 def _follows(source: Source, text: str, new: Diagnostic, at: int, found: list[Diagnostic]) -> bool:

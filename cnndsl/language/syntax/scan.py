@@ -91,6 +91,25 @@ def inside(text: str, at: int) -> str:
     return text[stack[-1]] if stack else ""
 
 
+def in_recipe(text: str, at: int) -> bool:
+    """Whether the outermost brace that is open before `at` is a recipe's."""
+    stack = _open(text, at)
+    start = text.rfind("\n", 0, stack[0]) + 1 if stack else 0
+    return bool(stack) and re.compile(r"\s*(train|eval|task|preprocess)\b").match(text, start) is not None
+
+
+def closing(text: str, start: int, end: int) -> int:
+    """Behind the `}` of the first `{` in `text[start:end]`; `end` where there is none."""
+    depth = 0
+    for sign in re.compile("[{}]").finditer(plain(text), start):
+        if depth == 0 and (sign[0] == "}" or sign.start() >= end):
+            return end
+        depth += 1 if sign[0] == "{" else -1
+        if depth == 0:
+            return max(end, sign.end())
+    return end
+
+
 def opener(text: str, at: int) -> int | None:
     """The ( or [ that is open before `at`, where it is the innermost bracket and is never closed: no brace stands inside."""
     stack = _open(text, at)
