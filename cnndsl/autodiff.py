@@ -7,10 +7,11 @@ one. Griewank, Walther, "Evaluating Derivatives", 2008, chapter 3.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from cnndsl.errors import error
 from cnndsl.graph.expr import Expr, derivative, ordered, substitute, variables
-from cnndsl.graph.graph import NOWHERE, Graph, Node, Origin, Value
+from cnndsl.graph.graph import NOWHERE, STATE, Graph, Node, Origin, Value
 from cnndsl.ops.pointwise import POINTWISE, PointwiseAttrs
 
 
@@ -23,6 +24,7 @@ def differentiate(graph: Graph, loss: Value, wrt: Sequence[Value]) -> list[Value
     if loss.type.shape != () or not loss.type.is_float:
         raise error("E603", f"a loss is one float number, this value has type {loss.type}")
     reached = _depends(graph, wrt)
+    first = len(graph.nodes)
     gradients: dict[Value, Value] = {loss: graph.constant(1.0, loss.type.dtype)}
     for node in reversed(graph.nodes[: loss.node.id + 1]):
         gys = [gradients.get(y) for y in node.outputs]
@@ -34,7 +36,20 @@ def differentiate(graph: Graph, loss: Value, wrt: Sequence[Value]) -> list[Value
                 before = gradients.get(x)
                 gradients[x] = gx if before is None else graph.pointwise(lambda e, p, q: p + q, before, gx)
     graph.origin = NOWHERE
+    for x in wrt:
+        _name(gradients.get(x), x, first)
     return [gradients.get(x) for x in wrt]
+
+
+def _name(gradient: Value | None, of: Value, first: int) -> None:
+    """Call what makes the gradient of a weight by the weight's name, `conv2.weight.grad`, where that is one node's alone."""
+    if gradient is None or of.node.op is not STATE:
+        return
+    node = gradient.node
+    while node.op.view:
+        node = node.operands[0].node
+    if node.id >= first and len(node.outputs) == 1 and node.path.endswith(".grad"):
+        node.origin = replace(node.origin, path=f"{of.node.attrs.name}.grad")
 
 
 def _depends(graph: Graph, wrt: Sequence[Value]) -> list[bool]:

@@ -68,6 +68,8 @@ def compile(
         graph, options = begun(str(model), arguments or (), train, batch, input or (), threads, names(passes), names(without))
     if max_memory is not None:
         options = replace(options, max_memory=parse_bytes(max_memory))
+    if output is not None:
+        options = replace(options, file=output.stem)
     tuning_remark()
     program, text, log = lower(graph, target=target, options=options, watch=watcher(dump, target, options))
     if explain:

@@ -72,7 +72,7 @@ def examine() -> dict[str, Any]:
 def threads_used() -> str:
     """How many threads a compiled network uses by itself."""
     from cnndsl.runtime.compile import default_threads
-    from cnndsl.targets.numpy.threads import BLAS
+    from cnndsl.targets.numpy.frame.threads import BLAS
 
     count = default_threads()
     if count == 1:

@@ -17,7 +17,8 @@ class Options:
     passes: the names of those to run, in this order; None: the whole pipeline. resumed: the number of the pass after which
     the graph was written out; 0: it comes from a model. recompute: how much of the activations a training step makes again
     (`passes/recompute.py`). max_memory: bytes that a run may need; `runtime.fit` finds the recompute that fits. takes: what
-    the numbers of an input are, in words, by its name; the source says it.
+    the numbers of an input are, in words, by its name; the source says it. file: what the file that the source goes into is
+    called, without its ending; the source tells how it is used.
     """
 
     batch: int = 1
@@ -32,6 +33,7 @@ class Options:
     recompute: float = 0.0
     max_memory: int | None = None
     takes: Mapping[str, str] = field(default_factory=dict)
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)

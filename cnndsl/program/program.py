@@ -112,8 +112,8 @@ class Copy:
 class Program:
     """All that a target needs to print source, and all that a reader needs to know what will run.
 
-    inputs, outputs, state: by name, in order. batch: images in one call of `run`. scratch: bytes a worker. takes: what the
-    numbers of an input are, in words, by its name; for the reader.
+    inputs, outputs, state: by name, in order. batch: images in one call of `run`. scratch: bytes a worker. For the reader:
+    takes: what the numbers of an input are, in words, by its name; file: the name, without `.py`, of the file to be written.
     """
 
     name: str
@@ -132,3 +132,4 @@ class Program:
     prepared_bytes: int
     scratch_bytes: int
     takes: Mapping[str, str] = field(default_factory=dict)
+    file: str = ""

@@ -92,7 +92,8 @@ def _lowered(graph: Graph, target: str, options: Options, watch: Watch | None) -
     graph = run_passes(graph, TRAINING if options.training else INFERENCE, ctx, watch)
     assert ctx.target is not None
     program = plan(graph, ctx.target, options.batch, options.workers, options.training)
-    program = replace(program, takes={name: options.takes[name] for name in program.inputs if name in options.takes})
+    takes = {name: options.takes[name] for name in program.inputs if name in options.takes}
+    program = replace(program, takes=takes, file=options.file)
     if program.arena_bytes > LARGEST_ARENA:
         raise error("E605", f"a run would need {program.arena_bytes / 2**30:.0f} GiB of memory; take a smaller batch")
     return program, ctx.target.emit(program), ctx.log

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from cnndsl.targets.numpy.threads import BLAS
+from cnndsl.targets.numpy.frame.threads import BLAS
 
 SIDE = 2048  # rows of the matrices: at 1024 OpenBLAS reaches 95 % of this rate
 SMALLEST = 1 << 16  # bytes of a thread's arrays together: the first-level cache and a little more

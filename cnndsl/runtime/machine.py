@@ -6,7 +6,7 @@ import os
 import platform
 from pathlib import Path
 
-from cnndsl.targets.numpy.threads import BLAS, WIDE_CORES
+from cnndsl.targets.numpy.frame.threads import BLAS, WIDE_CORES
 
 
 def processor() -> str:

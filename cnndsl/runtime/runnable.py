@@ -15,7 +15,7 @@ from cnndsl.errors import error
 from cnndsl.graph.graph import Graph
 from cnndsl.graph.sizes import Affine, Size
 from cnndsl.graph.types import BATCH
-from cnndsl.targets.numpy.frame import destinations
+from cnndsl.targets.numpy.frame.network import destinations
 
 Array = NDArray[Any]
 

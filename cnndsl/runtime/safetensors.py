@@ -1,6 +1,6 @@
 """Weights on disk: safetensors, read and written by a few lines.
 
-The reader's text is the one that emitted modules carry (`cnndsl.targets.numpy.tensors`); here stand its errors with
+The reader's text is the one that emitted modules carry (`cnndsl.targets.numpy.frame.tensors`); here stand its errors with
 codes, and the writer.
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.errors import error
-from cnndsl.targets.numpy.tensors import KINDS, read_tensors
+from cnndsl.targets.numpy.frame.tensors import KINDS, read_tensors
 
 Array = NDArray[Any]
 

@@ -12,7 +12,7 @@ import cnndsl
 from cnndsl.cli.doctor import threads_used
 from cnndsl.runtime import limits
 from cnndsl.runtime.limits import Limits
-from cnndsl.targets.numpy.frame import BLAS
+from cnndsl.targets.numpy.frame.network import BLAS
 from cnndsl.version import __version__
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import cnndsl
-from cnndsl.targets.numpy.threads import BLAS, Blas, Crew
+from cnndsl.targets.numpy.frame.threads import BLAS, Blas, Crew
 from tests.runtime.small_networks import plain, residual
 
 found_blas = pytest.mark.skipif(not BLAS.find(), reason="no OpenBLAS whose threads can be set")

@@ -11,7 +11,7 @@ import pytest
 
 import cnndsl
 from cnndsl.errors import CnnError
-from cnndsl.targets.numpy.tensors import KINDS as CODES
+from cnndsl.targets.numpy.frame.tensors import KINDS as CODES
 from tests.runtime.small_networks import plain
 
 KINDS = [np.dtype(text).newbyteorder("=") for code, text in CODES.items() if code != "BF16"]

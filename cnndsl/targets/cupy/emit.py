@@ -21,8 +21,8 @@ from cnndsl.targets.cupy.choices import MATMUL, add_bias, is_pointwise, launches
 from cnndsl.targets.cupy.kernels.pointwise import pointwise
 from cnndsl.targets.cupy.launch import Launch
 from cnndsl.targets.cupy.prelude import PRELUDE
-from cnndsl.targets.numpy import frame as numpy_frame
-from cnndsl.targets.numpy.module import given_and_taken
+from cnndsl.targets.numpy.frame import network as numpy_frame
+from cnndsl.targets.numpy.introduction import given_and_taken
 from cnndsl.targets.numpy.sources import Copied, import_lines
 from cnndsl.targets.numpy.statements import literal
 from cnndsl.targets.numpy.texts import plain
@@ -121,8 +121,9 @@ def emit(program: Program) -> str:
     prepare = e.procedure(
         "prepare_weights", "Fill `a.prepared`: what depends on the weights alone.", program.prepare.regions, []
     )
-    for name in ("chosen", "checked", "chunk", "destinations", "load", "run", "main"):
+    for name in ("chosen", "checked", "chunk", "destinations", "load", "run"):
         e.copied.add(getattr(numpy_frame, name))
+    e.copied.add(numpy_frame.main_of_step if program.training else numpy_frame.main, rename="main")
     e.copied.imports |= {"import os", "import sys", "import threading", "import numpy as np", "from typing import Any"}
     e.copied.imports |= {"from collections.abc import Iterator", "from collections.abc import Mapping"}
     fresh = {key: text for key, text in e.copied.constants.items() if key != "DEFAULT"}
@@ -196,7 +197,6 @@ def facts(program: Program, e: Emitter) -> str:
             table("STATE", {k: (b.type.sizes, b.type.dtype) for k, b in program.state.items()}),
             f"OPTIONAL = frozenset({optional!r})",
             "LABELS = ()",
-            f"TRAINING = {program.training}",
             "WORKERS = 1",
             f"ARENA_BYTES = {program.arena_bytes}",
             f"PREPARED_BYTES = {program.prepared_bytes}",

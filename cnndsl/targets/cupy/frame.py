@@ -14,7 +14,7 @@ from typing import Any
 import cupy as cp
 import numpy as np
 
-from cnndsl.targets.numpy.frame import checked, chosen, chunk, destinations
+from cnndsl.targets.numpy.frame.network import checked, chosen, chunk, destinations
 
 BATCH = 1
 ARENA_BYTES = 0

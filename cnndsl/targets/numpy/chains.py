@@ -55,7 +55,7 @@ class Chain:
 @dataclass
 class Printed:
     """The function's text with `@` for its name, the operands it takes (by number), scratch bytes, kernel functions it
-    calls; wide, rows: of its tiles. matrix: it is called with `wide`.
+    calls; wide, rows: of its tiles. matrix: it is called with `wide`. says: a formula for each output.
     """
 
     text: str
@@ -65,6 +65,7 @@ class Printed:
     wide: int
     rows: int
     matrix: bool
+    says: list[str]
 
 
 def kind_of(x: TensorType, shape: Sequence[int]) -> str:
@@ -107,7 +108,10 @@ class _Printer:
         self.width = self.wide * channels if self.matrix else math.prod(self.shape[1:]) if self.shape else 1
         self.rows = max(1, min(cost.TILE, math.prod(self.shape)) // self.width)
         one = len(chain.outputs) == 1
-        self.outs = ["out"] if one else [f"out{k}" for k in range(len(chain.outputs))]
+        named = [o.name for o in chain.outputs if o.name]
+        self.outs = (
+            named if len({*named}) == len(chain.outputs) else ["out"] if one else [f"out{k}" for k in range(len(chain.outputs))]
+        )
         self.tiles = ["y"] if one else [f"y{k}" for k in range(len(chain.outputs))]
         self.names = self._names()
         self.roots = sorted_addends(self.roots, kinds, self.names)
@@ -125,7 +129,7 @@ class _Printer:
 
     def _names(self) -> list[str]:
         """What each operand is called: the output's name where it is its memory, else its own, each once."""
-        seen: dict[str, int] = {}
+        seen = dict.fromkeys(self.outs, 1)
         found = []
         for i, o in enumerate(self.chain.operands):
             if self.chain.same[i] >= 0:
@@ -165,7 +169,7 @@ class _Printer:
         if self.matrix and chain.returns:
             kernels.discard("tiles")
         kernels |= {name for name in ("tile_shape", "row_of", "filled") if any(f"{name}(" in x for x in lines)}
-        return Printed("\n".join(lines), self.takes, scratch, kernels, self.wide, self.rows, self.matrix)
+        return Printed("\n".join(lines), self.takes, scratch, kernels, self.wide, self.rows, self.matrix, self._formulas())
 
     def _head(self, scratch: bool) -> list[str]:
         parameters = [self.names[i] for i in self.takes if self.chain.same[i] < 0]
@@ -174,7 +178,7 @@ class _Printer:
         if keys:
             parameters += ["*", *keys]
         rows = [self.names[i] for i in self._own("row")]
-        says = [f"{o} = {formula(r, self.names)}" for o, r in zip(self.outs, self.roots, strict=True)]
+        says = self._formulas()
         if self.chain.returns:
             says = [f"gives {formula(self.roots[0], self.names)}"]
         if self.chain.ranged:
@@ -184,6 +188,9 @@ class _Printer:
         if self.chain.apart:
             says.append(f"{self.names[0]} holds the positions start:stop alone, and is written over")
         return [f"def @({', '.join(parameters)}):", *docstring(says)]
+
+    def _formulas(self) -> list[str]:
+        return [f"{o} = {formula(r, self.names)}" for o, r in zip(self.outs, self.roots, strict=True)]
 
     def _single(self) -> list[str]:
         """One number of more axes than a tile would stretch the tile to as many, and so would what is computed of it."""

@@ -1,7 +1,7 @@
 """Prints a program as one readable Python module that needs only NumPy.
 
-    docstring · imports · what the model is · the program: one function a region · pointwise functions ·
-    kernels · memory · the network
+Here stand the statements: of kernels, and of regions, one function each. `module` puts the whole together, `prepare` what is
+done to the weights beforehand.
 
 Names come from the model through the planner's identifiers; model names in strings are printed by `repr`. Nothing
 depends on hash order, so the same program gives the same bytes.
@@ -18,6 +18,7 @@ from cnndsl.program.program import Buffer, Kernel, Program, Region, images_a_row
 from cnndsl.targets.numpy import cost
 from cnndsl.targets.numpy.chains import Chain, Operand, Printed, print_chain
 from cnndsl.targets.numpy.choices import tile_bytes
+from cnndsl.targets.numpy.comments import NOTE, Comments, path_of
 from cnndsl.targets.numpy.fusion import Parts, parts_of
 from cnndsl.targets.numpy.kernels import (
     memory,
@@ -28,7 +29,7 @@ from cnndsl.targets.numpy.lower import LOWERINGS, Call, Text, is_shared, row_sha
 from cnndsl.targets.numpy.module import module_text
 from cnndsl.targets.numpy.sources import Copied
 from cnndsl.targets.numpy.statements import literal
-from cnndsl.targets.numpy.texts import GIVEN, comment_of, identifier, path_of, plain, quoted, words_of, wrapped
+from cnndsl.targets.numpy.texts import GIVEN, identifier, plain, quoted, words_of, wrapped
 
 
 @dataclass
@@ -43,6 +44,12 @@ class Emitter:
     constants: dict[str, Buffer] = field(default_factory=dict)
     buffers: dict[str, Buffer] = field(default_factory=dict)
     homes: dict[str, Buffer] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)  # formulas of updates, to stand above the next kernel
+
+    def __post_init__(self) -> None:
+        self.comments = Comments(self.program)
 
     # Names ------------------------------------------------------------------------------------------------------------
 
@@ -57,7 +64,8 @@ class Emitter:
             found, kept = f"s[{quoted(b.slot)}]", self.program.state[b.slot].type.shape
         else:
             self.buffers.setdefault(b.name, b)
-            found, kept = f"{'p' if b.space == 'prepared' else 'a'}.{b.name}", self.home(b).type.shape
+            kept = self.home(b).type.shape
+            found = f"p[{quoted(self.prepared_keys()[b.name])}]" if b.space == "prepared" else f"a.{b.name}"
         if b.partial:
             return f"{found}[worker, ...]"  # with `...` a scalar stays a view
         many = images_a_row(b, self.program.batch) if cut or b.local else 1
@@ -70,6 +78,24 @@ class Emitter:
         if kept == b.type.shape:
             return found
         return found + f".reshape({', '.join(map(str, (-1, *b.type.sizes[1:]) if cut else b.type.sizes))})"
+
+    def prepared_keys(self) -> dict[str, str]:
+        """What each prepared array is called: the path of the node that makes it, or its buffer's name."""
+        if not self.keys:
+            taken: set[str] = set()
+            for k in self.program.prepare.kernels:
+                for n, b in enumerate(k.outputs):
+                    key = k.node.path if n == 0 and k.node.path not in taken else b.name
+                    while not key or key in taken:
+                        key += "_"
+                    taken.add(key)
+                    self.keys[b.name] = key
+        return self.keys
+
+    def prepared_rows(self) -> dict[str, Buffer]:
+        """The prepared arrays that are named anywhere, by what they are called."""
+        keys = self.prepared_keys()
+        return {keys[b.name]: self.home(b) for b in self.buffers.values() if b.space == "prepared"}
 
     def home(self, b: Buffer) -> Buffer:
         """The buffer as it was planned, where `b` may be a view of it under another shape."""
@@ -93,7 +119,7 @@ class Emitter:
         count = len(k.inputs)
         ins = [self.text(b, cut and k.batched[i]) for i, b in enumerate(k.inputs)]
         outs = [self.text(b, cut and k.batched[count + i]) for i, b in enumerate(k.outputs)]
-        head = [f"# {comment_of(k)}"]
+        head = [f"# {self.comments.of(k)}"]
         if k.choice.fallback:
             return head + self._fallback(k, ins, outs)
         if k.node.op.view:
@@ -129,7 +155,12 @@ class Emitter:
             targets = [k.outputs[i] for i in chosen]
             same = tuple(_same(b, targets) for b in k.inputs)
             chain = Chain(tuple(plain[i] for i in chosen), _operands(k.inputs), _results(targets), same, unit)
+            if any(b.space == "state" for b in targets):
+                chain = _of_update(chain, k, targets)
             printed, name = self._print(chain, words_of(k))
+            if any(b.space == "state" for b in targets) and name not in self.told:
+                self.told.add(name)
+                self.notes += printed.says
             args = [*(ins[i] for i in printed.takes if same[i] < 0), *(outs[i] for i in chosen)]
             lines.append(_called(name, args, printed, "scratch"))
             self.scratch = max(self.scratch, printed.scratch)
@@ -145,7 +176,8 @@ class Emitter:
             numbered = (f"{wish}_{n}" for n in itertools.count(2))
             name = wish if wish not in taken else next(x for x in numbered if x not in taken)
             self.chains[printed.text] = name
-            self.functions.append(printed.text.replace("def @(", f"def {name}(", 1))
+            text = printed.text.replace("def @(", f"def {name}(", 1).split("\n")
+            self.functions.append("\n".join(part for line in text for part in wrapped(line)))
         self.copied.imports.add("import numpy as np")
         if "carve(" in printed.text:
             self.copied.add(memory.carve)
@@ -197,7 +229,7 @@ class Emitter:
         lines = [*product, *lowering.lines(call)]
         if shared:
             at = [f"    at = slice({each} * worker, {each} * (worker + 1))  # its filters"] if each else []
-            lines = ["def share(worker):", *at, *(f"    {x}" for x in lines), f"net.crew.run(share, {self.program.workers})"]
+            lines = ["@net.shared", "def _(worker):", *at, *(f"    {x}" for x in lines)]
         return lines
 
     def _finish(
@@ -262,24 +294,22 @@ class Emitter:
         cut = region.workers > 1
         body: list[str] = []
         for k in region.kernels:
-            body += self.kernel(k, cut)
+            above, lines = self.comments.above(k, not body), self.kernel(k, cut)
+            body += [*above, *(f"{NOTE} {plain(x)}" for x in self.notes), *lines]
+            self.notes.clear()
         head = f"def {name}(net, a, worker, lo, hi):" if cut else f"def {name}(net, a):"
-        says = "Images lo:hi" if cut else "All images"
-        says = (
-            f"{says}: {path_of(region.kernels[0])} to {path_of(region.kernels[-1])}"
-            if len(region.kernels) > 1
-            else f"{says}: {path_of(region.kernels[0])}"
-        )
+        ends = dict.fromkeys(path_of(k) for k in (region.kernels[0], region.kernels[-1]))
+        says = f"{'Images lo:hi' if cut else 'All images'}: {' to '.join(ends)}"
         names = []
         joined = "\n".join(body)
         if re.search(r"\bs\[", joined):
             names.append("s = a.state")
-        if re.search(r"\bp\.", joined):
+        if re.search(r"\bp\[", joined):
             names.append("p = a.prepared")
         if re.search(r"(?<!\.)\bscratch\b(?!=a)", joined):
             names.append("scratch = a.scratch[worker]" if cut else "scratch = a.scratch[0]")
         lines = [head, f'    """{plain(says)}."""', *(f"    {n}" for n in names)]
-        lines += [f"    {part}" for line in body for part in wrapped(line)]
+        lines += [part for line in body for part in (wrapped(f"    {line}") if line else [""])]
         return "\n".join(lines)
 
 
@@ -294,6 +324,21 @@ def _operands(buffers: tuple[Buffer, ...]) -> tuple[Operand, ...]:
 
 def _results(buffers: list[Buffer]) -> tuple[Operand, ...]:
     return tuple(Operand("", b.type, b.strides is not None) for b in buffers)
+
+
+def _of_update(chain: Chain, k: Kernel, targets: list[Buffer]) -> Chain:
+    """The same with the names that optimisers are written with: weights, gradients, whether the loss is finite."""
+    state, words = k.node.graph.state, {"parameter": "weight", "counter": "step"}
+    kinds = {state[b.slot].kind for b in targets if b.space == "state"}
+    given = "grad" if "parameter" in kinds else "loss" if "counter" in kinds else "batch"  # what comes of the batch
+    results, operands = [], []
+    for o, b in zip(chain.outputs, targets, strict=True):
+        kind = state[b.slot].kind if b.space == "state" else "finite"
+        results.append(replace(o, name=identifier(words.get(kind, b.slot.rpartition(".")[2] or kind))))
+    for o, b in zip(chain.operands, k.inputs, strict=True):
+        wish = "finite" if b.type.dtype == "bool" else given if b.type.shape == targets[-1].type.shape else ""
+        operands.append(replace(o, name=o.name or wish))
+    return replace(chain, operands=tuple(operands), outputs=tuple(results))
 
 
 def _called(name: str, args: list[str], printed: Printed, scratch: str) -> str:

@@ -11,6 +11,7 @@ import ast
 from dataclasses import dataclass
 
 from cnndsl.program.program import Program
+from cnndsl.targets.numpy.comments import NOTE
 
 WALL, END = -1, -1
 MARK = "net.mark("
@@ -32,7 +33,7 @@ def marked(text: str, program: Program) -> Marked:
     kernel = 0
     for n, region in enumerate(program.run.regions, 1):
         function = functions[f"part{n}" if len(program.run.regions) > 1 else "part"]
-        heads = [i for i in range(function.lineno, function.end_lineno or 0) if lines[i].lstrip().startswith("# ")]
+        heads = [i for i in range(function.lineno, function.end_lineno or 0) if _is_head(lines[i].lstrip())]
         if len(heads) != len(region.kernels):
             raise ValueError(f"{function.name} has {len(heads)} comments for {len(region.kernels)} kernels")
         shares = [node for node in ast.walk(function) if isinstance(node, ast.FunctionDef) and node is not function]
@@ -59,6 +60,11 @@ def marked(text: str, program: Program) -> Marked:
         found += before.get(i, [])
         found.append(line)
     return Marked("\n".join(found[:-1]), tuple(others))
+
+
+def _is_head(line: str) -> bool:
+    """Whether the comment of a kernel begins here: no heading, and no second line."""
+    return line.startswith("# ") and not line.startswith((NOTE, "#  "))
 
 
 def heads_of(share: ast.FunctionDef, heads: list[int]) -> int:

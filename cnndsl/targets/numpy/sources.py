@@ -23,11 +23,12 @@ class Copied:
     constants: dict[str, str] = field(default_factory=dict)
     definitions: dict[tuple[str, str], str] = field(default_factory=dict)
 
-    def add(self, function: Callable[..., Any] | type, rename: str = "") -> None:
-        """Copy a module-level function or class, under another name if wanted, and what it uses."""
-        self._copy(function.__module__, function.__name__, rename)
+    def add(self, function: Callable[..., Any] | type, rename: str = "", without: frozenset[str] = frozenset()) -> None:
+        """Copy a module-level function or class, under another name if wanted, and what it uses. without: methods."""
+        self._copy(function.__module__, function.__name__, rename, without)
 
-    def _copy(self, module: str, name: str, rename: str = "") -> None:
+    def _copy(self, module: str, name: str, rename: str, without: frozenset[str]) -> None:
+        first = name
         pending = [(module, name, rename, False)]
         begun: set[tuple[str, str]] = set()  # functions may need each other
         while pending:
@@ -38,6 +39,8 @@ class Copied:
             begun.add(key)
             source, tops = parsed(module)
             node = tops[name]
+            if without and name == first and isinstance(node, ast.ClassDef):
+                node = _lessened(node, without)
             if ready:
                 text = segment(source, node)
                 self.definitions[key] = text.replace(f"def {name}(", f"def {rename}(", 1) if rename else text
@@ -65,10 +68,30 @@ class Copied:
             self.imports.add(f"from {node.module} import {what}" if isinstance(node, ast.ImportFrom) else f"import {what}")
 
 
+def _lessened(node: ast.ClassDef, without: frozenset[str]) -> ast.ClassDef:
+    """A class without some of its methods."""
+    kept = [x for x in node.body if not (isinstance(x, ast.FunctionDef) and x.name in without)]
+    found = ast.ClassDef(node.name, node.bases, node.keywords, kept, node.decorator_list)
+    return ast.copy_location(found, node)
+
+
 def segment(source: tuple[str, ...], node: ast.stmt) -> str:
-    """The lines of a top-level statement, decorators included."""
-    first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
-    return "\n".join(source[first - 1 : node.end_lineno])
+    """The lines of a top-level statement, decorators included; of a class, those of the parts that it has."""
+    low = _first(node)
+    while isinstance(node, (ast.Assign, ast.AnnAssign)) and source[low - 2].startswith("# "):
+        low -= 1  # what a comment above says of a constant
+    spans = [(low, node.end_lineno or 0)]
+    if isinstance(node, ast.ClassDef):
+        first = node.body[0]
+        parts = [(_first(x) - (not source[_first(x) - 2].strip()), x.end_lineno or 0) for x in node.body]
+        spans = [(_first(node), _first(first) - 1), *parts]
+    lines = [line for low, high in spans for line in source[low - 1 : high]]
+    return "\n".join(line.removesuffix("  # fmt: skip") for line in lines)
+
+
+def _first(node: ast.stmt) -> int:
+    """The first line of a statement, decorators included."""
+    return min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
 
 
 @functools.cache

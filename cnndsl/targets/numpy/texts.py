@@ -6,10 +6,10 @@ import builtins
 import itertools
 import keyword
 import re
+import textwrap
 
-from cnndsl.graph.types import drawn
-from cnndsl.program.program import Buffer, Kernel
-from cnndsl.targets.numpy import frame
+from cnndsl.program.program import Kernel
+from cnndsl.targets.numpy.frame import network, threads
 from cnndsl.targets.numpy.kernels import (
     conv,
     conv_grad,
@@ -47,17 +47,19 @@ KERNELS = (
     winograd,
     winograd_grad,
 )
-TAKEN = frozenset(dir(builtins)).union(dir(frame), *map(dir, KERNELS))
+TAKEN = frozenset(dir(builtins)).union(dir(network), dir(threads), *map(dir, KERNELS))
 STRINGS = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
 MOST_WORDS = 4  # of the name of a function
 GIVEN = frozenset(
-    {"Arena", "Prepared", "prepare_weights", "run_program", "NAME", "BATCH", "WORKERS", "TRAINING", "ARENA_BYTES"}
-    | {"CHAIN", "PREPARED_BYTES", "OPTIONAL", "INPUTS", "OUTPUTS", "STATE", "BATCHED"}
+    {"Arena", "prepare_weights", "run_program", "NAME", "BATCH", "WORKERS", "PREPARED", "PREPARED_BYTES", "OPTIONAL"}
+    | {"CHAIN", "INPUTS", "OUTPUTS", "STATE", "BATCHED"}
 )
+"""What the emitter writes itself, where the copied text names it."""
+WIDTH = 110  # of a line
 
 
 def words_of(k: Kernel, first: str = "") -> str:
-    """`add_relu`: what a kernel does number by number; `update` of weights, `chain` of what has no word."""
+    """`add_relu`: what a kernel does number by number; `update_weight`, `tanh_grad`, and `chain` of what has no word."""
     node = k.node
     if node.op.name != "fused":
         found = [node.op.name] if node.op.pointwise is not None else []
@@ -70,38 +72,79 @@ def words_of(k: Kernel, first: str = "") -> str:
         return "_".join(found)
     if ".folded." in node.path:
         return f"folded_{node.path.rpartition('.')[2]}"
-    return "update" if any(b.space == "state" for b in k.outputs) else "chain"
+    kinds = {node.graph.state[b.slot].kind for b in k.outputs if b.space == "state"}
+    for kind, word in (("parameter", "update_weight"), ("buffer", "update_statistics"), ("counter", "count_step")):
+        if kind in kinds:
+            return word
+    of, _, last = node.path.rpartition(".")
+    return f"{of.rpartition('.')[2].rstrip('0123456789')}_grad" if of and last == "grad" else "chain"
 
 
 def quoted(name: str) -> str:
-    """A string literal in double quotes where that needs no escape."""
-    return f'"{name}"' if re.fullmatch(r"[\w./-]*", name, flags=re.ASCII) else repr(name)
+    """A string literal in double quotes."""
+    inside = repr(f"{name}'\"")[1:-4].replace("\\'", "'")  # with both quotes in it, `repr` takes single ones and escapes them
+    return '"' + inside.replace('"', '\\"') + '"'
 
 
-def wrapped(line: str, width: int = 108) -> list[str]:
-    """A call that is too long for one line with its arguments on lines of their own."""
-    if len(line) <= width or line.startswith("#") or not line.endswith(")"):
+def sized(shape: tuple[int, ...], dtype: str) -> str:
+    """`((64,), "float32")`."""
+    return f"({shape!r}, {quoted(dtype)})"
+
+
+def wrapped(line: str, width: int = WIDTH) -> list[str]:
+    """A call that is too long for one line with its arguments on lines of their own, and so on inside them."""
+    if len(line) <= width:
         return [line]
-    indent = line[: len(line) - len(line.lstrip())]
-    head, inside = line[: line.index("(") + 1], line[line.index("(") + 1 : -1]
-    parts, depth, start = [], 0, 0
-    code = STRINGS.sub(lambda found: "_" * len(found[0]), inside)  # names may hold brackets and commas
-    for at, c in enumerate(code):
-        depth += (c in "([{") - (c in ")]}")
-        if depth < 0:
-            return [line]
-        in_parameters = "lambda" in code[start:at] and ":" not in code[start:at].split("lambda")[1]
-        if c == "," and depth == 0 and not in_parameters:
-            parts.append(inside[start:at].strip())
-            start = at + 1
-    parts.append(inside[start:].strip())
-    lines, now = [], ""
+    if line.lstrip().startswith("#"):
+        indent = line[: len(line) - len(line.lstrip())]
+        return textwrap.wrap(line, width, subsequent_indent=f"{indent}#   ", break_long_words=False, break_on_hyphens=False)
+    tail = line[-1] if line.endswith((",", ":")) else ""
+    body = line.removesuffix(tail)
+    start = _opening(body)
+    parts = _parts(body[start + 1 : -1])
+    called = start > 0 and (body[start - 1].isalnum() or body[start - 1] in "_)]")
+    if start < 0 or not parts or (body[start] == "[" if called else len(parts) == 1) or " for " in _blank(parts[-1]):
+        return [line]  # nothing that a comma at its end would leave as it is
+    indent = line[: len(line) - len(line.lstrip())] + "    "
+    lines: list[str] = []
+    now = ""
     for part in parts:
-        if now and (len(now) + len(part) > width - 8 or "lambda" in part):
-            lines.append(f"{indent}    {now}")
+        if now and len(indent) + len(now) + len(part) + 2 > width:
+            lines += wrapped(f"{indent}{now}", width)
             now = ""
         now = f"{now} {part}," if now else f"{part},"
-    return [head, *lines, f"{indent}    {now}", f"{indent})"]
+    return [body[: start + 1], *lines, *wrapped(f"{indent}{now}", width), f"{indent[4:]}{body[-1]}{tail}"]
+
+
+def _blank(code: str) -> str:
+    """The same with its strings blanked: names may hold brackets and commas."""
+    return STRINGS.sub(lambda found: "_" * len(found[0]), code)
+
+
+def _opening(line: str) -> int:
+    """Where the bracket opens that the line's last character closes, or −1."""
+    depth = 0
+    code = _blank(line)
+    if code[-1:] not in (")", "]", "}"):
+        return -1
+    for at in range(len(code) - 1, -1, -1):
+        depth += (code[at] in ")]}") - (code[at] in "([{")
+        if depth == 0:
+            return at
+    return -1
+
+
+def _parts(inside: str) -> list[str]:
+    """Arguments; those of a lambda's head stay with it."""
+    parts, depth, start = [], 0, 0
+    code = _blank(inside)
+    for at, c in enumerate(code):
+        depth += (c in "([{") - (c in ")]}")
+        head = "lambda" in code[start:at] and ":" not in code[start:at].split("lambda")[1]
+        if c == "," and depth == 0 and not head:
+            parts.append(inside[start:at].strip())
+            start = at + 1
+    return [x for x in [*parts, inside[start:].strip()] if x]
 
 
 def identifier(name: str) -> str:
@@ -115,24 +158,3 @@ def identifier(name: str) -> str:
 def plain(text: str) -> str:
     """Text for a comment or docstring: one line, nothing that could end it."""
     return re.sub(r"[^ -!#-\[\]-~→×−·]", "_", text)
-
-
-def path_of(k: Kernel) -> str:
-    return k.node.path or k.name
-
-
-def comment_of(k: Kernel) -> str:
-    """`conv1: conv 28x28x1, 5x5x1x6 → 28x28x6`: shapes of one image."""
-    node = k.node
-    name = node.op.name
-    if name == "fused":
-        name = " + ".join(n.op.name for n in node.attrs.inner.nodes if n.op.inputs != 0)
-        name = re.sub(r"pointwise( \+ pointwise)+", "pointwise", name)
-    count = len(k.inputs)
-
-    def shape_of(b: Buffer, batched: bool) -> str:
-        return drawn(b.type.shape[1:] if batched and b.type.rank > 1 else b.type.shape)
-
-    shapes = ", ".join(dict.fromkeys(shape_of(b, k.batched[i]) for i, b in enumerate(k.inputs)))
-    result = ", ".join(dict.fromkeys(shape_of(b, k.batched[count + i]) for i, b in enumerate(k.outputs)))
-    return plain(f"{path_of(k)}: {name}, {shapes} → {result}")

@@ -71,10 +71,10 @@ def test_workers_that_share_a_kernel_are_marked_inside_it() -> None:
     g.output(g.input("image", (64, 64, 32)).conv(64, (3, 3), pad=1))
     run = cnndsl.compile(g, g.initial_weights(0), batch=1, threads=2)
     text = marked(run.source, run.program).text
-    assert "net.crew.run(share, 2)" in text
-    share = text.split("def share(worker):\n")[1].split("net.crew.run(share, 2)")[0].splitlines()
+    assert "    @net.shared\n    def _(worker):\n" in text
+    share = text.split("def _(worker):\n")[1].split("\n\n\n")[0].splitlines()
     assert share[0].strip() == "net.mark(worker, 0)"
-    assert share[-2].strip() == f"net.mark(worker, {END})"
+    assert share[-1].strip() == f"net.mark(worker, {END})"
 
 
 def test_text_in_which_a_kernel_has_no_comment_is_refused() -> None:

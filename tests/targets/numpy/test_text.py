@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import ast
+import io
+import json
+import tokenize
 
 import numpy as np
 import pytest
 
-import cnndsl.ops  # noqa: F401  (fills the registry)
+import cnndsl
 from cnndsl.graph.expr import Expr, variables
 from cnndsl.graph.graph import Graph
-from cnndsl.runtime.compile import compile
+from cnndsl.graph.read import parse_graph
+from cnndsl.graph.text import to_text
+from cnndsl.passes.context import Options
+from cnndsl.runtime.compile import compile, lower
 from cnndsl.targets.numpy.chains import formula, sorted_addends
 from cnndsl.targets.numpy.statements import INFIX
+from cnndsl.targets.numpy.texts import WIDTH, quoted, wrapped
+from cnndsl.training.step import compile_step
 
 
 def residual(*order: str) -> Graph:
@@ -68,3 +76,126 @@ def bracketed(x: Expr, names: list[str]) -> str:
         return names[x.value]
     args = [bracketed(a, names) for a in x.args]
     return f"(-{args[0]})" if x.fn == "neg" else f"({args[0]} {INFIX[x.fn]} {args[1]})"
+
+
+def source_of(name: str, batch: int, training: bool = False, threads: int = 2) -> str:
+    net = cnndsl.load(name)
+    if training:
+        return str(compile_step(net, batch=batch, threads=threads).executable.source)
+    return str(compile(net, batch=batch, threads=threads).source)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("name", "batch", "training"),
+    [("lenet5", 8, False), ("lenet5", 16, True), ("resnet20", 1, False), ("resnet20", 4, True), ("googlenet", 1, False)],
+)
+def test_a_file_is_narrow_in_one_style_and_has_nothing_that_it_does_not_use(name: str, batch: int, training: bool) -> None:
+    text = source_of(name, batch, training)
+    assert [line for line in text.split("\n") if len(line) > WIDTH] == []
+    assert [x.string for x in tokens(text) if x.type == tokenize.STRING and not x.string.lstrip("fbr").startswith('"')] == []
+    assert not [x.string for x in tokens(text) if x.type == tokenize.COMMENT and ("type:" in x.string or "fmt:" in x.string)]
+    tops = {x.name for x in ast.parse(text).body if isinstance(x, (ast.FunctionDef, ast.ClassDef))}
+    named = [x.string for x in tokens(text) if x.type == tokenize.NAME]
+    assert {x for x in tops if named.count(x) < 2} == set()
+    methods = {
+        m.name for c in ast.parse(text).body if isinstance(c, ast.ClassDef) for m in c.body if isinstance(m, ast.FunctionDef)
+    }
+    assert ("step" in methods) == training
+    assert ("\ndef run(" in text) != training
+
+
+def tokens(text: str) -> list[tokenize.TokenInfo]:
+    return list(tokenize.generate_tokens(io.StringIO(text).readline))
+
+
+def comments(text: str, within: str = "def part(") -> list[str]:
+    """The comments in a function of an emitted module."""
+    return [x.strip() for x in text.split(within)[1].split("\n\n\n")[0].split("\n") if x.strip().startswith("#")]
+
+
+def test_a_residual_block_says_what_is_added_to_what() -> None:
+    found = comments(source_of("resnet18", 1))
+    assert [x.strip("# -") for x in found if x.startswith("# ----")] == ["stem", "stage1", "stage2", "stage3", "stage4"]
+    assert "# -- stage2.unit2" in found
+    says = " ".join(x.strip("# ") for x in found)
+    assert "stem.conv_bn.conv: 7x7 conv + batch norm + relu, 224x224x3 → 112x112x64" in says
+    assert "stage2.unit.skip.shortcut.conv_bn.conv: 1x1 conv + batch norm + add(main.conv_bn2.conv) + relu, 56x56x64 →" in says
+    assert "+ batch norm + add(stage2.unit) + relu, 28x28x128 → 28x28x128" in says
+
+
+def test_a_training_step_has_its_phases_and_its_formula() -> None:
+    text = source_of("lenet5", 16, training=True)
+    found = comments(text, "def part1(") + comments(text, "def part2(")
+    assert [x.strip("# -") for x in found if x.startswith("# ----")] == ["Forward", "Loss", "Backward", "Update"]
+    assert "# conv2.weight.grad: 5x5 conv weight grad, 14x14x6, 10x10x16 → 5x5x6x16" in found
+    assert "# - velocity = 0.9 * velocity - rate * grad where finite else velocity" in found
+    assert "def update_weight(grad, rate, finite, velocity, weight, " in text
+    assert "a.conv2_weight_grad" in text
+
+
+def test_layers_that_are_prepared_alike_have_a_line_each() -> None:
+    text = source_of("resnet18", 1)
+    body = text.split("def prepare_weights(net, a):\n")[1].split("\n\n\n")[0]
+    assert 'prepare_weight_bias(a, "stem.conv_bn", wide=21)' in body
+    assert len(body.split("\n")) < 25
+    assert 's[f"{layer}.batch_norm.gamma"]' in text
+
+
+@pytest.mark.parametrize("name", ["a", "it's", 'say "no"', "'\"", "\\", "back\\'slash", 'x\\"', "é\u2028", "\n"])
+def test_strings_have_double_quotes_and_say_what_they_hold(name: str) -> None:
+    assert quoted(name).startswith('"')
+    assert ast.literal_eval(quoted(name)) == name
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"x = first({', '.join(f'a_{n}[at]' for n in range(20))}, finish=second({', '.join(f'b_{n}' for n in range(20))}))",
+        "(one,) = carve(scratch, " + ", ".join(f'((1, {n}), "f4")' for n in range(12)) + ")",
+        f"state[{'_' * 120!r}]",
+        f"total = ({' + '.join(f'number_{n}' for n in range(12))})",
+        f"f(x for x in ({', '.join(f'number_{n}' for n in range(12))}))",
+        f"x = f({', '.join(f'number_{n}' for n in range(12))}).reshape(-1, 4)",
+    ],
+)
+def test_lines_are_broken_where_it_changes_nothing(line: str) -> None:
+    found = "\n".join(wrapped(line))
+    assert ast.dump(ast.parse(found)) == ast.dump(ast.parse(line))
+
+
+ODD = ('say "no"', "{x}", "it's", "\\", "a], b", "new\nline")
+
+
+def test_names_that_are_odd_break_out_of_no_function_of_the_weights() -> None:
+    """Layers that are prepared alike share a function, which puts their names together from parts."""
+    g = Graph("odd")
+    x = g.input("image", (8, 8, 4))
+    for n in range(len(ODD)):
+        x = x.conv(4, (3, 3), pad=1, bias=False, name=f"conv{n}").batch_norm(name=f"norm{n}").relu()
+    g.output(x.global_avg_pool().dense(3).softmax())
+    text = to_text(g)
+    for n, name in enumerate(ODD):
+        for word in (f"conv{n}", f"norm{n}"):
+            text = text.replace(f'"{word}', f'"{json.dumps(f"{name} {word[0]}.{word}")[1:-1]}')
+    g = parse_graph(text)
+    w = g.initial_weights(0)
+    images = np.random.default_rng(0).standard_normal((2, 8, 8, 4)).astype(np.float32)
+    run = compile(g, w, batch=2)
+    assert "def prepare_" in run.source.replace("def prepare_weights", "")  # type: ignore[union-attr]
+    np.testing.assert_allclose(run(images), compile(g, w, target="reference", batch=2)(images), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("file", "shown"),
+    [
+        ("net", '    net.load("weights.safetensors")\n    output = net.run(image)'),
+        ("my-net 1", "or `python 'my-net 1.py' weights.safetensors image.npy`."),
+        ('"""\nraise SystemExit(3)\n"""', "___raise SystemExit(3)____.py"),
+        ("", '    lenet5.load("weights.safetensors")'),
+    ],
+)
+def test_the_first_lines_name_the_file_that_they_stand_in(file: str, shown: str) -> None:
+    net = cnndsl.load("lenet5")
+    text = lower(net.graph, target="numpy", options=Options(takes=net.takes, file=file))[1]
+    assert shown in text.split('"""')[1]
+    assert ast.get_docstring(ast.parse(text))

@@ -10,9 +10,9 @@ import pytest
 
 from cnndsl.ops.conv import CONV
 from cnndsl.ops.winograd import TILES, fits, inputs_of, sides
+from cnndsl.targets.numpy.frame.threads import BLAS
 from cnndsl.targets.numpy.kernels.product import PIECE, multiply, pieces
 from cnndsl.targets.numpy.kernels.winograd import winograd_conv2d, winograd_filter
-from cnndsl.targets.numpy.threads import BLAS
 from tests.tolerances import OP, WINOGRAD, close
 
 

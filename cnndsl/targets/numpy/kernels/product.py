@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.targets.numpy.threads import BLAS
+from cnndsl.targets.numpy.frame.threads import BLAS
 
 Array = NDArray[Any]
 

@@ -1,8 +1,4 @@
-"""The part of an emitted module that is the same in all: reading weights, running images, threads, the command.
-
-The emitter copies the classes and functions below by their text. In the emitted module the capital names are the
-model's; here they stand for an empty one, so that this file is checked like any other.
-"""
+"""The network of an emitted module: its weights, memory for its runs, its inputs and outputs, the command."""
 
 from __future__ import annotations
 
@@ -15,20 +11,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.targets.numpy.tensors import read_tensors
-from cnndsl.targets.numpy.threads import BLAS, BUFFER, Crew
+from cnndsl.targets.numpy.frame.tensors import read_tensors
+from cnndsl.targets.numpy.frame.threads import BLAS, BUFFER, Crew
 
 Array = NDArray[Any]
 
 NAME = ""
 BATCH = 1
 WORKERS = 1
-TRAINING = False
-ARENA_BYTES = 0
 PREPARED_BYTES = 0
 INPUTS: dict[str, tuple[tuple[int, ...], str]] = {}
 OUTPUTS: dict[str, tuple[tuple[int, ...], str]] = {}
 STATE: dict[str, tuple[tuple[int, ...], str]] = {}
+PREPARED: dict[str, tuple[int, tuple[int, ...], str]] = {}
 BATCHED: frozenset[str] = frozenset()
 OPTIONAL: frozenset[str] = frozenset()
 
@@ -36,15 +31,16 @@ OPTIONAL: frozenset[str] = frozenset()
 class Arena:
     """Every array that lives during one run."""
 
+    slices: tuple[tuple[int, int], ...]
     state: dict[str, Array]
-    prepared: Prepared
+    prepared: dict[str, Array]
+    results: tuple[Array, ...]
+
+    def bind(self, *arrays: Array) -> None:
+        """Take the caller's arrays."""
 
     def release(self) -> None:
         """Let go of the caller's arrays and of the weights."""
-
-
-class Prepared:
-    """Arrays made from the weights."""
 
 
 def prepare_weights(net: Network, a: Arena) -> None:
@@ -55,8 +51,20 @@ def run_program(net: Network, a: Arena) -> None:
     """One run on the arrays of `a`."""
 
 
+def block_of(size: int) -> Array:
+    """`size` bytes of memory that begin on a 64-byte boundary."""
+    block = np.empty(size + 64, np.uint8)
+    return block[-block.ctypes.data % 64 :][:size]
+
+
+def prepared_arrays() -> dict[str, Array]:
+    """The arrays of PREPARED by name, in one block; those that are needed at different times share bytes."""
+    block = block_of(PREPARED_BYTES)
+    return {name: np.ndarray(shape, dtype, block, start) for name, (start, shape, dtype) in PREPARED.items()}
+
+
 def chosen(weights: str | os.PathLike[str] | Mapping[str, Any]) -> dict[str, Array]:
-    """The arrays of STATE, from a safetensors file or a mapping name → array; ValueError where one does not fit."""
+    """The arrays of STATE, from a safetensors file or a mapping name → array. ValueError if one is unfit."""
     given = weights if isinstance(weights, Mapping) else read_tensors(os.fspath(weights))
     missing = [name for name in STATE if name not in given and name not in OPTIONAL]
     if missing:
@@ -71,7 +79,7 @@ def chosen(weights: str | os.PathLike[str] | Mapping[str, Any]) -> dict[str, Arr
 def checked(given: tuple[Any, ...]) -> list[Array]:
     """The inputs as contiguous arrays of the right type; ValueError where one does not fit.
 
-    Whole numbers are refused where the model computes with fractions: they are pixels as they come from a file.
+    Whole numbers are refused where the model computes with fractions: they are pixels as they are in a file.
     """
     if len(given) != len(INPUTS):
         raise ValueError(f"{NAME} takes {len(INPUTS)} inputs ({', '.join(INPUTS)}), not {len(given)}")
@@ -79,26 +87,33 @@ def checked(given: tuple[Any, ...]) -> list[Array]:
     for array, (name, (shape, dtype)) in zip(given, INPUTS.items(), strict=True):
         x = np.asarray(array)
         if x.ndim and x.dtype.kind in "iub" and np.dtype(dtype).kind == "f":
-            raise ValueError(f"{name} holds {x.dtype}, expected {dtype}, prepared as the first lines of this file say")
+            says = "prepared as the first lines of this file say"
+            raise ValueError(f"{name} holds {x.dtype}, expected {dtype}, {says}")
         x = np.asarray(x, dtype, order="C")
         if name in BATCHED and x.shape == shape:
             x = x[None]
-        if (x.shape[1:] if name in BATCHED else x.shape) != shape or (name in BATCHED and x.ndim != len(shape) + 1):
-            raise ValueError(f"{name} has shape {x.shape}, expected {('n', *shape) if name in BATCHED else shape}")
+        fits = x.ndim == len(shape) + 1 and x.shape[1:] == shape if name in BATCHED else x.shape == shape
+        if not fits:
+            raise ValueError(
+                f"{name} has shape {x.shape}, expected {('n', *shape) if name in BATCHED else shape}"
+            )
         found.append(x)
     return found
 
 
 class Network:
-    """The model with its weights. `threads`: how many to use, of the WORKERS that the work is cut for; None: as many.
+    """The model with its weights.
 
-    Fewer threads do several workers' shares each: the results are the same to the bit.
+    threads: how many to use, of the WORKERS that the work is cut for; None: as many. Fewer do several
+    workers' shares each: the results are the same to the bit.
     """
 
     def __init__(self, threads: int | None = None) -> None:
         self.threads = threads
-        self.state: dict[str, Array] = {name: np.zeros(shape, dtype) for name, (shape, dtype) in STATE.items()}
-        self.prepared = Prepared()
+        self.state: dict[str, Array] = {
+            name: np.zeros(shape, dtype) for name, (shape, dtype) in STATE.items()
+        }
+        self.prepared = prepared_arrays()
         self.crew = Crew(WORKERS if threads is None else max(1, min(threads, WORKERS)))
         self.spare: list[Arena] = []
         self.lock = threading.Lock()  # of the spare arenas, and of which weights are the present ones
@@ -109,19 +124,19 @@ class Network:
 
         Runs that have begun end with the weights they began with; those that begin later have the new ones.
         """
-        found = chosen(weights)
+        found = {name: np.array(x, STATE[name][1], order="C") for name, x in chosen(weights).items()}
         with self.changing:
-            self.change({**self.state, **{name: np.array(x, STATE[name][1], order="C") for name, x in found.items()}})
+            self.change({**self.state, **found})
         return self
 
     def prepare(self) -> None:
-        """Compute what depends on the weights alone. To be called after `state` was changed by hand, beside no run."""
+        """Compute what depends on the weights alone. To be called after `state` was changed by hand."""
         with self.changing:
             self.change(self.state)
 
     def change(self, state: dict[str, Array]) -> None:
         a = Arena()
-        a.state, a.prepared = state, Prepared()
+        a.state, a.prepared = state, prepared_arrays()
         self.guarded(prepare_weights, a)
         with self.lock:
             self.state, self.prepared = a.state, a.prepared
@@ -139,7 +154,7 @@ class Network:
         self.spare.append(a)
 
     def guarded(self, program: Callable[[Network, Arena], None], a: Arena) -> None:
-        """Run with BLAS on one thread: our own workers do the work, or where the BLAS is not known, its threads."""
+        """Run with BLAS on one thread: our workers do the work; where the BLAS is not known, its threads."""
         entered = BLAS.enter()
         if not entered:
             self.crew.size = 1
@@ -151,41 +166,44 @@ class Network:
             if entered:
                 BLAS.leave()
 
+    def shared(self, task: Callable[[int], None]) -> None:
+        """As `@net.shared` above a function: run it at once, as worker 0, 1, …, side by side."""
+        self.crew.run(task, WORKERS)
+
+    def by_images(self, part: Callable[[Network, Arena, int, int, int], None], a: Arena) -> None:
+        """Run a part of the program by the workers side by side, each on its own images lo:hi."""
+        self.crew.run(lambda worker: part(self, a, worker, *a.slices[worker]), len(a.slices))
+
     def run_batch(self, a: Arena, *arrays: Array) -> None:
-        """Run on exactly BATCH images: the inputs in the order of INPUTS, then arrays for OUTPUTS, written in place."""
-        a.bind(*arrays)  # type: ignore[attr-defined]
+        """One run on a whole batch: inputs in the order of INPUTS, then arrays for OUTPUTS, to be filled."""
+        a.bind(*arrays)
         self.guarded(run_program, a)
 
     def run(self, *given: Any, out: Any = None) -> Any:
         """The outputs for any number of images: in chunks of BATCH, the last one filled up with zeros."""
         arrays = checked(given)
         count = next((len(x) for x, name in zip(arrays, INPUTS, strict=True) if name in BATCHED), BATCH)
-        shapes = {name: ((count, *shape) if name in BATCHED else shape, dtype) for name, (shape, dtype) in OUTPUTS.items()}
-        targets = destinations(out, shapes)
-        results = [
-            np.empty(*shapes[name]) if y is None or set_apart(y, arrays) else y
-            for name, y in zip(OUTPUTS, targets, strict=True)
-        ]
+        targets, results = outputs_for(count, arrays, out)
         a = self.arena()
         for low in range(0, count, BATCH):
             high = min(low + BATCH, count)
-            self.run_batch(a, *(chunk(x, low, high, name) for x, name in zip(arrays, INPUTS, strict=True)),
-                           *(chunk(y, low, high, name) for y, name in zip(results, OUTPUTS, strict=True)))  # fmt: skip
+            ins = (chunk(x, low, high, name) for x, name in zip(arrays, INPUTS, strict=True))
+            outs = (chunk(y, low, high, name) for y, name in zip(results, OUTPUTS, strict=True))
+            self.run_batch(a, *ins, *outs)
             if high - low < BATCH:
-                for y, name, last in zip(results, OUTPUTS, a.results, strict=True):  # type: ignore[attr-defined]
+                for y, name, last in zip(results, OUTPUTS, a.results, strict=True):
                     if name in BATCHED:
                         y[low:high] = last[: high - low]
         self.give_back(a)
-        for target, result in zip(targets, results, strict=True):
-            if target is not None and target is not result:
-                target[...] = result
-        given_back = [result if target is None else target for target, result in zip(targets, results, strict=True)]
-        return given_back[0] if len(results) == 1 else tuple(given_back)
+        return delivered(targets, results)
 
     def step(self, *given: Any) -> Any:
-        """One training step on BATCH images: the outputs; `state` is updated in place. Others, and `load`, wait for it."""
+        """One training step on BATCH images: the outputs. Updates `state` in place; `load` waits."""
         arrays = checked(given)
-        results = [np.empty((BATCH, *shape) if name in BATCHED else shape, dtype) for name, (shape, dtype) in OUTPUTS.items()]
+        shapes = {
+            name: ((BATCH, *shape) if name in BATCHED else shape) for name, (shape, _) in OUTPUTS.items()
+        }
+        results = [np.empty(shapes[name], dtype) for name, (_, dtype) in OUTPUTS.items()]
         with self.changing:
             a = self.arena()
             self.run_batch(a, *arrays, *results)
@@ -193,10 +211,30 @@ class Network:
         return results[0] if len(results) == 1 else tuple(results)
 
 
-def destinations(out: Any, wanted: Mapping[str, tuple[tuple[int, ...], str]]) -> list[Array | None]:
-    """The caller's arrays for the outputs, None where there is to be a new one; ValueError where one does not fit.
+def outputs_for(count: int, inputs: list[Array], out: Any) -> tuple[list[Array | None], list[Array]]:
+    """The caller's arrays for the outputs of `count` images or None, and where the results go."""
+    shapes = {
+        name: ((count, *shape) if name in BATCHED else shape, kind) for name, (shape, kind) in OUTPUTS.items()
+    }
+    targets = destinations(out, shapes)
+    pairs = zip(targets, shapes.values(), strict=True)
+    return targets, [np.empty(*shape) if y is None or set_apart(y, inputs) else y for y, shape in pairs]
 
-    out: None, an array, or one of these for each output. wanted: the outputs by name, with their shapes and types.
+
+def delivered(targets: list[Array | None], results: list[Array]) -> Any:
+    """The outputs, in the caller's arrays where he gave some."""
+    found = []
+    for target, result in zip(targets, results, strict=True):
+        if target is not None and target is not result:
+            target[...] = result
+        found.append(result if target is None else target)
+    return found[0] if len(found) == 1 else tuple(found)
+
+
+def destinations(out: Any, wanted: Mapping[str, tuple[tuple[int, ...], str]]) -> list[Array | None]:
+    """The caller's arrays for the outputs, None where there is to be a new one. ValueError if one is unfit.
+
+    out: None, an array, or one of these for each output. wanted: the outputs by name, with shapes and types.
     """
     given = list(out) if isinstance(out, (tuple, list)) else [None] * len(wanted) if out is None else [out]
     if len(given) != len(wanted):
@@ -207,14 +245,16 @@ def destinations(out: Any, wanted: Mapping[str, tuple[tuple[int, ...], str]]) ->
         if not isinstance(y, np.ndarray):
             raise ValueError(f"out does not fit: for {name} it is no array but {type(y).__name__}")
         if y.shape != shape or y.dtype != dtype:
-            raise ValueError(f"out does not fit: for {name} it is {y.dtype} {y.shape}, expected {dtype} {shape}")
+            raise ValueError(
+                f"out does not fit: for {name} it is {y.dtype} {y.shape}, expected {dtype} {shape}"
+            )
         if not y.flags.writeable:
             raise ValueError(f"out does not fit: for {name} it is read-only")
     return given
 
 
 def set_apart(y: Array, inputs: list[Array]) -> bool:
-    """Whether results need an array of their own before they go into `y`: it has gaps, or may be what a run still reads."""
+    """Whether results cannot go into `y` at once: it has gaps, or a run may still read what it holds."""
     return not y.flags.carray or any(np.may_share_memory(y, x) for x in inputs)
 
 
@@ -239,6 +279,11 @@ def load(weights: str | os.PathLike[str] | Mapping[str, Any]) -> Network:
     return DEFAULT[0]
 
 
+def load_step(weights: str | os.PathLike[str] | Mapping[str, Any]) -> Network:
+    """A network with these weights, ready for `step`."""
+    return Network().load(weights)
+
+
 def run(*images: Any, out: Any = None) -> Any:
     """The outputs for any number of images, with the weights given to `load`."""
     if not DEFAULT:
@@ -248,15 +293,13 @@ def run(*images: Any, out: Any = None) -> Any:
 
 def main(arguments: list[str]) -> int:
     """The command: WEIGHTS IMAGES.npy [--out RESULT.npy]."""
-    if TRAINING:
-        print(f"{NAME} is a training step: import this file, then net = load(weights) and net.step({', '.join(INPUTS)})")
-        return 2
     out = None
     if "--out" in arguments[:-1]:
         at = arguments.index("--out")
         out, arguments = arguments[at + 1], arguments[:at] + arguments[at + 2 :]
     if len(arguments) != 1 + len(INPUTS):
-        print(f"usage: python {sys.argv[0]} weights.safetensors {' '.join(f'{x}.npy' for x in INPUTS)} [--out result.npy]")
+        files = " ".join(f"{x}.npy" for x in INPUTS)
+        print(f"usage: python {sys.argv[0]} weights.safetensors {files} [--out result.npy]")
         return 2
     try:
         load(arguments[0])
@@ -275,3 +318,10 @@ def main(arguments: list[str]) -> int:
         np.set_printoptions(precision=4, suppress=True)
         print(first)
     return 0
+
+
+def main_of_step(arguments: list[str]) -> int:
+    """A training step has no command of its own; say how it is used."""
+    print(f"{NAME} is a training step: import this file, then net = load(weights)")
+    print(f"and net.step({', '.join(INPUTS)})")
+    return 2

@@ -14,16 +14,19 @@ from typing import Any
 import numpy as np
 
 NAME = ""
-BUFFER = 512  # numbers: shorter rows are copied first; rows of 512 with gaps cost 0.45 ns a number with 8192, 0.15 with this
-WIDE_CORES = ("skylakex", "cooperlake", "sapphirerapids")  # OpenBLAS's names of those whose kernels it runs with AVX-512
+# Numbers in NumPy's buffer. Shorter rows are copied first: those of 512 with gaps cost 0.45 ns a number with
+# the usual 8192, 0.15 with this.
+BUFFER = 512
+# OpenBLAS's names of the cores whose kernels it runs with AVX-512.
+WIDE_CORES = ("skylakex", "cooperlake", "sapphirerapids")
 
 
 class Blas:
     """NumPy's BLAS: held to one thread while any program runs, given back its own after the last one.
 
     One thread always, so that results do not depend on how many there are, nor on what else runs.
-    small: whether products of up to a million multiply-adds are the faster ones, because they need no packing; so it is
-    with OpenBLAS's kernels for AVX-512, on one thread.
+    small: whether products of up to a million multiply-adds are the faster ones, because they need no
+    packing; so it is with OpenBLAS's kernels for AVX-512, on one thread.
     """
 
     def __init__(self) -> None:
@@ -100,7 +103,8 @@ def of_this_process(name: str = "_cnndsl_blas_1") -> Blas:
 
 
 BLAS = of_this_process()
-PATIENCE = 0.1  # seconds after which the others are called again: an interruption may have come before they were
+# Seconds after which the others are called again: an interruption may have come before they were.
+PATIENCE = 0.1
 
 
 class Job:
@@ -120,7 +124,7 @@ class Job:
             self.task(share)
 
     def help(self, worker: int) -> None:
-        """As `do`, for a thread that is not the caller: what goes wrong is told to the caller, who raises it."""
+        """As `do`, for a thread that is not the caller: what goes wrong is told to that, who raises it."""
         try:
             self.do(worker)
         except BaseException as problem:
@@ -156,7 +160,10 @@ class Crew:
             wake.put(None)
 
     def run(self, task: Callable[[int], None], shares: int) -> None:
-        """task(0), …, task(shares − 1), on as many threads as there are where the crew is free; the results are the same."""
+        """task(0), …, task(shares − 1), on as many threads as there are where the crew is free.
+
+        The results are the same whatever their number.
+        """
         threads = min(self.size, shares)
         if threads == 1 or not self.busy.acquire(blocking=False):
             for share in range(shares):
@@ -185,7 +192,7 @@ class Crew:
                 self.wake[worker].put(None)
 
     def settle(self) -> None:
-        """Wait for every share of the last job, through interruptions too: nothing may write after we return."""
+        """Wait for all shares of the last job, through interruptions too: nothing may write afterwards."""
         interrupted: BaseException | None = None
         while True:
             try:
@@ -216,7 +223,7 @@ def work(worker: int, wake: SimpleQueue[None], jobs: list[Job], closed: list[boo
 
 
 def helped(worker: int, jobs: list[Job], last: int) -> int:
-    """Help with a job newer than `last`; its number. A function, so that a waiting thread keeps no network alive."""
+    """Help with a job newer than `last`; its number. A function: a waiting thread keeps no network alive."""
     for job in tuple(jobs):
         if job.number > last and worker < job.threads:
             job.help(worker)

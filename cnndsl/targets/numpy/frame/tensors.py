@@ -1,7 +1,8 @@
 """Reading safetensors: one text, which the library runs and every emitted module carries.
 
-A file is 8 bytes (the header's length, little-endian), a JSON header name → {dtype, shape, data_offsets}, then the
-numbers. It is a stranger's data: every length is checked against the file's size before anything is allocated.
+A file is 8 bytes (the header's length, little-endian), a JSON header name → {dtype, shape, data_offsets}, and
+the numbers. It is a stranger's data: every length is checked against the file's size before anything is
+allocated.
 Format: github.com/huggingface/safetensors, README, "Format".
 """
 
@@ -19,14 +20,14 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 KINDS = {
-    "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "|i1",
-    "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "|u1", "BOOL": "|b1",
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "BOOL": "|b1", "I64": "<i8", "I32": "<i4",
+    "I16": "<i2", "I8": "|i1", "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "|u1",
 }  # fmt: skip
 LARGEST_HEADER = 100_000_000
 
 
 def read_tensors(path: str) -> dict[str, Array]:
-    """The arrays of a safetensors file by name, each a copy. Raises OSError, or ValueError where it is not honest."""
+    """The arrays of a safetensors file by name, copies. Raises OSError; ValueError if it is not honest."""
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         length = int.from_bytes(file.read(8), "little")
@@ -39,7 +40,9 @@ def read_tensors(path: str) -> dict[str, Array]:
         if not isinstance(header, dict):
             raise ValueError(f"{path}: its header is not a JSON object")
         header.pop("__metadata__", None)
-        spans = sorted((*tensor_span(path, name, entry, size - 8 - length), name) for name, entry in header.items())
+        spans = sorted(
+            (*tensor_span(path, name, entry, size - 8 - length), name) for name, entry in header.items()
+        )
         for (_, end, a), (begin, _, b) in itertools.pairwise(spans):
             if begin < end:
                 raise ValueError(f"{path}: the numbers of {a} and {b} overlap")
@@ -68,5 +71,7 @@ def tensor_span(path: str, name: str, entry: Any, room: int) -> tuple[int, int]:
         raise ValueError(f"{path}: {name} has element type {kind}, which is not supported")
     small = len(shape) <= 32 and max(shape, default=0) < 2**40 and begin <= end <= room
     if not small or math.prod(shape) * np.dtype(KINDS[kind]).itemsize != end - begin:
-        raise ValueError(f"{path}: the numbers of {name} do not lie where its header says; the file may be cut short")
+        raise ValueError(
+            f"{path}: the numbers of {name} do not lie where its header says; the file may be cut short"
+        )
     return begin, end

@@ -1,0 +1,158 @@
+"""What stands above a kernel in an emitted module: its comment, and the headings of phases, stages and blocks."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+from cnndsl.graph.graph import STATE, Node, Value
+from cnndsl.graph.types import drawn
+from cnndsl.program.program import Buffer, Kernel, Program
+from cnndsl.targets.numpy.texts import WIDTH, plain
+
+NOTE = "# -"  # how a comment begins that is none of a kernel
+FIXED = ("state", "prepared", "constant")
+PHASES = ("Forward", "Loss", "Backward", "Update")
+
+
+def path_of(k: Kernel) -> str:
+    return k.node.path or k.name
+
+
+class Comments:
+    """Comments above the kernels of a program, and headings above those of its run, asked for in their order.
+
+    Inference: a rule with the name of each stage, a line with that of each block in it. Training: a rule with the phase.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.training = program.training
+        kernels = program.run.kernels
+        self.groups = [_group(path_of(k)) for k in kernels]
+        self.numbers = {k.node: i for i, k in enumerate(kernels)}
+        self.paths = {k.node.path: i for i, k in enumerate(kernels)}
+        self.phase = -1
+
+    # Of a kernel ------------------------------------------------------------------------------------------------------
+
+    def of(self, k: Kernel) -> str:
+        """`conv1: 5x5 conv + tanh, 28x28x1 → 28x28x6`: shapes of one image, those of weights left out."""
+        count = len(k.inputs)
+        if any(b.space == "state" for b in k.outputs):
+            return plain(f"{path_of(k).lstrip(' -:') or k.name}: update, {_shape(k.outputs[-1], False)}")
+        words, joined = self._words(k)
+        reads = [i for i, b in enumerate(k.inputs) if b.space not in FIXED] or list(range(count))
+        alone = [i for i in reads if i not in joined] or reads
+        ins = ", ".join(dict.fromkeys(_shape(k.inputs[i], k.batched[i]) for i in alone))
+        outs = ", ".join(dict.fromkeys(_shape(b, k.batched[count + i]) for i, b in enumerate(k.outputs)))
+        return plain(f"{path_of(k).lstrip(' -:') or k.name}: {words}, {ins} → {outs}")
+
+    def _words(self, k: Kernel) -> tuple[str, set[int]]:
+        """What it does, `3x3 conv + batch norm + add(unit.skip) + relu`; the inputs that stand in its brackets."""
+        if k.node.op.name != "fused":
+            return _word(k.node, k.node.operands), set()
+        inner = k.node.attrs.inner
+        numbers = {value: i for i, value in enumerate(inner.inputs.values())}
+        joined: set[int] = set()
+        found = []
+        for node in inner.nodes:
+            if node.op.inputs == 0:
+                continue
+            word = _word(node, [k.node.operands[numbers[x]] if x in numbers else x for x in node.operands])
+            given = [numbers[x] for x in node.operands if x in numbers]
+            wide = [i for i in given if k.inputs[i].space not in FIXED and k.batched[i]]
+            if (
+                word != "pointwise"
+                and node.op.pointwise is not None
+                and len(node.operands) == 2
+                and len(given) == len(wide) == 1
+            ):
+                word += f"({self._origin(k, k.node.operands[wide[0]])})"
+                joined.add(wide[0])
+            found.append(word)
+        return " + ".join(w for w, _ in itertools.groupby(found)), joined
+
+    def _origin(self, k: Kernel, x: Value) -> str:
+        """Where a value comes from, in short: within the block of `k` without its name, else the block that ends with it."""
+        while x.node.op.view:
+            x = x.node.operands[0]
+        path = x.node.path or getattr(x.node.attrs, "name", "") or x.node.op.name
+        at, here = self.paths.get(path), self.numbers.get(k.node)
+        if at is None or here is None:
+            return path
+        (stage, block), (my_stage, my_block), after = self.groups[at], self.groups[here], self.groups[at + 1 : at + 2]
+        if (stage, block) == (my_stage, my_block) and stage:
+            return path[len(f"{stage}.{block}".rstrip(".")) + 1 :]
+        if stage and stage != my_stage and [s for s, _ in after] != [stage]:
+            return stage
+        return f"{stage}.{block}" if block and after != [(stage, block)] else path
+
+    # Above a kernel ---------------------------------------------------------------------------------------------------
+
+    def phase_of(self, k: Kernel) -> int:
+        """A number of PHASES; a phase does not come back: what is made again for the gradients is of theirs."""
+        if any(b.space == "state" for b in k.outputs):
+            return 3
+        path = path_of(k)
+        return max(self.phase, 2 if path.endswith(".grad") else 1 if path.partition(".")[0] == "loss" else 0)
+
+    def above(self, k: Kernel, first: bool) -> list[str]:
+        """Headings. first: the kernel is the first of its function."""
+        if self.training:
+            phase, self.phase = self.phase, self.phase_of(k)
+            return [] if phase == self.phase else [*([] if first else [""]), rule(PHASES[self.phase])]
+        at = self.numbers[k.node]
+        stage, block = self.groups[at]
+        before = self.groups[at - 1] if at else ("", "")
+        if (stage, block) == before:
+            return []
+        named = block and self.groups[at : at + 2] == [(stage, block)] * 2
+        lines = [f"{NOTE}- {plain(f'{stage}.{block}')}"] if named else []
+        if stage and stage != before[0]:
+            return ["", rule(stage), *lines]
+        return [*([] if first else [""]), *lines]
+
+
+def _shape(b: Buffer, batched: bool) -> str:
+    return drawn(b.type.shape[1:] if batched and b.type.rank > 1 else b.type.shape)
+
+
+def _word(node: Node, operands: Sequence[Value]) -> str:
+    name = node.op.name
+    a = node.attrs
+    said = name.replace("_", " ") if name.endswith("_grad") else name
+    window = getattr(a, "kernel", None) or getattr(a, "window", None)
+    if isinstance(window, tuple) and all(isinstance(n, int) for n in window):
+        said = f"{drawn(window)} {said}"
+    if name == "winograd_conv":
+        said = said.replace("winograd_conv", "conv (Winograd)")
+    groups = getattr(a, "groups", 1)
+    if isinstance(groups, int) and groups > 1:
+        deep = operands[0].type.shape[-1] == groups
+        said = said.replace("conv", "depthwise conv", 1) if deep else f"{said} in {groups} groups"
+    return f"{said} + batch norm" if name.endswith("conv") and _normed(operands[1:]) else said
+
+
+def _normed(weights: Sequence[Value]) -> bool:
+    """Whether a batch norm's statistics have been folded into the weights."""
+    pending, met = [x.node for x in weights], set()
+    while pending:
+        node = pending.pop()
+        if node in met:
+            continue
+        met.add(node)
+        if node.op is STATE and node.graph.state[node.attrs.name].kind == "buffer":
+            return True
+        pending += [x.node for x in node.operands]
+    return False
+
+
+def _group(path: str) -> tuple[str, str]:
+    """The stage and the block in it; empty where the path is not that deep."""
+    parts = path.split(".")
+    return parts[0] if len(parts) > 1 else "", parts[1] if len(parts) > 2 else ""
+
+
+def rule(title: str) -> str:
+    """A line with a title, as wide as the text in a function may be."""
+    return f"{NOTE}--- {plain(title)} ".ljust(WIDTH - 14, "-")

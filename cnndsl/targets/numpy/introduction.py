@@ -1,0 +1,79 @@
+"""The first lines of an emitted module: what it is, how it is used, what goes in and comes out."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import textwrap
+
+from cnndsl.graph.batch import batched_values
+from cnndsl.graph.types import drawn
+from cnndsl.program.program import Buffer, Program
+from cnndsl.targets.numpy import tuning
+from cnndsl.targets.numpy.texts import WIDTH, plain
+
+
+def introduction(program: Program) -> str:
+    """The docstring."""
+    file = plain(program.file) if program.file else _word(program.name)
+    importable = program.file.isascii() and program.file.isidentifier()
+    name = _word(program.name) if not program.file else program.file if importable else "net"
+    what = "a training step" if program.training else "inference"
+    size = f"{program.batch} image{'s' if program.batch != 1 else ''} at a time"
+    outputs = ", ".join(_word(k) for k in program.outputs)
+    arguments = ", ".join(_word(k) for k in program.inputs)
+    arrays = " ".join(f"{_word(k)}.npy" for k in program.inputs)
+    lines = [f'"""{_word(program.name)}: {what} on {size}, in NumPy.', ""]
+    if program.training:
+        lines += [
+            f'    net = {name}.load("weights.safetensors")',
+            f"    {outputs} = net.step({arguments})    # net.state is updated in place",
+        ]
+    else:
+        lines += [
+            f'    {name}.load("weights.safetensors")',
+            f"    {outputs} = {name}.run({arguments})    # any number of images",
+            "",
+            f"or `python {shlex.quote(f'{file}.py')} weights.safetensors {arrays}`.",
+        ]
+    lines += ["", *given_and_taken(program), *_weights(program)]
+    lines += ["", "This file needs NumPy and nothing else. Made by cnndsl.", *_measured(), '"""']
+    return "\n".join(lines)
+
+
+def given_and_taken(program: Program) -> list[str]:
+    """What goes in, what its numbers mean, and what comes out, for the first lines of a module."""
+    inputs = ", ".join(f"{plain(k)}: {_given(b, k, program)}" for k, b in program.inputs.items())
+    outputs = ", ".join(f"{plain(k)}: {_given(b, k, program)}" for k, b in program.outputs.items())
+    lines = [f"Takes {inputs}."]
+    for name, text in program.takes.items():
+        lines += textwrap.wrap(f"{plain(name)}: {plain(text)}.", WIDTH, subsequent_indent="    ")
+    return [*lines, f"Gives {outputs}."]
+
+
+def _weights(program: Program) -> list[str]:
+    """How many arrays a weight file holds, and what they are called."""
+    names = [k for k in program.state if program.graph.state[k].kind in ("parameter", "buffer")]
+    if not names:
+        return []
+    called = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+    many = f"{len(names)} array{'s' * (len(names) != 1)}"
+    where = "WEIGHTS" if program.training else "STATE"
+    return textwrap.wrap(f"Weights: {many}, {plain(called)}; {where} has their names and shapes.", WIDTH)
+
+
+def _measured() -> list[str]:
+    """By which table of measured times algorithms were chosen, where one was of use."""
+    table = tuning.in_use()
+    return [f"Algorithms as measured on {plain(table.name)}."] if table is not None and table.met else []
+
+
+def _given(b: Buffer, name: str, program: Program) -> str:
+    found = batched_values(program.graph)
+    batched = any(k == name and v in found for part in (program.graph.inputs, program.graph.outputs) for k, v in part.items())
+    shape = drawn(b.type.shape[1:] if batched else b.type.shape)
+    return f"{'n × ' if batched else ''}{shape} {b.type.dtype}"
+
+
+def _word(name: str) -> str:
+    return re.sub(r"\W", "_", name, flags=re.ASCII) or "net"
