@@ -79,6 +79,31 @@ def one_number_an_axis(sizes: Sequence[int], what: str, x: TensorType) -> None:
     expect(axes == len(sizes), f"a {what} with {counted(axes, 'number')} for this value", "E304", **{what: sizes, "x": x})
 
 
+def check_whole(x: Any, what: str, count: int, minimum: int = 1) -> None:
+    """Refuse what is no tuple of `count` whole numbers of at least `minimum`: gradients and layouts have nothing left open."""
+    expect(isinstance(x, tuple) and len(x) == count, f"{what} with {count} whole numbers", "E304", given=x)
+    for p in x:
+        whole(p, what, minimum)
+
+
+def check_resolved(k: Any, s: Any, p: Any, d: Any = None) -> int:
+    """Refuse kernel, stride, pad and dilation that do not go together, or leave anything open; how many axes they have."""
+    rank = len(kernel(k, "kernel"))
+    check_whole(k, "kernel", rank)
+    check_whole(s, "stride", rank)
+    if d is not None:
+        check_whole(d, "dilation", rank)
+    check_pairs(p, "pad", rank)
+    return rank
+
+
+def check_pairs(p: Any, what: str, rank: int) -> None:
+    """Refuse what is not (begin, end) for each of `rank` axes."""
+    expect(isinstance(p, tuple) and len(p) == rank, f"{what} with [begin, end] for each of the {rank} axes", "E304", given=p)
+    for pair in p:
+        check_whole(pair, what, 2, 0)
+
+
 def pads(pad: Any, n: Sequence[Size], k: Sequence[int], s: Sequence[int], d: Sequence[int]) -> tuple[tuple[Size, Size], ...]:
     """(begin, end) for each axis."""
     if pad == "valid":

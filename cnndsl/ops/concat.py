@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from cnndsl.graph import window
 from cnndsl.graph.op import Op, Reject, expect, sample
 from cnndsl.graph.sizes import Size
 from cnndsl.graph.types import TensorType
@@ -61,8 +62,14 @@ class TakePartAttrs:
     start: int
     sizes: tuple[int, ...]
 
+    def __post_init__(self) -> None:
+        window.whole(self.start, "start", 0)
+        window.check_whole(self.sizes, "sizes", len(self.sizes))
+
 
 def part_infer(a: TakePartAttrs, gy: TensorType) -> tuple[TensorType]:
+    good = gy.rank >= 2 and len(a.sizes) == gy.rank - 1 and all(n >= m for n, m in zip(a.sizes, gy.space, strict=False))
+    expect(good, "sizes that the value is a part of", sizes=a.sizes, gy=gy)
     expect(a.start + a.sizes[-1] <= gy.channels, "channels that exist", start=a.start, gy=gy)
     return (gy.with_shape(gy.shape[0], *a.sizes),)
 

@@ -164,9 +164,26 @@ class ConvGradAttrs:
     flip: bool
     sizes: tuple[int, ...]
 
+    def __post_init__(self) -> None:
+        rank = window.check_resolved(self.kernel, self.stride, self.pad, self.dilation)
+        window.check_whole(self.sizes, "sizes", rank + 1)
+        window.whole(self.groups, "groups")
+        truth(self.flip, "flip")
+        expect(self.sizes[-1] % self.groups == 0, "groups that divide the channels", "E308",
+               groups=self.groups, channels=self.sizes[-1])  # fmt: skip
+
+
+def check_grad(a: ConvGradAttrs, gy: TensorType) -> None:
+    """Refuse a gradient that has not the shape of what the convolution gives."""
+    out = window.out_sizes(a.sizes[:-1], a.kernel, a.stride, a.dilation, a.pad)
+    good = gy.is_float and gy.rank == len(out) + 2 and gy.space == out and gy.channels % a.groups == 0
+    expect(good, "the gradient of what the convolution gives", gy=gy, space=out, groups=a.groups)
+
 
 def input_grad_infer(a: ConvGradAttrs, gy: TensorType, w: TensorType) -> tuple[TensorType]:
-    expect(gy.channels == w.shape[-1], "as many channels as filters", gy=gy, weight=w)
+    check_grad(a, gy)
+    wanted = (*a.kernel, a.sizes[-1] // a.groups, gy.channels)
+    expect(w.dtype == gy.dtype and w.shape == wanted, f"a weight of shape {wanted}", "E309", weight=w)
     return (gy.with_shape(gy.shape[0], *a.sizes),)
 
 
@@ -189,7 +206,9 @@ def input_grad_reference(xp: Any, a: Any, gy: Any, w: Any) -> tuple[Any]:
 
 
 def weight_grad_infer(a: ConvGradAttrs, x: TensorType, gy: TensorType) -> tuple[TensorType]:
-    expect(x.shape[0] == gy.shape[0] and x.shape[1:] == a.sizes, "the input it was made for", x=x, gy=gy)
+    check_grad(a, gy)
+    good = x.dtype == gy.dtype and x.shape[0] == gy.shape[0] and x.shape[1:] == a.sizes
+    expect(good, "the input it was made for", x=x, gy=gy)
     return (x.with_shape(*a.kernel, a.sizes[-1] // a.groups, gy.channels),)
 
 

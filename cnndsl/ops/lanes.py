@@ -21,6 +21,9 @@ from cnndsl.graph.types import TensorType
 class LanesAttrs:
     lanes: int
 
+    def __post_init__(self) -> None:
+        window.whole(self.lanes, "lanes")
+
 
 def to_infer(a: LanesAttrs, x: TensorType) -> tuple[TensorType]:
     batch, *space, channels = x.sizes
@@ -63,6 +66,12 @@ class LaneConvAttrs:
     lanes: int
     sizes: tuple[int, int, int]
 
+    def __post_init__(self) -> None:
+        rank = window.check_resolved(self.kernel, self.stride, self.pad)
+        expect(rank == 2, "a kernel of 2 axes", "E304", kernel=self.kernel)
+        window.whole(self.lanes, "lanes")
+        window.check_whole(self.sizes, "sizes", 3)
+
 
 def out_space(a: LaneConvAttrs) -> tuple[Any, ...]:
     return window.out_sizes(a.sizes[:2], a.kernel, a.stride, (1, 1), a.pad)
@@ -73,9 +82,14 @@ def check_input(a: LaneConvAttrs, x: TensorType) -> None:
     expect(x.is_float and x.shape[1:] == wanted, f"an array of lanes (B, {', '.join(map(str, wanted))})", "E601", x=x)
 
 
+def check_weight(a: LaneConvAttrs, w: TensorType) -> None:
+    wanted = (*a.kernel, a.sizes[2])
+    expect(w.rank == 4 and w.shape[:-1] == wanted, f"a weight of shape {wanted} + filters", "E601", weight=w)
+
+
 def conv_infer(a: LaneConvAttrs, x: TensorType, w: TensorType) -> tuple[TensorType]:
     check_input(a, x)
-    expect(w.shape[:-1] == (*a.kernel, a.sizes[2]), f"a weight of shape {(*a.kernel, a.sizes[2])} + filters", "E601", weight=w)
+    check_weight(a, w)
     return (x.with_shape(x.shape[0], *out_space(a), w.sizes[-1] * a.lanes),)
 
 
@@ -93,6 +107,7 @@ def conv_reference(xp: Any, a: Any, x: Any, w: Any) -> tuple[Any]:
 
 
 def input_grad_infer(a: LaneConvAttrs, gy: TensorType, w: TensorType) -> tuple[TensorType]:
+    check_weight(a, w)
     expect(gy.sizes[1:] == (*out_space(a), w.sizes[-1] * a.lanes), "the gradient of what it was made for", "E601", gy=gy)
     return (gy.with_shape(gy.shape[0], *a.sizes[:2], a.sizes[2] * a.lanes),)
 
@@ -112,7 +127,8 @@ def input_grad_reference(xp: Any, a: Any, gy: Any, w: Any) -> tuple[Any]:
 
 def weight_grad_infer(a: LaneConvAttrs, x: TensorType, gy: TensorType) -> tuple[TensorType]:
     check_input(a, x)
-    expect(gy.sizes[1:3] == out_space(a) and gy.sizes[0] == x.sizes[0], "the gradient of what it was made for", "E601", gy=gy)
+    good = gy.rank == 4 and gy.sizes[1:3] == out_space(a) and gy.sizes[0] == x.sizes[0] and gy.sizes[-1] % a.lanes == 0
+    expect(good, "the gradient of what it was made for", "E601", gy=gy)
     return (x.with_shape(*a.kernel, a.sizes[2], gy.sizes[-1] // a.lanes),)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from cnndsl.graph import window
 from cnndsl.graph.op import Op, Reject, Work, expect, number, sample
 from cnndsl.graph.types import TensorType
 
@@ -25,9 +26,10 @@ class CrossEntropyAttrs:
     def __post_init__(self) -> None:
         number(self.label_smoothing, "label_smoothing")
         expect(0 <= self.label_smoothing < 1, "label_smoothing from 0 to below 1", "E303", given=self.label_smoothing)
+        window.whole(self.count, "count", 0)
 
 
-def ce_infer(a: CrossEntropyAttrs, logits: TensorType, label: TensorType, *g: TensorType) -> tuple[TensorType]:
+def ce_infer(a: CrossEntropyAttrs, logits: TensorType, label: TensorType) -> tuple[TensorType]:
     expect(logits.is_float and logits.rank >= 2, "float logits with a class axis", logits=logits)
     expect(label.dtype == "int32" and label.shape == logits.shape[:-1], "an int32 label for each row of logits",
            label=label, logits=logits)  # fmt: skip
@@ -54,6 +56,7 @@ def ce_vjp(g: Any, a: CrossEntropyAttrs, xs: Any, ys: Any, gys: Any) -> tuple[An
 
 def ce_grad_infer(a: CrossEntropyAttrs, logits: TensorType, label: TensorType, g: TensorType) -> tuple[TensorType]:
     ce_infer(a, logits, label)
+    expect(g.shape == () and g.dtype == logits.dtype, "the gradient of a number", g=g)
     return (logits,)
 
 
@@ -68,6 +71,9 @@ def ce_grad_reference(xp: Any, a: Any, logits: Any, label: Any, g: Any) -> tuple
 @dataclass(frozen=True, slots=True)
 class MseAttrs:
     count: int = 0
+
+    def __post_init__(self) -> None:
+        window.whole(self.count, "count", 0)
 
 
 def mse_infer(a: MseAttrs, output: TensorType, target: TensorType, mask: TensorType | None = None) -> tuple[TensorType]:

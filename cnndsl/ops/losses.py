@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from cnndsl.graph import window
 from cnndsl.graph.op import Op, Reject, Work, expect, number, sample
 from cnndsl.graph.types import TensorType
 
@@ -21,6 +22,9 @@ from cnndsl.graph.types import TensorType
 @dataclass(frozen=True, slots=True)
 class MaeAttrs:
     count: int = 0
+
+    def __post_init__(self) -> None:
+        window.whole(self.count, "count", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class HuberAttrs:
     def __post_init__(self) -> None:
         number(self.delta, "delta")
         expect(self.delta > 0, "delta above 0", "E303", given=self.delta)
+        window.whole(self.count, "count", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +46,15 @@ class BinaryCrossEntropyAttrs:
     def __post_init__(self) -> None:
         number(self.label_smoothing, "label_smoothing")
         expect(0 <= self.label_smoothing < 1, "label_smoothing from 0 to below 1", "E303", given=self.label_smoothing)
+        window.whole(self.count, "count", 0)
 
 
 @dataclass(frozen=True, slots=True)
 class TotalVariationAttrs:
     counts: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        window.check_whole(self.counts, "counts", len(self.counts), 0)
 
 
 def infer(a: Any, output: TensorType, target: TensorType) -> tuple[TensorType]:
@@ -121,6 +130,7 @@ def bce_vjp(g: Any, a: BinaryCrossEntropyAttrs, xs: Any, ys: Any, gys: Any) -> t
 
 def tv_infer(a: TotalVariationAttrs, x: TensorType) -> tuple[TensorType]:
     expect(x.is_float and x.rank >= 3, "a float tensor with space", x=x)
+    expect(len(a.counts) in (0, x.rank - 2), "a count for each axis of space", "E304", counts=a.counts, x=x)
     return (TensorType((), x.dtype),)
 
 

@@ -16,6 +16,9 @@ from cnndsl.graph import window
 from cnndsl.graph.op import Op, Reject, Work, expect, number, sample
 from cnndsl.graph.types import TensorType
 
+LARGEST = 9_999
+"""Channels in a sum; more are more than any layer has."""
+
 
 @dataclass(frozen=True, slots=True)
 class LrnAttrs:
@@ -26,6 +29,7 @@ class LrnAttrs:
 
     def __post_init__(self) -> None:
         window.whole(self.size, "size")
+        expect(self.size <= LARGEST, f"a size of at most {LARGEST}", "E303", size=self.size)
         expect(self.size % 2 == 1, "an odd size, with a channel in its middle", "E303", size=self.size)
         for name in ("alpha", "beta", "k"):
             number(getattr(self, name), name)
@@ -42,6 +46,11 @@ class LrnAttrs:
 class WindowSumAttrs:
     before: int
     after: int
+
+    def __post_init__(self) -> None:
+        for name in ("before", "after"):
+            given = window.whole(getattr(self, name), name, 0)
+            expect(given <= LARGEST, f"{name} of at most {LARGEST}", "E303", given=given)
 
 
 def infer(a: Any, x: TensorType) -> tuple[TensorType]:

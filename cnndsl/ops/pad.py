@@ -67,8 +67,17 @@ class PadGradAttrs:
     mode: str
     sizes: tuple[int, ...]
 
+    def __post_init__(self) -> None:
+        rank = len(self.sizes) - 1
+        window.check_whole(self.sizes, "sizes", rank + 1)
+        window.check_pairs(self.amount, "amount", rank)
+        window.check_whole(self.channels, "channels", 2, 0)
+        expect(self.mode in MODES, "mode to be zero, reflect or edge", "E305", mode=self.mode)
+
 
 def grad_infer(a: PadGradAttrs, gy: TensorType) -> tuple[TensorType]:
+    padded = infer(PadAttrs(a.amount, a.channels, a.mode), gy.with_shape(gy.shape[0], *a.sizes))[0] if gy.rank else None
+    expect(gy == padded, "the gradient of what was padded", padded=padded, gy=gy)
     return (gy.with_shape(gy.shape[0], *a.sizes),)
 
 

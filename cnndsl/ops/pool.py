@@ -140,6 +140,9 @@ def avg_reference(xp: Any, a: Any, x: Any) -> tuple[Any]:
 
 
 def max_grad_infer(a: MaxPoolAttrs, x: TensorType, y: TensorType, gy: TensorType) -> tuple[TensorType]:
+    window.check_resolved(a.window, a.stride, a.pad, a.dilation)
+    pooled = infer(a, x)[0]
+    expect(y == pooled == gy, "the result of the pool, and its gradient", pooled=pooled, y=y, gy=gy)
     return (x,)
 
 
@@ -172,8 +175,17 @@ class AvgPoolGradAttrs:
     round: str
     sizes: tuple[int, ...]
 
+    def __post_init__(self) -> None:
+        rank = window.check_resolved(self.window, self.stride, self.pad)
+        window.check_whole(self.sizes, "sizes", rank + 1)
+        truth(self.count_padding, "count_padding")
+        expect(self.round in ROUNDS, "round to be floor or ceil", "E305", round=self.round)
+
 
 def avg_grad_infer(a: AvgPoolGradAttrs, gy: TensorType) -> tuple[TensorType]:
+    pool = AvgPoolAttrs(a.window, a.stride, a.pad, a.count_padding, a.round)
+    pooled = infer(pool, gy.with_shape(gy.shape[0], *a.sizes))[0] if gy.rank else None
+    expect(gy == pooled, "the gradient of what the pool gives", pooled=pooled, gy=gy)
     return (gy.with_shape(gy.shape[0], *a.sizes),)
 
 

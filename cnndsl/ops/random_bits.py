@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from cnndsl.graph import window
 from cnndsl.graph.op import Op, Reject, expect, sample
 from cnndsl.graph.types import TensorType
 
@@ -20,6 +21,10 @@ from cnndsl.graph.types import TensorType
 class RandomBitsAttrs:
     stream: int
     sizes: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        expect(type(self.stream) is int and 0 <= self.stream < 1 << 64, "a stream of 64 bits", "E303", stream=self.stream)
+        window.check_whole(self.sizes, "sizes", len(self.sizes))
 
 
 def infer(a: RandomBitsAttrs, seed: TensorType, step: TensorType) -> tuple[TensorType]:

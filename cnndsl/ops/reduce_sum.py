@@ -16,7 +16,7 @@ class ReduceSumAttrs:
 
 def infer(a: ReduceSumAttrs, x: TensorType) -> tuple[TensorType]:
     expect(x.is_float, "a float tensor", x=x)
-    expect(all(0 <= i < x.rank for i in a.axes), "axes of the value", axes=a.axes, x=x)
+    expect(all(0 <= i < x.rank for i in a.axes) and len({*a.axes}) == len(a.axes) > 0, "axes of the value", axes=a.axes, x=x)
     return (x.with_shape(*(n for i, n in enumerate(x.shape) if i not in a.axes)),)
 
 

@@ -94,6 +94,9 @@ def reshape_reference(xp: Any, a: Any, x: Any) -> tuple[Any]:
 class ViewAttrs:
     shape: tuple[int, ...]
 
+    def __post_init__(self) -> None:
+        window.check_whole(self.shape, "shape", len(self.shape))
+
 
 def view_infer(a: ViewAttrs, x: TensorType) -> tuple[TensorType]:
     y = x.with_shape(*a.shape)
@@ -112,6 +115,9 @@ def view_vjp(g: Any, a: Any, xs: Any, ys: Any, gys: Any) -> tuple[Any]:
 @dataclass(frozen=True, slots=True)
 class SpreadAttrs:
     rank: int
+
+    def __post_init__(self) -> None:
+        expect(2 <= window.whole(self.rank, "rank") <= 5, "a rank from 2 to 5", "E303", rank=self.rank)
 
 
 def spread_infer(a: SpreadAttrs, x: TensorType) -> tuple[TensorType]:

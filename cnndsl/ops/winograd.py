@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from cnndsl.graph import window
 from cnndsl.graph.op import Op, Reject, Work, expect, sample, truth
 from cnndsl.graph.types import TensorType
 
@@ -85,6 +86,7 @@ class WinogradConvAttrs:
 
     def __post_init__(self) -> None:
         check_tile(self.tile)
+        window.check_resolved(self.kernel, (1, 1), self.pad)
         expect(fits(self.kernel, self.tile), "a kernel that has tiles", "E305", kernel=self.kernel, tile=self.tile)
 
 
@@ -111,6 +113,7 @@ def filter_reference(xp: Any, a: Any, w: Any) -> tuple[Any]:
 
 def conv_infer(a: WinogradConvAttrs, x: TensorType, u: TensorType, b: TensorType | None = None) -> tuple[TensorType]:
     expect(x.is_float and x.rank == 4, "a float tensor of images", x=x)
+    window.out_sizes(x.space, a.kernel, (1, 1), (1, 1), a.pad)  # E307 where the kernel does not fit
     high, wide = inputs_of(a.kernel, a.tile)
     wanted = (high * wide, x.channels)
     expect(u.rank == 3 and u.shape[:2] == wanted, f"a filter of shape ({wanted[0]}, {wanted[1]}, F)", "E309", u=u)

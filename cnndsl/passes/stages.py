@@ -23,7 +23,7 @@ from cnndsl.passes.context import Options
 
 LARGEST = 1 << 26
 """Bytes of a stage's text that are read: ResNet-152's training step has 3 MB."""
-HEAD = re.compile(r"# (after|rest|for)[ \t]+([^\n]*)")
+HEAD = re.compile(r"# (after|rest|for)\b[ \t]*([^\n]*)")
 TAKES = re.compile(r"# takes[ \t]+(\w+): ([^\n]*)")
 PURPOSE = re.compile(r"(inference|training), target ([a-z]+), batch (\d{1,9}), threads (\d{1,4})")
 
