@@ -17,7 +17,29 @@ if TYPE_CHECKING:
     from cnndsl.passes.context import Options
     from cnndsl.passes.stages import Watch
 
-Batch = Annotated[int | None, typer.Option("--batch", "-b", min=1, help="Images a call works on; else 1, or the recipe's.")]
+
+class Numbers(tuple[int, ...]):
+    """What `--batch` gives."""
+
+
+def numbers(text: str) -> Numbers:
+    """`1,8` as numbers, each once."""
+    found = Numbers(dict.fromkeys(int(x) for x in text.split(",") if x.strip().isascii() and x.strip().isdecimal()))
+    if len(found) != len(text.split(",")) or min(found) < 1:
+        raise typer.BadParameter(f"{text!r} is no batch: a whole number above 0, or several with commas: 1,8")
+    return found
+
+
+Batch = Annotated[
+    Numbers | None,
+    typer.Option(
+        "--batch",
+        "-b",
+        parser=numbers,
+        metavar="N[,N...]",
+        help="Images a call works on; else 1, or the recipe's. 1,8: one file for runs on 1 and on 8.",
+    ),
+]
 Train = Annotated[bool, typer.Option("--train", help="The training step instead of inference.")]
 Explain = Annotated[bool, typer.Option("--explain", help="Tell pass by pass what was done, what was refused, and why.")]
 Dump = Annotated[Path | None, typer.Option("--dump", help="A folder for the graph after each pass, as text and as a picture.")]
@@ -52,7 +74,7 @@ def compile(
     from cnndsl.cli.models import say
     from cnndsl.passes.explain import explain as explained
     from cnndsl.program.describe import describe
-    from cnndsl.runtime.compile import lower
+    from cnndsl.runtime.compile import lower, lower_batches
     from cnndsl.runtime.fit import parse_bytes
 
     if target == "reference":
@@ -65,22 +87,39 @@ def compile(
             raise error("E770", "--from brings its model, batch, sizes and passes along; its first lines may be edited")
         graph, target, options = resumed(stage, names(without))
     else:
-        graph, options = begun(str(model), arguments or (), train, batch, input or (), threads, names(passes), names(without))
+        several(batch, train, dump)
+        first = batch[0] if batch else None
+        graph, options = begun(str(model), arguments or (), train, first, input or (), threads, names(passes), names(without))
     if max_memory is not None:
         options = replace(options, max_memory=parse_bytes(max_memory))
     if output is not None:
         options = replace(options, file=output.stem)
     tuning_remark()
-    program, text, log = lower(graph, target=target, options=options, watch=watcher(dump, target, options))
-    if explain:
+    if batch is not None and len(batch) > 1:
+        programs, text, logs = lower_batches(graph, target=target, options=options, batches=batch)
+    else:
+        program, text, log = lower(graph, target=target, options=options, watch=watcher(dump, target, options))
+        programs, logs = (program,), (log,)
+    for program, log in zip(programs, logs, strict=True) if explain else ():
         print(explained(log))
         print(describe(program))
     if output is not None:
         write_whole(output, text)
         what = "training step" if options.training else "inference"
-        say(f"{output}: {program.name}, {what} on {options.batch} image{'s' * (options.batch != 1)}, {target}")
+        size = " or ".join(str(p.batch) for p in programs)
+        say(f"{output}: {programs[0].name}, {what} on {size} image{'s' * (size != '1')}, {target}")
     elif not explain:
         print(text, end="")
+
+
+def several(batch: Numbers | None, train: bool, dump: Path | None) -> None:
+    """Raise E770 where several batches are asked for with what there is one of."""
+    if batch is None or len(batch) == 1:
+        return
+    if train:
+        raise error("E770", "a training step has one batch: its mean is over it", help=f"--batch {batch[0]}")
+    if dump is not None:
+        raise error("E770", "--dump writes the graphs of one batch", help=f"--batch {batch[0]}")
 
 
 def tuning_remark() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -59,15 +59,46 @@ def lower(graph: Graph, *, target: str, options: Options, watch: Watch | None = 
 
     watch: told of the graph after each pass (`passes.stages.dumper` writes it into a folder).
     """
+    with _measured(options.workers):
+        return _fitted(graph, target, options, watch)
+
+
+@no_collections()
+def lower_batches(
+    graph: Graph, *, target: str, options: Options, batches: Sequence[int]
+) -> tuple[tuple[Program, ...], str, tuple[Log, ...]]:
+    """As `lower`, for inference on any of several batches: a program for each, and one text for all.
+
+    Raises E606 where the target prints no such text, or where no input of the graph has a batch.
+    """
+    from cnndsl.targets import target_named
+
+    emit = getattr(target_named(target), "emit_batches", None)
+    if emit is None:
+        raise error("E606", f"target {target} writes files for one batch each", help="targets for several: numpy")
+    if not any(v.node.attrs.batched for v in graph.inputs.values()):
+        raise error("E606", f"no input of {graph.name} has a batch, so there is one run for all")
+    with _measured(options.workers):
+        found = [_fitted(graph, target, replace(options, batch=checked_batch(n)), None) for n in batches]
+        return tuple(p for p, _, _ in found), emit([p for p, _, _ in found]), tuple(log for _, _, log in found)
+
+
+@contextmanager
+def _measured(workers: int) -> Iterator[None]:
+    """Choose algorithms by this machine's table of measured times, where there is one and none is in use."""
+    from cnndsl.runtime.tuning import mine
     from cnndsl.targets.numpy import tuning
 
-    if tuning.in_use() is None:
-        from cnndsl.runtime.tuning import mine
+    table = mine().table(workers) if tuning.in_use() is None else None
+    if table is None:
+        yield
+    else:
+        with tuning.using(table):
+            yield
 
-        table = mine().table(options.workers)
-        if table is not None:
-            with tuning.using(table):
-                return lower(graph, target=target, options=options, watch=watch)
+
+def _fitted(graph: Graph, target: str, options: Options, watch: Watch | None) -> tuple[Program, str, Log]:
+    """With activations made again as far as `max_memory` takes it."""
     if options.max_memory is None:
         return _lowered(graph, target, options, watch)
     from cnndsl.runtime.fit import least

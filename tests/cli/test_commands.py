@@ -141,7 +141,9 @@ def test_compile_writes_what_runs(cli: Any, tmp_path: Path, digit: Path) -> None
     done = cli("compile", "lenet5", "--batch", "4", "-o", "net.py")
     assert done.code == 0, done.err
     text = (tmp_path / "net.py").read_text()
-    assert cli("compile", "lenet5", "--batch", "4").out == text
+    shown = cli("compile", "lenet5", "--batch", "4").out
+    assert shown.split('"""')[2:] == text.split('"""')[2:]
+    assert 'net.load("weights.safetensors")' in text and 'lenet5.load("weights.safetensors")' in shown
     assert "cnndsl" not in [line.split()[1] for line in text.splitlines() if line.startswith(("import ", "from "))]
     weights = Path(__file__).parents[2] / "cnndsl" / "data" / "weights" / "lenet5.safetensors"
     test = digits().test
@@ -153,6 +155,23 @@ def test_compile_writes_what_runs(cli: Any, tmp_path: Path, digit: Path) -> None
     alone = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert alone.returncode == 0, alone.stderr
     assert alone.stdout.strip()
+
+
+def test_compile_for_several_batches(cli: Any, tmp_path: Path) -> None:
+    done = cli("compile", "lenet5", "--batch", "1,8", "--explain", "-o", "net.py")
+    assert (done.code, done.err) == (0, "net.py: lenet5, inference on 1 or 8 images, numpy\n")
+    text = (tmp_path / "net.py").read_text()
+    assert "BATCHES = (1, 8)" in text and "    output = net.run(image)    # 1 or 8 images" in text
+    for words, code, says in (
+        (("--batch", "1,8", "--train"), 1, "a training step has one batch"),
+        (("--batch", "1,8", "--dump", "graphs"), 1, "--dump writes the graphs of one batch"),
+        (("--batch", "1,8", "--target", "cupy"), 1, "writes files for one batch each"),
+        (("--batch", "1,0"), 2, "'1,0' is no batch"),
+        (("--batch", "1,"), 2, "'1,' is no batch"),
+        (("--batch", "4-8"), 2, "'4-8' is no batch"),
+    ):
+        done = cli("compile", "lenet5", *words)
+        assert done.code == code and says in done.err, done.err
 
 
 def test_compile_the_training_step(cli: Any, tmp_path: Path) -> None:
@@ -247,10 +266,11 @@ def test_compile_goes_on_from_a_dump(cli: Any, tmp_path: Path) -> None:
     stages = sorted((tmp_path / "graphs").glob("*.txt"))
     assert len(stages) >= 8 and len(stages) == len(list((tmp_path / "graphs").glob("*.svg")))
     wanted = (tmp_path / "net.py").read_text()
+    (tmp_path / "again").mkdir()
     for stage in stages:
-        done = cli("compile", "--from", stage, "-o", "again.py")
+        done = cli("compile", "--from", stage, "-o", "again/net.py")
         assert done.code == 0, done.err
-        assert (tmp_path / "again.py").read_text() == wanted, stage.name
+        assert (tmp_path / "again" / "net.py").read_text() == wanted, stage.name
     text = stages[-2].read_text()
     assert "= tanh(" in text
     (tmp_path / "edited.txt").write_text(text.replace("= tanh(", "= relu("))
@@ -261,17 +281,19 @@ def test_compile_goes_on_from_a_dump(cli: Any, tmp_path: Path) -> None:
 def test_compile_goes_on_from_a_dump_in_a_new_process(cli: Any, tmp_path: Path) -> None:
     assert cli("compile", "lenet5", "--dump", "graphs", "-o", "net.py").code == 0
     stage = next((tmp_path / "graphs").glob("*fold_batch_norm.txt"))
-    command = [sys.executable, "-m", "cnndsl.cli.main", "compile", "--from", str(stage), "-o", "again.py"]
+    command = [sys.executable, "-m", "cnndsl.cli.main", "compile", "--from", str(stage), "-o", "again/net.py"]
+    (tmp_path / "again").mkdir()
     alone = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert alone.returncode == 0, alone.stderr
-    assert (tmp_path / "again.py").read_text() == (tmp_path / "net.py").read_text()
+    assert (tmp_path / "again" / "net.py").read_text() == (tmp_path / "net.py").read_text()
 
 
 def test_compile_goes_on_from_a_training_step(cli: Any, tmp_path: Path) -> None:
     assert cli("compile", "lenet5", "--train", "--batch", "4", "--dump", "graphs", "-o", "step.py").code == 0
     stage = sorted((tmp_path / "graphs").glob("*.txt"))[0]
-    assert cli("compile", "--from", stage, "-o", "again.py").code == 0
-    assert (tmp_path / "again.py").read_text() == (tmp_path / "step.py").read_text()
+    (tmp_path / "again").mkdir()
+    assert cli("compile", "--from", stage, "-o", "again/step.py").code == 0
+    assert (tmp_path / "again" / "step.py").read_text() == (tmp_path / "step.py").read_text()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cnndsl.graph.graph import Node, Value
 from cnndsl.graph.target import Choice
 from cnndsl.program.program import Program
@@ -61,6 +63,12 @@ class NumpyTarget:
         from cnndsl.targets.numpy.emit import emit
 
         return emit(program)
+
+    def emit_batches(self, programs: Sequence[Program]) -> str:
+        """One module for several batches of one model."""
+        from cnndsl.targets.numpy.batches import emit_batches
+
+        return emit_batches(programs)
 
 
 TARGET = NumpyTarget()

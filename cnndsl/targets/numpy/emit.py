@@ -51,6 +51,11 @@ class Emitter:
     def __post_init__(self) -> None:
         self.comments = Comments(self.program)
 
+    def turn_to(self, program: Program, keys: dict[str, str]) -> None:
+        """Go on with another program, whose functions come into the same module. keys: what its prepared arrays are called."""
+        self.program, self.comments, self.keys = program, Comments(program), keys
+        self.buffers, self.homes = {}, {}
+
     # Names ------------------------------------------------------------------------------------------------------------
 
     def text(self, b: Buffer, cut: bool) -> str:
@@ -58,8 +63,11 @@ class Emitter:
         if b.space == "constant":
             if b.type.rank == 0:
                 return literal(b.data[0])
-            self.constants[b.name] = b
-            return f"CONSTANT_{b.name}"
+            name = b.name
+            while name in self.constants and (self.constants[name].data, self.constants[name].type) != (b.data, b.type):
+                name += "_"  # of another program
+            self.constants[name] = b
+            return f"CONSTANT_{name}"
         if b.space == "state":
             found, kept = f"s[{quoted(b.slot)}]", self.program.state[b.slot].type.shape
         else:

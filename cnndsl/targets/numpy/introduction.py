@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import textwrap
+from collections.abc import Sequence
 
 from cnndsl.graph.batch import batched_values
 from cnndsl.graph.types import drawn
@@ -13,13 +14,16 @@ from cnndsl.targets.numpy import tuning
 from cnndsl.targets.numpy.texts import WIDTH, plain
 
 
-def introduction(program: Program) -> str:
-    """The docstring."""
+def introduction(program: Program, batches: Sequence[int] = ()) -> str:
+    """The docstring. batches: how many images a run may be on, where there are steps for several numbers alone."""
     file = plain(program.file) if program.file else _word(program.name)
     importable = program.file.isascii() and program.file.isidentifier()
     name = _word(program.name) if not program.file else program.file if importable else "net"
     what = "a training step" if program.training else "inference"
     size = f"{program.batch} image{'s' if program.batch != 1 else ''} at a time"
+    many = "any number of images"
+    if batches:
+        size = many = f"{' or '.join(map(str, batches))} images"
     outputs = ", ".join(_word(k) for k in program.outputs)
     arguments = ", ".join(_word(k) for k in program.inputs)
     arrays = " ".join(f"{_word(k)}.npy" for k in program.inputs)
@@ -32,7 +36,7 @@ def introduction(program: Program) -> str:
     else:
         lines += [
             f'    {name}.load("weights.safetensors")',
-            f"    {outputs} = {name}.run({arguments})    # any number of images",
+            f"    {outputs} = {name}.run({arguments})    # {many}",
             "",
             f"or `python {shlex.quote(f'{file}.py')} weights.safetensors {arrays}`.",
         ]

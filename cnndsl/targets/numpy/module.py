@@ -7,6 +7,7 @@ kernels · names of weights · memory · threads, files, the command
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cnndsl.graph.batch import batched_values
@@ -15,7 +16,7 @@ from cnndsl.program.program import Kernel, Program
 from cnndsl.targets.numpy import cost
 from cnndsl.targets.numpy.arena import arena_text, prepared_text
 from cnndsl.targets.numpy.comments import PHASES
-from cnndsl.targets.numpy.frame import network, tensors, threads
+from cnndsl.targets.numpy.frame import batches, network, tensors, threads
 from cnndsl.targets.numpy.introduction import introduction
 from cnndsl.targets.numpy.prepare import prepare_text
 from cnndsl.targets.numpy.sources import import_lines
@@ -25,7 +26,7 @@ from cnndsl.targets.numpy.texts import WIDTH, quoted, sized, wrapped
 if TYPE_CHECKING:
     from cnndsl.targets.numpy.emit import Emitter
 
-FRAME = (network.__name__, tensors.__name__, threads.__name__)
+FRAME = (batches.__name__, network.__name__, tensors.__name__, threads.__name__)
 LATE = ("BLAS", "DEFAULT")  # constants made of classes that stand below
 FIRST = ("Array",)  # constants that annotations everywhere name
 
@@ -43,7 +44,6 @@ def module_text(program: Program, emitter: Emitter) -> str:
     prepare = prepared_steps(program, emitter)
     said = "\n".join(steps)
     add_frame(emitter, said, program.training)
-    notes = [STEP_SAYS, *(SHARED_SAYS if "@net.shared" in said else ()), *(PARTS_SAYS if "net.by_images" in said else ())]
     title = "The training step: forward, loss, backward, update" if program.training else "The network, layer by layer"
     arrays = [b for b in emitter.buffers.values() if b.space == "arena"]
     memory = [
@@ -52,7 +52,7 @@ def module_text(program: Program, emitter: Emitter) -> str:
     ]
     rows = emitter.prepared_rows()
     sections = [
-        heading(title, *notes),
+        heading(title, *notes_of(said)),
         *steps,
         *([heading("The weights, prepared")] if rows else []),
         *prepare,
@@ -62,12 +62,17 @@ def module_text(program: Program, emitter: Emitter) -> str:
     return joined([*opening(program, emitter), *sections])
 
 
-def steps_text(program: Program, emitter: Emitter) -> list[str]:
-    """`run_program`, and the functions that it calls, one a region."""
+def notes_of(said: str) -> list[str]:
+    """What is to be known before the steps are read. said: their text."""
+    return [STEP_SAYS, *(SHARED_SAYS if "@net.shared" in said else ()), *(PARTS_SAYS if "net.by_images" in said else ())]
+
+
+def steps_text(program: Program, emitter: Emitter, run: str = "run_program", part: str = "part") -> list[str]:
+    """The function of one run, called `run`, and the functions that it calls, one a region."""
     regions: list[str] = []
     lines: list[str] = []
     for n, region in enumerate(program.run.regions, 1):
-        name = f"part{n}" if len(program.run.regions) > 1 else "part"
+        name = f"{part}{n}" if len(program.run.regions) > 1 else part
         before = emitter.comments.phase
         regions.append(emitter.region(name, region))
         begun = ", ".join(PHASES[before + 1 : emitter.comments.phase + 1])
@@ -77,7 +82,7 @@ def steps_text(program: Program, emitter: Emitter) -> list[str]:
             emitter.buffers[j.partial.name] = j.partial
             lines.append(f"np.add.reduce(a.{j.partial.name}, axis=0, out={emitter.text(j.total, False)})")
     lines += [f"np.copyto({emitter.text(c.target, False)}, {emitter.text(c.source, False)})" for c in program.copies]
-    return [procedure("run_program", "One run: the arrays of `a` from the inputs to the outputs.", lines), *regions]
+    return [procedure(run, "One run: the arrays of `a` from the inputs to the outputs.", lines), *regions]
 
 
 def prepared_steps(program: Program, emitter: Emitter) -> list[str]:
@@ -86,11 +91,13 @@ def prepared_steps(program: Program, emitter: Emitter) -> list[str]:
     return prepare_text(kernels, {quoted(name): name for name in names})
 
 
-def add_frame(emitter: Emitter, said: str, training: bool) -> None:
-    """Copy what every module has: the network with those of its methods that this one needs."""
-    unused = {"run" if training else "step"}
+def add_frame(emitter: Emitter, said: str, training: bool, plus: type | None = None) -> None:
+    """Copy what every module has: the network with those of its methods that this one needs. plus: the class of others, which
+    take the place of those of the same name.
+    """
+    unused = {"run" if training else "step"} | ({*vars(plus)} if plus is not None else set())
     unused |= {name for name, sign in (("shared", "@net.shared"), ("by_images", "net.by_images")) if sign not in said}
-    emitter.copied.add(network.Network, without=frozenset(unused))
+    emitter.copied.add(network.Network, without=frozenset(unused), plus=plus)
     emitter.copied.add(network.block_of)
     emitter.copied.add(network.load_step if training else network.load, rename="load")
     if not training:
@@ -99,11 +106,15 @@ def add_frame(emitter: Emitter, said: str, training: bool) -> None:
     emitter.copied.imports |= {"import sys", "import numpy as np"}
 
 
-def opening(program: Program, emitter: Emitter) -> list[str]:
-    """The module's head, up to its first section."""
+def opening(program: Program, emitter: Emitter, batch: str = "", numbers: Sequence[int] = ()) -> list[str]:
+    """The module's head, up to its first section. batch: the line of the images in one run; numbers: which there may be."""
     first = "\n".join(emitter.copied.constants[name] for name in FIRST)
-    head = [introduction(program), "from __future__ import annotations", "\n".join(import_lines(emitter.copied.imports))]
-    return ["\n\n".join([*head, first, facts(program, emitter)])]
+    head = [
+        introduction(program, numbers),
+        "from __future__ import annotations",
+        "\n".join(import_lines(emitter.copied.imports)),
+    ]
+    return ["\n\n".join([*head, first, facts(program, emitter, batch)])]
 
 
 def closing(program: Program, emitter: Emitter, memory: list[str]) -> list[str]:
@@ -133,7 +144,7 @@ def closing(program: Program, emitter: Emitter, memory: list[str]) -> list[str]:
 
 def constants_of(emitter: Emitter, framed: bool) -> list[str]:
     """The names of the copied constants that the frame's modules hold, or those that the kernels' do."""
-    modules = (network, tensors, threads)
+    modules = (batches, network, tensors, threads)
     names = [k for k in emitter.copied.constants if k not in (*LATE, *FIRST)]
     return [k for k in names if any(k in vars(m) for m in modules) == framed]
 

@@ -17,7 +17,7 @@ from cnndsl.targets.numpy.texts import quoted, wrapped
 
 FEW = 3  # layers of one kind from which on they share a function
 NORM = ("gamma", "beta", "mean", "variance")
-SAFE = re.compile(r"[a-z_]+(\.[a-z_]+)*", re.ASCII)  # ends of names that may stand in an f-string
+SAFE = re.compile(r"[a-z_]+(\.[a-z_]+)*(#[0-9]+)?", re.ASCII)  # ends of names that may stand in an f-string
 TOKENS = re.compile(
     r"""\b(?P<home>[sp])\[(?P<name>"(?:[^"\\]|\\.)*")\]|(?P<string>"(?:[^"\\]|\\.)*")|(?<![\w.])(?P<number>\d+)(?![\w.])"""
 )
@@ -159,7 +159,8 @@ def _function(name: str, alike: list[Layer]) -> str:
     numbers = [parameters[i] for i in parameters if not alike[0].holes[i].startswith('"')]
     keys = ["*", *numbers] if numbers else []
     ends = dict.fromkeys(path_of(k).rpartition(".")[2] for k in alike[0].kernels)
-    says = f"Prepare the {' and the '.join(x for x in ends if SAFE.fullmatch(x)) or 'weights'} of a layer"
+    parts = [x for x in ends if SAFE.fullmatch(x)] or ["weights"]
+    says = f"Prepare the {' and '.join([', '.join(parts[:-1]), parts[-1]][len(parts) == 1 :])} of a layer"
     says += "; norm: the batch norm that goes into it." if "norm" in strings else "."
     return _with_locals(f"def {name}({', '.join(['a', *strings, *keys])}):", says, body)
 

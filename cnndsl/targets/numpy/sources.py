@@ -23,9 +23,29 @@ class Copied:
     constants: dict[str, str] = field(default_factory=dict)
     definitions: dict[tuple[str, str], str] = field(default_factory=dict)
 
-    def add(self, function: Callable[..., Any] | type, rename: str = "", without: frozenset[str] = frozenset()) -> None:
-        """Copy a module-level function or class, under another name if wanted, and what it uses. without: methods."""
+    def add(
+        self,
+        function: Callable[..., Any] | type,
+        rename: str = "",
+        without: frozenset[str] = frozenset(),
+        plus: type | None = None,
+    ) -> None:
+        """Copy a module-level function or class, under another name if wanted, and what it uses. Of a class, without some
+        methods, and with those of the class `plus`.
+        """
         self._copy(function.__module__, function.__name__, rename, without)
+        if plus is None:
+            return
+        source, tops = parsed(plus.__module__)
+        more = tops[plus.__name__]
+        assert isinstance(more, ast.ClassDef)
+        for method in (x for x in more.body if isinstance(x, ast.FunctionDef)):
+            self.definitions[(function.__module__, function.__name__)] += "\n\n" + segment(source, method)
+            pending: list[Any] = []
+            for used in names_in(method):
+                self._need(plus.__module__, used, tops, source, pending)
+            for module, name, _, _ in pending:
+                self._copy(module, name, "", frozenset())
 
     def _copy(self, module: str, name: str, rename: str, without: frozenset[str]) -> None:
         first = name

@@ -9,7 +9,7 @@ import re
 import textwrap
 
 from cnndsl.program.program import Kernel
-from cnndsl.targets.numpy.frame import network, threads
+from cnndsl.targets.numpy.frame import batches, network, threads
 from cnndsl.targets.numpy.kernels import (
     conv,
     conv_grad,
@@ -47,12 +47,12 @@ KERNELS = (
     winograd,
     winograd_grad,
 )
-TAKEN = frozenset(dir(builtins)).union(dir(network), dir(threads), *map(dir, KERNELS))
+TAKEN = frozenset(dir(builtins)).union(dir(batches), dir(network), dir(threads), *map(dir, KERNELS))
 STRINGS = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
 MOST_WORDS = 4  # of the name of a function
 GIVEN = frozenset(
     {"Arena", "prepare_weights", "run_program", "NAME", "BATCH", "WORKERS", "PREPARED", "PREPARED_BYTES", "OPTIONAL"}
-    | {"CHAIN", "INPUTS", "OUTPUTS", "STATE", "BATCHED"}
+    | {"CHAIN", "BATCHES", "INPUTS", "OUTPUTS", "STATE", "BATCHED"}
 )
 """What the emitter writes itself, where the copied text names it."""
 WIDTH = 110  # of a line

@@ -285,7 +285,7 @@ def load_step(weights: str | os.PathLike[str] | Mapping[str, Any]) -> Network:
 
 
 def run(*images: Any, out: Any = None) -> Any:
-    """The outputs for any number of images, with the weights given to `load`."""
+    """The outputs for these images, with the weights given to `load`."""
     if not DEFAULT:
         raise ValueError("no weights yet: call load(path) first")
     return DEFAULT[0].run(*images, out=out)

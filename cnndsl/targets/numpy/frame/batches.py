@@ -1,0 +1,27 @@
+"""The network of an emitted module with steps for several batches: a run is on one of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cnndsl.targets.numpy.frame import network
+from cnndsl.targets.numpy.frame.network import BATCHED, INPUTS, NAME, checked, delivered, outputs_for
+
+BATCHES: tuple[int, ...] = (1,)
+
+
+class Network(network.Network):
+    """The emitter puts these methods in the place of those of `network.Network`."""
+
+    def run(self, *given: Any, out: Any = None) -> Any:
+        """The outputs for as many images as one of BATCHES has; ValueError for any other number."""
+        arrays = checked(given)
+        counts = {len(x) for x, name in zip(arrays, INPUTS, strict=True) if name in BATCHED}
+        if len(counts) > 1 or not counts & {*BATCHES}:
+            has = ", ".join(map(str, sorted(counts)))
+            raise ValueError(f"{NAME} runs on {' or '.join(map(str, BATCHES))} images here, not on {has}")
+        targets, results = outputs_for(counts.pop(), arrays, out)
+        a = self.arena()
+        self.run_batch(a, *arrays, *results)
+        self.give_back(a)
+        return delivered(targets, results)
