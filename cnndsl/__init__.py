@@ -23,13 +23,11 @@ if TYPE_CHECKING:
     from cnndsl.language.load import load as load
     from cnndsl.language.load import load_text as load_text
     from cnndsl.language.model import Model as Model
-    from cnndsl.language.recipe import Sgd
+    from cnndsl.language.recipes import sgd as sgd
     from cnndsl.runtime.compile import compile as compile
     from cnndsl.runtime.safetensors import read_weights as read_weights
     from cnndsl.runtime.safetensors import write_weights as write_weights
     from cnndsl.training.step import compile_step as compile_step
-
-    sgd = Sgd
 
 HOMES = {
     "CnnError": ("cnndsl.errors", "CnnError"),
@@ -42,7 +40,7 @@ HOMES = {
     "load": ("cnndsl.language.load", "load"),
     "load_text": ("cnndsl.language.load", "load_text"),
     "read_weights": ("cnndsl.runtime.safetensors", "read_weights"),
-    "sgd": ("cnndsl.language.recipe", "Sgd"),
+    "sgd": ("cnndsl.language.recipes", "sgd"),
     "write_weights": ("cnndsl.runtime.safetensors", "write_weights"),
 }
 """Where each public name lives: name → (module, name there)."""

@@ -274,6 +274,16 @@ def counted(count: int, thing: str) -> str:
     return f"{count:,} {thing if count == 1 else many}"
 
 
+def briefly(x: object) -> str:
+    """What a caller gave, for a message: its `repr`, cut where it is long, or its class where it has none (a whole number of
+    more than 4300 digits)."""
+    try:
+        text = repr(x)
+    except Exception:
+        return f"this {type(x).__name__}"
+    return text if len(text) <= 80 else f"{text[:79]}…"
+
+
 class CnnError(Exception):
     """What every function of cnndsl raises on bad input. `diagnostics` holds one entry or several."""
 

@@ -78,10 +78,10 @@ def uniform(xp: Any, bits: Any) -> Any:
 
 def normal(xp: Any, seed: int, step: int, stream: int, count: int) -> Any:
     """`count` standard normal float64 numbers by Box and Muller's transform of pairs of words."""
-    return _normal_pairs(xp, seed, step, stream, 0, -(-count // 2))[:count]
+    return normal_pairs(xp, seed, step, stream, 0, -(-count // 2))[:count]
 
 
-def _normal_pairs(xp: Any, seed: int, step: int, stream: int, first: int, count: int) -> Any:
+def normal_pairs(xp: Any, seed: int, step: int, stream: int, first: int, count: int) -> Any:
     """Twice `count` normal numbers, from the pairs of words first … first + count − 1."""
     u = uniform(xp, words(xp, seed, step, stream, 2 * first, 2 * count)).reshape(count, 2)
     radius = xp.sqrt(-2.0 * xp.log(1.0 - u[:, 0]))
@@ -107,5 +107,5 @@ def initial_array(name: str, sizes: tuple[int, ...], init: str, fan_in: int, see
         spread = 0.01 if init == "normal" else math.sqrt(2.0 / fan_in)
         for i in range(0, count, 2 * CHUNK):
             part = found[i : i + 2 * CHUNK]
-            part[:] = (_normal_pairs(np, seed, 0, stream, i // 2, -(-len(part) // 2)) * spread)[: len(part)]
+            part[:] = (normal_pairs(np, seed, 0, stream, i // 2, -(-len(part) // 2)) * spread)[: len(part)]
     return found.reshape(sizes)

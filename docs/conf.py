@@ -28,12 +28,10 @@ html_show_sourcelink = False
 
 
 def setup(app):
-    """Fill `<!-- ops -->` with the table, `<!-- messages -->` with the pages of the codes."""
+    """Fill `<!-- messages -->` with the pages of the codes."""
     from cnndsl.language import pages
-    from cnndsl.view import ops
 
     def fill(app, name, source):
-        source[0] = source[0].replace("<!-- ops -->", ops.as_markdown())
         source[0] = source[0].replace("<!-- messages -->", pages.as_markdown())
 
     app.connect("source-read", fill)

@@ -77,7 +77,7 @@ def asked(model: str, arguments: Any, batch: int | None, threads: int | None, tr
     """The model, and how it is to be compiled. Raises E770 without a recipe to train by, E604 where a size is open."""
     from cnndsl.cli.arguments import pairs
     from cnndsl.cli.models import load_model
-    from cnndsl.cli.sizes import bound_sizes
+    from cnndsl.cli.sizes import asking, bound_sizes
     from cnndsl.passes.context import Options
     from cnndsl.runtime.compile import checked_batch, checked_threads
     from cnndsl.runtime.sizes import open_sizes
@@ -89,8 +89,8 @@ def asked(model: str, arguments: Any, batch: int | None, threads: int | None, tr
     sizes = bound_sizes(net.graph, input or ())
     missing = sorted(open_sizes(net.graph, sizes))
     if missing:
-        example = f"--input {next(iter(net.graph.inputs))}=256x256x3"
-        raise error("E604", f"{net.name} leaves {', '.join(missing)} open: there is no time without a size", help=example)
+        message = f"{net.name} leaves {', '.join(missing)} open: there is no time without a size"
+        raise error("E604", message, help=f"give one: {asking(net.graph)}")
     return net, Options(batch=size, sizes=sizes, workers=checked_threads(threads), training=train)
 
 

@@ -80,7 +80,7 @@ def compile(
     if target == "reference":
         raise error("E607", "the reference target walks the graph: there is no program to write", help="targets: numpy, cupy")
     if stage is None and model is None:
-        raise error("E770", "nothing to compile", help="name a model, or a graph: --from graphs/09_choose_layout.txt")
+        raise error("E770", "nothing to compile", help="name a model, or a graph that --dump wrote: --from FILE")
     if stage is not None:
         given = [model, batch, passes, *(input or ()), train or None]
         if any(x is not None for x in given):

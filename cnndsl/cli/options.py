@@ -18,13 +18,17 @@ WeightsFile = Annotated[
 ]
 InputSizes = Annotated[
     list[str] | None,
-    typer.Option("--input", help="Sizes for the symbols of an input: 256x256x3, or z=256x256x3 where there are several."),
+    typer.Option("--input", help="Sizes for the symbols of an input: 256x256x32, or z=256x256x32 where there are several."),
 ]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Threads to use; else every core.")]
 TargetName = Annotated[str, typer.Option("--target", "-t", help="numpy, cupy or reference.")]
 DataSet = Annotated[
     str | None,
-    typer.Option("--data", "-d", help="A bundled data set, a folder of classes, .npz or idx files; else the recipe's."),
+    typer.Option(
+        "--data",
+        "-d",
+        help="A bundled data set, or the path of one: a folder by class, MNIST or CIFAR files, .npz, .csv; else the recipe's.",
+    ),
 ]
 MaxMemory = Annotated[
     str | None, typer.Option("--max-memory", help="What a run may need, as 2GB: a step then makes activations again.")

@@ -35,13 +35,15 @@ class Progress:
             self.bar.stop()
 
     def __call__(self, event: Event) -> None:
-        from cnndsl.training.records import EpochDone, Started, Stepped
+        from cnndsl.training.records import EpochDone, Skipped, Started, Stepped
 
         if isinstance(event, Started):
             self._print(started(event))
             self._print(HEADING)
         elif isinstance(event, EpochDone):
             self._print(epoch(event))
+        elif isinstance(event, Skipped):
+            self._print(f"skipped: {event.why}")
         elif isinstance(event, Stepped) and self.bar is not None:
             now: dict[str, Any] = {"total": event.steps, "completed": event.step, "left": left(event), "right": right(event)}
             if self.bar.task_ids:

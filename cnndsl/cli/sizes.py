@@ -7,10 +7,19 @@ from collections.abc import Iterable
 
 from cnndsl.errors import counted, error
 from cnndsl.graph.graph import Graph
-from cnndsl.graph.sizes import Affine
+from cnndsl.graph.sizes import Affine, example
 from cnndsl.graph.types import drawn
 
 SHAPE = re.compile(r"(?:([A-Za-z_]\w*)=)?(\d{1,9}(?:x\d{1,9}){0,3})")
+
+
+def asking(graph: Graph) -> str:
+    """The options that would bind every input that leaves sizes open: `--input 256x256x32`."""
+    shapes = {
+        name: x.type.shape[1:] for name, x in graph.inputs.items() if any(isinstance(n, Affine) for n in x.type.shape[1:])
+    }
+    name = "{}=" if len(graph.inputs) > 1 else ""
+    return " ".join(f"--input {name.format(key)}{example(shape)}" for key, shape in shapes.items())
 
 
 def bound_sizes(graph: Graph, given: Iterable[str]) -> dict[str, int]:
@@ -19,7 +28,9 @@ def bound_sizes(graph: Graph, given: Iterable[str]) -> dict[str, int]:
     for text in given:
         match = SHAPE.fullmatch(text)
         if match is None:
-            raise error("E770", f"--input {text!r} is not a shape", help="it looks like 256x256x3, or z=256x256x3")
+            raise error(
+                "E770", f"--input {text!r} is not a shape", help=f"it looks like this: {asking(graph) or '--input 256x256x3'}"
+            )
         name = match[1] or (next(iter(graph.inputs)) if len(graph.inputs) == 1 else "")
         if name not in graph.inputs:
             raise error("E770", f"{graph.name} has no input {name or 'of that shape'}; it has {', '.join(graph.inputs)}")

@@ -20,6 +20,15 @@ def train(
     target: TargetName = "numpy",
     threads: Threads = None,
     max_memory: MaxMemory = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers", min=1, max=256, help="Threads that prepare pictures ahead of the step; else one for each core."
+        ),
+    ] = None,
+    on_bad_image: Annotated[
+        str, typer.Option("--on-bad-image", help="stop or skip: what a picture that cannot be read does to the training.")
+    ] = "stop",
 ) -> None:
     """Train a model by its recipe. Weights, checkpoints and the curve go to runs/MODEL/NUMBER.
 
@@ -48,11 +57,13 @@ def train(
         done = train_model(
             net,
             how,
-            datasets.open(name),
+            datasets.open(name, check=on_bad_image != "skip"),
             target=target,
             threads=threads,
             resume=resume,
             max_memory=max_memory,
+            workers=workers,
+            on_bad_image=on_bad_image,
             on_event=progress,
         )
     if done.stopped:
@@ -60,6 +71,8 @@ def train(
         print(f"\nstopped after step {done.steps}; everything is saved in {done.run_dir}")
         print(f"to go on: {again}")
         raise typer.Exit(130)
+    if done.skipped:
+        print(f"\nskipped  {len(done.skipped):,} pictures that cannot be read: {done.run_dir / 'skipped.txt'}")
     print(f"\nweights  {done.run_dir / 'weights.safetensors'}")
     print(f"curve    {done.run_dir / 'loss.png'}, log.csv")
     print(f"next     cnndsl eval {model}    cnndsl run {model} PICTURE…")

@@ -16,6 +16,7 @@ from cnndsl.errors import error
 Array = NDArray[Any]
 LARGEST = 8 << 30  # bytes of one array in memory
 MOST_CLASSES = 1_000_000
+ARRAYS = ("images", "labels", "test_images", "test_labels", "classes")
 _FAULTS = (
     OSError,
     ValueError,
@@ -47,22 +48,40 @@ def read_npz(path: Path) -> Dataset:
         with zipfile.ZipFile(path) as archive:
             for member in archive.infolist():
                 name = member.filename.removesuffix(".npy")
-                if name in ("images", "labels", "test_images", "test_labels", "classes"):
+                if name in ARRAYS:
                     with archive.open(member) as f:
                         parts[name] = _array(f, f"{path}, {name}", member.file_size)
     except _FAULTS as e:
         raise error("E702", f"{path} cannot be read: {_reason(e)}") from None
+    return _dataset(path, path.stem, parts)
+
+
+def read_npy_files(folder: Path) -> Dataset | None:
+    """The same arrays as files `images.npy`, `labels.npy` … of a folder; None where there are none. Raises E702 … E706."""
+    parts: dict[str, Array] = {}
+    for name in ARRAYS:
+        path = folder / f"{name}.npy"
+        if path.is_file():
+            try:
+                with path.open("rb") as f:
+                    parts[name] = _array(f, str(path), path.stat().st_size)
+            except _FAULTS as e:
+                raise error("E702", f"{path} cannot be read: {_reason(e)}") from None
+    return _dataset(folder, folder.resolve().name, parts) if "images" in parts or "labels" in parts else None
+
+
+def _dataset(path: Path, name: str, parts: dict[str, Array]) -> Dataset:
     for wanted in ("images", "labels"):
         if wanted not in parts:
             raise error("E702", f"{path} has no array named {wanted}", help="it needs images (n, H, W, C) and labels (n,)")
     count = 1 + int(max((parts[x].max() for x in ("labels", "test_labels") if x in parts and _whole(parts[x])), default=0))
-    names = tuple(map(str, parts["classes"])) if "classes" in parts else ()
+    names = tuple(map(str, parts["classes"])) if "classes" in parts and parts["classes"].ndim == 1 else ()
     if count > MOST_CLASSES:
         raise error("E705", f"{path}: a label is {count - 1}; labels are the numbers of classes, from 0")
     classes = names or tuple(map(str, range(count)))
     train = _part(parts, "", classes, path)
     test = _part(parts, "test_", classes, path) if "test_images" in parts and "test_labels" in parts else None
-    return Dataset(path.stem, classes, train, test)
+    return Dataset(name, classes, train, test)
 
 
 def as_images(found: Array, where: str) -> Array:
@@ -115,10 +134,10 @@ def _array(f: IO[bytes], where: str, size: int) -> Array:
         raise error("E704", f"{where}: {nbytes:,} bytes; at most {LARGEST:,} are read")
     if nbytes > size:
         raise ValueError(f"its header promises {nbytes:,} bytes, the file has {size:,}")
-    flat = np.frombuffer(f.read(nbytes), dtype)
-    if len(flat) != elements:
+    data = f.read(nbytes)
+    if len(data) != nbytes:
         raise ValueError("it ends too early")
-    return flat.reshape(shape, order="F" if fortran else "C")
+    return np.frombuffer(data, dtype, elements).reshape(shape, order="F" if fortran else "C")
 
 
 def _part(parts: dict[str, Array], prefix: str, classes: tuple[str, ...], path: Path) -> Part:

@@ -20,9 +20,17 @@ def grey() -> Made:
     """One channel: 0.299 R + 0.587 G + 0.114 B. A grey picture stays."""
 
     def run(x: Array, draws: Draws) -> Array:
-        return x if x.shape[3] == 1 else (x[..., :3] @ np.asarray(LUMA, np.float32))[..., None]
+        return x if x.shape[3] == 1 else luma(x)[..., None]
 
     return 0, run
+
+
+def luma(x: Array) -> Array:
+    """(…, H, W) from (…, H, W, C): 0.299 R + 0.587 G + 0.114 B, or the one channel."""
+    if x.shape[-1] == 1:
+        return x[..., 0]
+    red, green, blue = (np.float32(v) for v in LUMA)
+    return np.asarray(red * x[..., 0] + green * x[..., 1] + blue * x[..., 2])
 
 
 def invert(when: str = "always") -> Made:
@@ -56,7 +64,12 @@ def normalize(mean: Any, std: Any) -> Made:
                     "E706",
                     f"normalize has {counted(len(v), 'number')} for {name}, the pictures have {counted(x.shape[3], 'channel')}",
                 )
-        return (x - means) / stds
+        # Channel by channel: a row of three numbers is too short for NumPy's fast loops.
+        out = np.empty(x.shape, np.float32)
+        for c in range(x.shape[3]):
+            np.subtract(x[..., c], means[c % len(means)], out=out[..., c])
+            np.divide(out[..., c], stds[c % len(stds)], out=out[..., c])
+        return out
 
     return 0, run
 

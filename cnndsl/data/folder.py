@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,13 @@ MOST_FILES = 5_000_000
 
 
 class PictureFiles:
-    """Pictures on disk, each read when it is asked for; the first 256 MB stay in memory."""
+    """Pictures on disk, each read when it is asked for, by any thread; the first 256 MB stay in memory."""
 
     def __init__(self, paths: list[Path]) -> None:
         self.paths = paths
         self._kept: dict[int, NDArray[Any]] = {}
         self._bytes = 0
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -38,27 +40,31 @@ class PictureFiles:
         found = self._kept.get(index)
         if found is None:
             found = read_picture(self.paths[index])
-            if self._bytes + found.nbytes <= KEPT:
-                self._kept[index] = found
-                self._bytes += found.nbytes
+            with self._lock:
+                if index not in self._kept and self._bytes + found.nbytes <= KEPT:
+                    self._kept[index] = found
+                    self._bytes += found.nbytes
         return found
 
 
-def read_folder(folder: Path) -> Dataset:
-    """The data set of a folder of pictures by class; classes in the order of their names. Raises E702, E703."""
+def read_folder(folder: Path, check: bool = True) -> Dataset:
+    """The data set of a folder of pictures by class; classes in the order of their names. Raises E702, E703.
+
+    check: look at the head of every picture at once.
+    """
     names = _folders(folder)
     train = next((x for x in names if x.lower() in ("train", "training")), None)
     test = next((x for x in names if x.lower() in ("test", "val", "valid", "validation")), None)
     if train is None:
         classes = names
-        return Dataset(folder.resolve().name, tuple(classes), _part(folder, classes))
+        return Dataset(folder.resolve().name, tuple(classes), _part(folder, classes, check))
     classes = _folders(folder / train)
-    held = _part(folder / test, classes) if test is not None else None
+    held = _part(folder / test, classes, check) if test is not None else None
     if test is not None:
         extra = [x for x in _folders(folder / test) if x not in classes]
         if extra:
             raise error("E705", f"{folder / test} has a class {extra[0]} that {folder / train} does not have")
-    return Dataset(folder.resolve().name, tuple(classes), _part(folder / train, classes), held)
+    return Dataset(folder.resolve().name, tuple(classes), _part(folder / train, classes, check), held)
 
 
 def list_pictures(folder: Path) -> list[Path]:
@@ -79,7 +85,7 @@ def _folders(folder: Path) -> list[str]:
         raise error("E702", f"{folder} cannot be read: {e.strerror}") from None
 
 
-def _part(folder: Path, classes: list[str]) -> Part:
+def _part(folder: Path, classes: list[str], check: bool) -> Part:
     help = "one folder for each class, with its pictures inside: " + str(folder / "cat" / "1.png")
     if not classes:
         raise error("E702", f"{folder} has no folders: there are no classes", help=help)
@@ -93,6 +99,6 @@ def _part(folder: Path, classes: list[str]) -> Part:
             raise error("E704", f"{folder} has more than {MOST_FILES:,} pictures")
     if not paths:
         raise error("E702", f"{folder}: there is no picture in its folders ({', '.join(classes[:5])})", help=help)
-    for path in paths:
+    for path in paths if check else ():
         check_picture(path)
     return Part(PictureFiles(paths), np.asarray(labels, np.int32))

@@ -6,7 +6,10 @@ paper; CMYK and palettes become RGB; sixteen bits become float32 in [0, 1]; a pi
 
 from __future__ import annotations
 
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +25,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", "
 LARGEST = 32_000_000
 """Pixels of a picture: reading one, transparent at that, stays below half a gigabyte. Larger ones are refused from
 their header, before anything is decoded."""
+_FILTERS = threading.RLock()
 
 
 def read_picture(path: str | Path) -> NDArray[Any]:
@@ -29,30 +33,33 @@ def read_picture(path: str | Path) -> NDArray[Any]:
     sixteen bits. Raises E703 where it is no picture, E704 where it is too large.
     """
     path = Path(path)
-    return _guarded(path, _decode)
+    with _opened(path) as image:
+        image.load()
+        return _decoded(image)
 
 
 def check_picture(path: Path) -> None:
     """Raise as `read_picture` would, as far as the header tells. Decodes nothing."""
-    _guarded(path, lambda image: None)
+    with _opened(path):
+        pass
 
 
-def _guarded(path: Path, use: Any) -> Any:
+@contextmanager
+def _opened(path: Path) -> Iterator[Image]:
     from PIL import Image, UnidentifiedImageError
 
     if not path.is_file():  # also keeps FIFOs and devices from being opened
         raise error("E703", f"there is no picture {path}" if not path.exists() else f"{path} is not a file")
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of large pictures by a bound of its own; ours is checked below.
-            warnings.simplefilter("ignore")
-            with Image.open(path) as image:
-                width, height = image.size
-                if width * height > LARGEST:
-                    raise error("E704", f"{path}: {width} x {height} pixels; at most {LARGEST:,} are read")
-                if width < 1 or height < 1:
-                    raise error("E703", f"{path}: a picture without pixels")
-                return use(image)
+        with _quietly():
+            image = Image.open(path)
+        with image:
+            width, height = image.size
+            if width * height > LARGEST:
+                raise error("E704", f"{path}: {width} x {height} pixels; at most {LARGEST:,} are read")
+            if width < 1 or height < 1:
+                raise error("E703", f"{path}: a picture without pixels")
+            yield image
     except Image.DecompressionBombError:
         raise error("E704", f"{path}: too many pixels; at most {LARGEST:,} are read") from None
     except UnidentifiedImageError:
@@ -61,24 +68,36 @@ def _guarded(path: Path, use: Any) -> Any:
         raise error("E703", f"{path} cannot be read as a picture: {getattr(e, 'strerror', None) or e}") from None
 
 
-def _decode(image: Image) -> NDArray[Any]:
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without Pillow's warnings: of large pictures by a bound of its own (ours is checked after), of odd EXIF data.
+
+    One thread at a time: filters of warnings belong to the process. Decoding, which takes longest, stays outside.
+    """
+    with _FILTERS, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _decoded(image: Image) -> NDArray[Any]:
     from PIL import Image, ImageOps
 
-    image.load()
-    ImageOps.exif_transpose(image, in_place=True)  # no copy where nothing is turned
-    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        return _deep(image)
-    transparent = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
-    if transparent:
-        image = image if image.mode == "RGBA" else image.convert("RGBA")
-        paper = Image.new("RGB", image.size, (255, 255, 255))
-        paper.paste(image, mask=image.getchannel("A"))
-        pixels = np.asarray(paper)
-    elif image.mode in ("1", "L"):
-        return np.asarray(image.convert("L"))[:, :, None]
-    else:
-        pixels = np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
-    return pixels
+    if image.mode != "RGB" or image.info:
+        with _quietly():
+            ImageOps.exif_transpose(image, in_place=True)  # no copy where nothing is turned
+            if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+                return _deep(image)
+            transparent = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
+            if transparent:
+                image = image if image.mode == "RGBA" else image.convert("RGBA")
+                paper = Image.new("RGB", image.size, (255, 255, 255))
+                paper.paste(image, mask=image.getchannel("A"))
+                image = paper
+            elif image.mode in ("1", "L"):
+                return np.asarray(image.convert("L"))[:, :, None]
+            elif image.mode != "RGB":
+                image = image.convert("RGB")
+    return np.asarray(image)
 
 
 def _deep(image: Image) -> NDArray[Any]:

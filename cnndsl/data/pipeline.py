@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.data import affine, colour, geometry
+from cnndsl.data import affine, colour, crops, geometry, jitter, spoil
 from cnndsl.data.draws import Draws
+from cnndsl.data.resample import floats
 from cnndsl.errors import CnnError, error
 
 if TYPE_CHECKING:
@@ -32,24 +33,32 @@ STEPS: dict[str, Callable[..., tuple[int, Apply]]] = {
     "invert": colour.invert,
     "normalize": colour.normalize,
     "resize": geometry.resize,
-    "center_crop": geometry.center_crop,
-    "random_crop": geometry.random_crop,
-    "crop": geometry.crop,
+    "center_crop": crops.center_crop,
+    "random_crop": crops.random_crop,
+    "random_resized_crop": crops.random_resized_crop,
+    "crop": crops.crop,
     "flip": geometry.flip,
     "pad": geometry.pad,
     "shift": geometry.shift,
     "affine": affine.affine,
+    "color_jitter": jitter.color_jitter,
+    "pca_jitter": jitter.pca_jitter,
+    "cutout": spoil.cutout,
+    "noise": spoil.noise,
 }
 """word → its arguments → (how many random numbers an image needs, the step). The signature is the language's."""
+ON_BYTES = ("resize", "center_crop", "random_crop", "random_resized_crop", "crop", "flip", "pad", "shift")
+"""Steps that may meet eight-bit pixels, before they become floats: a part of a picture is made floats, not all of it."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One bound step. stream: names its random numbers. draws: how many an image needs."""
+    """One bound step. stream: names its random numbers. draws: how many an image needs. on_bytes: see `ON_BYTES`."""
 
     stream: str
     draws: int
     run: Apply
+    on_bytes: bool = False
 
 
 def bind(calls: Sequence[Call], where: str, random: bool) -> tuple[Step, ...]:
@@ -69,7 +78,7 @@ def bind(calls: Sequence[Call], where: str, random: bool) -> tuple[Step, ...]:
             raise error(
                 "E422", f"{call.name} draws at random; {where} has no randomness", call.span, help="put it into augment"
             )
-        steps.append(Step(f"{where}.{i}.{call.name}", count, run))
+        steps.append(Step(f"{where}.{i}.{call.name}", count, run, call.name in ON_BYTES))
     return tuple(steps)
 
 
@@ -99,12 +108,22 @@ def apply(preprocess: Preprocess | None, pictures: Pictures, shape: Sequence[int
 def run(steps: Sequence[Step], pictures: Pictures, seed: int = 0, epoch: int = 0, samples: Array | None = None) -> Array:
     """`pictures` through `steps`, as one array. samples: (n,) the numbers of the pictures in their data set."""
     samples = np.arange(len(pictures)) if samples is None else samples
+    return through(steps, pictures, drawing(steps, seed, epoch, samples))
+
+
+def drawing(steps: Sequence[Step], seed: int, epoch: int, samples: Array) -> list[Draws]:
+    """For each step, what the images `samples` draw in it."""
+    return [Draws(seed, epoch, step.stream, samples, step.draws).filled() for step in steps]
+
+
+def through(steps: Sequence[Step], pictures: Pictures, draws: Sequence[Draws]) -> Array:
+    """`pictures` through `steps`, as one array, with numbers drawn before."""
     alone = any(step.draws and step.stream.endswith(".resize") for step in steps)  # each to a size of its own
     if isinstance(pictures, np.ndarray) and not alone:
-        return _run(steps, pictures, seed, epoch, samples)
-    if not alone and len({x.shape for x in pictures}) == 1:
-        return _run(steps, np.stack(list(pictures)), seed, epoch, samples)
-    single = [_run(steps, x[None], seed, epoch, samples[i : i + 1]) for i, x in enumerate(pictures)]
+        return _through(steps, pictures, draws)
+    if not alone and len({(x.shape, x.dtype) for x in pictures}) == 1:
+        return _through(steps, np.stack(list(pictures)) if len(pictures) > 1 else pictures[0][None], draws)
+    single = [_through(steps, x[None], [d.only(i, i + 1) for d in draws]) for i, x in enumerate(pictures)]
     sizes = sorted({x.shape[1:] for x in single})
     if {s[:2] for s in sizes} == {sizes[0][:2]} and {s[2] for s in sizes} == {1, 3}:
         single = [np.repeat(x, 3, axis=3) if x.shape[3] == 1 else x for x in single]
@@ -114,16 +133,10 @@ def run(steps: Sequence[Step], pictures: Pictures, seed: int = 0, epoch: int = 0
     return np.concatenate(single)
 
 
-def _run(steps: Sequence[Step], x: Array, seed: int, epoch: int, samples: Array) -> Array:
-    x = floats(x)
-    for step in steps:
-        x = step.run(x, Draws(seed, epoch, step.stream, samples, step.draws))
-    return x
-
-
-def floats(x: Array) -> Array:
-    """float32 in [0, 1] from uint8; floats as they are."""
-    return np.multiply(x, np.float32(1 / 255), dtype=np.float32) if x.dtype == np.uint8 else x.astype(np.float32, copy=False)
+def _through(steps: Sequence[Step], x: Array, draws: Sequence[Draws]) -> Array:
+    for step, own in zip(steps, draws, strict=True):
+        x = step.run(x if step.on_bytes else floats(x), own)
+    return floats(x)
 
 
 def fitted(x: Array, shape: Sequence[int] | None) -> Array:

@@ -37,6 +37,10 @@ class Part:
             return self.images[indices], self.labels[indices]
         return self.images.take(indices), self.labels[indices]
 
+    def name_of(self, index: int) -> str:
+        """Where picture `index` comes from: its file, or its number."""
+        return f"image {index}" if isinstance(self.images, np.ndarray) else str(self.images.paths[index])
+
     def only(self, indices: Array) -> Part:
         """The part that holds just `indices`, in that order."""
         images = self.images[indices] if isinstance(self.images, np.ndarray) else self.images.only(indices)

@@ -16,7 +16,7 @@ from cnndsl.graph.fields import described, fits, hints_of, holds
 from cnndsl.graph.graph import CONSTANT, CONSTANT_BYTES, INPUT, STATE, Graph, Origin, SourceAttrs, State, Value, placed
 from cnndsl.graph.op import REGISTRY
 from cnndsl.graph.sizes import Affine, Size
-from cnndsl.graph.types import DTYPES, TensorType
+from cnndsl.graph.types import DTYPES, MOST_ELEMENTS, TensorType
 from cnndsl.random import CONSTANTS, INITS
 
 TOKEN = re.compile(
@@ -25,7 +25,6 @@ TOKEN = re.compile(
 DEEPEST = 8
 LONGEST_NUMBER = 40
 MOST_AXES = 8
-MOST_ELEMENTS = 2**31 - 1
 FREE = ("head",)  # texts that name something: any text will do
 LONGEST_NAME = 1000
 SOURCE_OPS = {"input": INPUT, "state": STATE, "constant": CONSTANT}

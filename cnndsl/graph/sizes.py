@@ -5,7 +5,7 @@ A symbol stands for a positive integer, so `N >= 1` is decidable; what is not de
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import Union
 
@@ -136,6 +136,16 @@ def multiple(name: str, divisor: int = 1) -> Affine:
 def shown(size: Size) -> str:
     """A size for people."""
     return size.drawn() if isinstance(size, Affine) else str(size)
+
+
+def example(shape: Iterable[Size], least: int = 256) -> str:
+    """A shape that `shape` can become, as `--input` takes it: 256x256x32 of HxWx32; each open size the first multiple from
+    `least` on."""
+    numbers = []
+    for size in shape:
+        step = sum(c for _, c in size.terms) if isinstance(size, Affine) else 0
+        numbers.append(size if isinstance(size, int) else size.const + step * max(1, -(-(least - size.const) // max(1, step))))
+    return "x".join(map(str, numbers))
 
 
 def bind(size: Size, values: Mapping[str, int]) -> Size:

@@ -16,6 +16,8 @@ ITEM_BYTES = {"float32": 4, "float64": 8, "int32": 4, "int64": 8, "uint64": 8, "
 
 BATCH = Affine.symbol("N")
 """The size of the batch axis before `specialise`."""
+MOST_ELEMENTS = 2**31 - 1
+"""Numbers in one tensor, those of one image where it has a batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,14 @@ class TensorType:
 
     def __str__(self) -> str:
         return f"{self.dtype}[{','.join(map(str, self.shape))}]"
+
+
+def numbers(shape: tuple[Size, ...]) -> int:
+    """How many numbers a tensor of this shape has; a size that is not bound counts once."""
+    total = 1
+    for s in shape:
+        total *= s if isinstance(s, int) else 1
+    return total
 
 
 def drawn(shape: tuple[Size, ...]) -> str:

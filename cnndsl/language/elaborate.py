@@ -15,6 +15,7 @@ from cnndsl.errors import CnnError, Diagnostic, Frame, Span, counted, error
 from cnndsl.graph.graph import Graph, Origin, Value
 from cnndsl.graph.layers import add_layer
 from cnndsl.graph.op import Op
+from cnndsl.graph.types import MOST_ELEMENTS, numbers
 from cnndsl.language import joins
 from cnndsl.language.arguments import bind_parameters, block_arguments, op_arguments, op_record
 from cnndsl.language.evaluate import drawn_type, evaluate
@@ -28,7 +29,6 @@ from cnndsl.language.vocabulary import LOSSES
 
 MOST_STEPS = 100_000
 DEEPEST = 100
-MOST_ELEMENTS = 2**31 - 1
 MOST_REPORTS = 50
 
 
@@ -326,9 +326,7 @@ class Elaborator:
             (made.type, made.type.shape[1:]),
             *((x.type, x.type.shape) for x in made.node.operands[len(inputs) :]),
         ]:
-            total = 1
-            for s in sizes:
-                total *= s if isinstance(s, int) else 1
+            total = numbers(sizes)
             if total > MOST_ELEMENTS:
                 raise error(
                     "E909", f"{op.name} makes {type_} with {total:,} numbers, at most {MOST_ELEMENTS:,} are allowed", span

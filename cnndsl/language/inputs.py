@@ -7,12 +7,11 @@ from typing import Any
 from cnndsl.errors import CnnError, Span, error
 from cnndsl.graph.graph import Graph, Value
 from cnndsl.graph.sizes import multiple
+from cnndsl.graph.types import MOST_ELEMENTS, numbers
 from cnndsl.language.evaluate import evaluate, is_size
 from cnndsl.language.scope import POISON, Binding, Env
 from cnndsl.language.syntax import tree
 from cnndsl.language.values import shown
-
-MOST_ELEMENTS = 2**31 - 1
 
 
 def declare_input(graph: Graph, x: tree.Input, env: Env) -> Value:
@@ -33,9 +32,7 @@ def declare_input(graph: Graph, x: tree.Input, env: Env) -> Value:
         sizes.append(size)
     if len(sizes) > 4:
         raise error("E304", f"an input has at most three axes and channels, not {len(sizes)} sizes", x.shape.span)
-    total = 1
-    for s in sizes:
-        total *= s if isinstance(s, int) else 1
+    total = numbers(tuple(sizes))
     if total > MOST_ELEMENTS:
         raise error("E909", f"an input of {total:,} numbers; at most {MOST_ELEMENTS:,} are allowed", x.shape.span)
     env.declare(x.name, Binding("value", POISON, span=x.name.span))

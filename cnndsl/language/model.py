@@ -9,14 +9,14 @@ from typing import Any
 
 from cnndsl.errors import Diagnostic, Source
 from cnndsl.graph.graph import STATE, Graph
-from cnndsl.graph.types import BATCH
+from cnndsl.graph.types import BATCH, drawn
 from cnndsl.language.recipe import Eval, Preprocess, Task, TrainRecipe
 
 COUNTED = ("conv", "depthwise_conv", "conv_transpose", "dense")
 """The ops whose multiply-adds papers count."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model:
     """A network with its recipes. `trains` maps a recipe's name to it; the unnamed one is `""`."""
 
@@ -29,6 +29,15 @@ class Model:
     source: Source = field(default_factory=lambda: Source("<none>", ""))
     arguments: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[Diagnostic, ...] = ()
+
+    def __repr__(self) -> str:
+        """One line: what goes in and comes out, how large it is, what the file says beside the network."""
+        shapes = " + ".join(f"{name} {drawn(x.type.shape[1:])}" for name, x in self.graph.inputs.items())
+        kinds = {"train": self.trains, "eval": self.evals, "task": self.tasks}
+        recipes = [f"{kind} {name}".rstrip() for kind, named in kinds.items() for name in named]
+        recipes += ["preprocess"] if self.preprocess is not None else []
+        told = f"; {', '.join(recipes)}" if recipes else ""
+        return f"<Model {self.name}: {shapes} → {drawn(self.output_shape)}, {self.parameter_count:,} parameters{told}>"
 
     @property
     def train(self) -> TrainRecipe | None:

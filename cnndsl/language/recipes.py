@@ -93,6 +93,15 @@ def optimizer(call: Call) -> Any:
     return Sgd(**found) if call.name == "sgd" else call
 
 
+def sgd(*args: Any, **options: Any) -> Sgd:
+    """Stochastic gradient descent as `compile_step` takes it: `sgd(rate = 0.1, momentum = 0.9)`, as a recipe writes it.
+
+    Options: rate (needed), momentum = 0, nesterov = False, weight_decay = 0, rate_in = "velocity" or "update", decay_on =
+    "all" or "weights". `Sgd` has the formulas. Raises E402 for an unknown option, E403 for a value that does not fit.
+    """
+    return Sgd(**bind(Call("sgd", args, options), words.OPTIMIZERS, "optimizer"))
+
+
 def schedule(value: Any, span: Span) -> Any:
     """A schedule's record. `warmup(5) -> cosine` goes before another."""
     steps = steps_of(value, span)

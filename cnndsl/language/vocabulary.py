@@ -154,7 +154,7 @@ GIVEN = ("label", "image", "target", "mask")
 RUN = {
     "optimizer": ("sgd",),
     "loss": ("cross_entropy", "mse", "mae", "huber", "binary_cross_entropy", "total_variation"),
-    "augment": (*_STILL, "random_crop", "flip", "shift", "affine"),
+    "augment": (*_STILL, *_DRAWN),
     "images": _STILL,
     "metrics": ("accuracy", "loss", "confusion"),
     "precision": ("float32",),

@@ -52,7 +52,7 @@ Watch = Callable[[int, str, Graph, Sequence[str]], None]
 
 
 def dumper(folder: Path, target: str, options: Options) -> Watch:
-    """Writes `folder`/09_choose_layout.txt and its kind. Raises E598 where it cannot."""
+    """Writes `folder`/NN_PASS.txt: number and name of the pass that came last. Raises E598 where it cannot."""
 
     def write(number: int, name: str, graph: Graph, rest: Sequence[str]) -> None:
         stage = Stage(number, name, tuple(rest), target, options.batch, options.workers, options.training, options.takes)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnndsl.errors import error
+from cnndsl.errors import briefly, error
 from cnndsl.graph.graph import Graph
 from cnndsl.passes.context import Context, Log, Options
 from cnndsl.passes.stages import Watch, dumper
@@ -150,12 +150,13 @@ def compile(
     without: passes to leave out. sizes: numbers for the symbols of inputs; where one is left open, what comes back compiles
     for each size on its first use. Raises `CnnError`: E203 unknown name, E501–E504 weights, E6xx what cannot be compiled.
     """
+    from cnndsl.passes.specialise import checked_sizes
     from cnndsl.runtime.sizes import OpenExecutable, open_sizes
 
     graph = net if isinstance(net, Graph) else net.graph
     options = Options(
         batch=checked_batch(batch),
-        sizes=dict(sizes or {}),
+        sizes=checked_sizes(graph, {} if sizes is None else sizes),
         workers=checked_threads(threads),
         heads=heads,
         outputs=tuple(outputs),
@@ -234,7 +235,7 @@ def check_device(target: str) -> None:
 
 def checked_batch(batch: Any) -> int:
     if not isinstance(batch, int) or isinstance(batch, bool) or not 1 <= batch <= LARGEST_BATCH:
-        raise error("E606", f"a batch is a whole number from 1 to {LARGEST_BATCH}, not {batch!r}")
+        raise error("E606", f"a batch is a whole number from 1 to {LARGEST_BATCH}, not {briefly(batch)}")
     return batch
 
 
@@ -242,5 +243,5 @@ def checked_threads(threads: Any) -> int:
     if threads is None:
         return default_threads()
     if not isinstance(threads, int) or isinstance(threads, bool) or not 1 <= threads <= 1024:
-        raise error("E606", f"threads is a whole number from 1 to 1024, not {threads!r}")
+        raise error("E606", f"threads is a whole number from 1 to 1024, not {briefly(threads)}")
     return threads

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cnndsl.errors import CnnError, error
 from cnndsl.graph.graph import State
+from cnndsl.graph.types import drawn
 from cnndsl.passes.context import Log
 from cnndsl.program.program import Program
 from cnndsl.runtime.load import load_source
@@ -18,6 +19,11 @@ from cnndsl.runtime.runnable import Runnable, checked_out
 from cnndsl.runtime.weights import fitting
 
 Array = NDArray[Any]
+
+
+def how(program: Program) -> str:
+    """`numpy, batch 8, 2 threads`."""
+    return f"{program.target}, batch {program.batch}, {program.workers} thread{'s' * (program.workers != 1)}"
 
 
 class Loaded:
@@ -55,6 +61,12 @@ class Executable(Loaded, Runnable):
         if not program.graph.state:
             self.load({})  # nothing to wait for
 
+    def _told_outputs(self) -> list[str]:
+        return [f"{name} {drawn(shape)}" for name, (shape, _) in self.module.OUTPUTS.items()]
+
+    def _how(self) -> list[str]:
+        return [how(self.program)]
+
     def load(self, weights: Mapping[str, Any] | str | os.PathLike[str]) -> Self:
         Loaded.load(self, weights)
         self.loaded = True
@@ -73,6 +85,9 @@ class StepExecutable(Loaded):
     def __init__(self, program: Program, source: str, log: Log, spare: Mapping[str, State], threads: int | None) -> None:
         super().__init__(program, source, log, spare, threads)
         self.graph = program.graph
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.program.name}: {how(self.program)}>"
 
     @property
     def state(self) -> dict[str, Array]:

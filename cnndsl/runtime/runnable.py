@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cnndsl.errors import error
 from cnndsl.graph.graph import Graph
 from cnndsl.graph.sizes import Affine, Size
-from cnndsl.graph.types import BATCH
+from cnndsl.graph.types import BATCH, drawn
 from cnndsl.targets.numpy.frame.network import destinations
 
 Array = NDArray[Any]
@@ -80,6 +80,19 @@ class Runnable(ABC):
             for n, v in graph.inputs.items()
         }
         self.output_names = tuple(output_names)
+
+    def __repr__(self) -> str:
+        """One line: what goes in and comes out, shapes of one image, and how it runs."""
+        into = ", ".join(f"{name} {drawn(x.shape)}" for name, x in self.inputs.items())
+        told = [f"{into} → {', '.join(self._told_outputs())}", *self._how(), *([] if self.loaded else ["no weights yet"])]
+        return f"<{type(self).__name__} {self.name}: {'; '.join(told)}>"
+
+    def _told_outputs(self) -> list[str]:
+        return list(self.output_names)
+
+    def _how(self) -> list[str]:
+        """How it runs, for people."""
+        return []
 
     @property
     def input_names(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from cnndsl.graph.sizes import Affine
 from cnndsl.graph.types import BATCH
 from cnndsl.passes.context import Options
 from cnndsl.passes.inference import wanted_outputs
+from cnndsl.passes.specialise import checked_sizes
 from cnndsl.runtime.executable import Executable
 from cnndsl.runtime.runnable import Array, Runnable, sizes_of
 from cnndsl.runtime.weights import fitting, reached
@@ -66,7 +67,7 @@ class OpenExecutable(Runnable):
 
     def at(self, **sizes: int) -> Executable:
         """The executable for these sizes, compiled now if it is not there. Raises what `compile` raises for them."""
-        sizes = {**self.given, **sizes}
+        sizes = checked_sizes(self.graph, {**self.given, **sizes})
         key = tuple(sorted(sizes.items()))
         found = self._kept(key)
         if found is None:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import math
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -24,6 +24,8 @@ from cnndsl.targets.numpy.tuning import Table
 
 FORMAT = "cnndsl tuning 1"
 LARGEST = 8 << 20  # bytes
+LONGEST = 1e6
+"""Seconds: what took longer is no time of an algorithm."""
 Times = dict[str, dict[str, dict[str, float]]]
 """threads → problem → label → seconds."""
 
@@ -102,7 +104,7 @@ def _sound(times: Any) -> bool:
 
 
 def _is_time(x: Any) -> bool:
-    return isinstance(x, (int, float)) and not isinstance(x, bool) and math.isfinite(x) and x > 0
+    return isinstance(x, (int, float)) and not isinstance(x, bool) and 0 < x <= LONGEST  # of an integer without end too
 
 
 def _idle(path: Path, why: str) -> Tables:
@@ -110,15 +112,17 @@ def _idle(path: Path, why: str) -> Tables:
 
 
 def write(tables: Tables, threads: int, times: Mapping[str, Mapping[str, float]]) -> Tables:
-    """Keep `times` beside what is there already, for so many threads; where it cannot be kept, `remark` says so."""
-    both: Times = {
-        **tables.times,
-        str(threads): {**tables.times.get(str(threads), {}), **{k: dict(v) for k, v in times.items()}},
-    }
-    found = Tables(tables.path, both)
+    """Keep `times` beside what is there already, for so many threads; where it cannot be kept, `remark` says so.
+
+    What another process has written since `tables` was read stays too. The file appears whole or not at all.
+    """
+    both = {n: dict(x) for n, x in tables.times.items()}
+    for n, x in read(tables.path).times.items():
+        both[n] = {**both.get(n, {}), **x}
+    both[str(threads)] = {**both.get(str(threads), {}), **{k: dict(v) for k, v in times.items()}}
     if tables.path is None:
         return Tables(None, both, "there is no folder to keep the table in; set XDG_CACHE_HOME to have one")
-    aside = tables.path.with_name(f"{tables.path.name}.{os.getpid()}")
+    aside = tables.path.with_name(f"{tables.path.name}.{os.getpid()}.{threading.get_ident()}")
     text = json.dumps({"format": FORMAT, "machine": machine(), "times": both}, indent=1, sort_keys=True)
     try:
         tables.path.parent.mkdir(parents=True, exist_ok=True)
@@ -128,7 +132,7 @@ def write(tables: Tables, threads: int, times: Mapping[str, Mapping[str, float]]
         with contextlib.suppress(OSError):
             aside.unlink(missing_ok=True)
         return Tables(tables.path, both, printable(f"{tables.path} cannot be written: {e.strerror or e}"))
-    return found
+    return Tables(tables.path, both)
 
 
 _READ: dict[Path, tuple[tuple[int, int], Tables]] = {}

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.data import pipeline
+from cnndsl.data.loader import Reader
 from cnndsl.data.records import Dataset, Part
 from cnndsl.errors import counted, error
 from cnndsl.training.records import Evaluation
@@ -54,22 +55,32 @@ def evaluate(
     classes = class_count(model, scores)
     check_classes(model.name, classes, dataset)
     run = compile(model, weights, target=target, batch=batch, threads=threads, outputs=(scores,) if scores else ())
-    return measure(lambda x: run(x), model, images, class_names(model, dataset, classes), are_logits)
+    steps = pipeline.bind(model.preprocess.images, "preprocess", random=False) if model.preprocess is not None else ()
+    with Reader(steps, input_shape(model), threads) as reader:
+        return measure(lambda x: run(x), reader, images, class_names(model, dataset, classes), are_logits)
 
 
-def measure(run: Any, model: Model, part: Part, labels: tuple[str, ...], are_logits: bool) -> Evaluation:
-    """`run` (images → scores) over all of `part`, once."""
-    total, right = 0.0, 0
+def measure(run: Any, reader: Reader, part: Part, labels: tuple[str, ...], are_logits: bool) -> Evaluation:
+    """`run` (images → scores) over all of `part` that can be read, once. reader: with the steps of `preprocess`."""
+    total, right, count = 0.0, 0, 0
     confusion = np.zeros((len(labels), len(labels)), np.int64)
-    for start in range(0, len(part), CHUNK):
-        pictures, truth = part.take(np.arange(start, min(start + CHUNK, len(part))))
-        scores = np.asarray(last(run(pipeline.apply(model.preprocess, pictures, input_shape(model)))))
+    chunks = [np.arange(start, min(start + CHUNK, len(part))) for start in range(0, len(part), CHUNK)]
+    ahead = reader.begin(part, chunks[0])
+    for i in range(len(chunks)):
+        found, ahead = ahead, reader.begin(part, chunks[i + 1]) if i + 1 < len(chunks) else ahead
+        there = found.wait()
+        if not there.any():
+            continue
+        images, truth = (found.images, found.labels) if there.all() else (found.images[there], found.labels[there])
+        scores = np.asarray(last(run(images)))
         scores = scores.reshape(len(truth), -1)
         total += float(losses(scores, truth, are_logits).sum())
-        found = scores.argmax(axis=1)
-        right += int((found == truth).sum())
-        np.add.at(confusion, (truth, found), 1)
-    count = len(part)
+        called = scores.argmax(axis=1)
+        right += int((called == truth).sum())
+        np.add.at(confusion, (truth, called), 1)
+        count += len(truth)
+    if not count:
+        raise error("E703", "there is no picture that can be read")
     return Evaluation(total / count, right / count, confusion, labels, count)
 
 

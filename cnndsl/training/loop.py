@@ -13,7 +13,6 @@ import threading
 import time
 import zlib
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 
 from cnndsl.data import pipeline
 from cnndsl.data.draws import permutation
+from cnndsl.data.loader import Loader, Plan, Reader
 from cnndsl.data.records import Dataset, Part
 from cnndsl.errors import counted, error
 from cnndsl.language.writing.recipe import train_lines
@@ -32,7 +32,7 @@ from cnndsl.training.checkpoint import Position
 from cnndsl.training.diagnose import not_finite, spoilt
 from cnndsl.training.evaluate import check_classes, class_count, class_names, input_shape, measure, scores_of
 from cnndsl.training.recipes import changed, check_recipe, recipe_entries
-from cnndsl.training.records import EpochDone, Evaluation, OnEvent, Row, Started, Stepped, TrainResult
+from cnndsl.training.records import EpochDone, Evaluation, OnEvent, Row, Skipped, Started, Stepped, TrainResult
 from cnndsl.training.step import compile_step
 
 if TYPE_CHECKING:
@@ -52,17 +52,22 @@ def train(
     run_dir: str | Path | None = None,
     resume: bool = False,
     max_memory: int | str | None = None,
+    workers: int | None = None,
+    on_bad_image: str = "stop",
     on_event: OnEvent | None = None,
 ) -> TrainResult:
     """Train `model` by `recipe` on `dataset`.
 
     run_dir: the run's own folder; None: a new `runs/<model>/<number>` or, to resume, the newest. resume: go on from its
-    newest checkpoint. max_memory: what a step may need, as `2GB`. on_event: called with `Started`, `Stepped`, `EpochDone`.
+    newest checkpoint. max_memory: what a step may need, as `2GB`. workers: threads that prepare pictures ahead of the
+    step; None: one for each core. on_bad_image: `stop`, or `skip` for pictures that cannot be read. on_event: called with
+    `Started`, `Stepped`, `Skipped`, `EpochDone`.
     The first Ctrl-C ends training after the step, saved (`TrainResult.stopped`); a second one ends it at once.
 
-    Raises E421–E424 (the recipe), E705, E706 (the data), E707 (the loss is not finite), E708 (the disk), E709–E711.
+    Raises E421–E424 (the recipe), E703–E706 (the data), E707 (the loss is not finite), E708 (the disk), E709–E711.
     """
-    run = _Run(model, recipe, dataset, target, threads, max_memory, on_event or (lambda event: None))
+    reading = workers, on_bad_image
+    run = _Run(model, recipe, dataset, target, threads, max_memory, reading, on_event or (lambda event: None))
     return run.go(_folder(model, run_dir, resume), resume)
 
 
@@ -97,6 +102,7 @@ class _Run:
         target: str,
         threads: int | None,
         max_memory: int | str | None,
+        reading: tuple[int | None, str],
         tell: OnEvent,
     ) -> None:
         check_recipe(recipe)
@@ -115,10 +121,14 @@ class _Run:
         self.epochs = math.ceil(self.steps / self.per_epoch)
         augment = pipeline.bind(recipe.augment, "augment", random=True)
         preprocess = model.preprocess.images if model.preprocess is not None else ()
-        self.pipeline = (*augment, *pipeline.bind(preprocess, "preprocess", random=False))
+        self.preprocess = pipeline.bind(preprocess, "preprocess", random=False)
+        self.reading = (*augment, *self.preprocess), self.shape, *reading
+        self.judging = self.preprocess, self.shape, *reading
         self.entries = recipe_entries(recipe)
+        self.skipped: dict[str, str] = {}
         self.data = f"{data.name}: {len(self.part)} images, labels {zlib.crc32(self.part.labels.tobytes()):08x}"
-        self._prepared(0, 0)  # bad pictures and steps are found before anything is compiled
+        with Reader(*self.reading) as reader:  # bad pictures and steps are found before anything is compiled
+            reader.begin(self.part, self._order(0)[: self.batch], recipe.seed).wait()
         self.step = compile_step(
             model, model.initial_weights(recipe.seed), loss=recipe.loss, optimizer=recipe.optimizer, batch=self.batch,
             target=target, threads=threads, seed=recipe.seed, outputs=(self.scores,) if self.scores else (),
@@ -143,26 +153,26 @@ class _Run:
         if not resume:
             self._describe(run_dir)
             checkpoint.save(run_dir, at, self.step.state)
-        with _interrupts() as asked, ThreadPoolExecutor(1) as pool:
+        plan = Plan(self.part, self.batch, self.per_epoch, self.steps, self.recipe.seed, self._order)
+        with _interrupts() as asked, Reader(*self.reading) as reader:
+            loader = Loader(reader, plan)
             began = time.perf_counter() - at.seconds
             while at.step < self.steps and not asked.is_set():
-                at = self._epoch(at, run_dir, began, asked, pool)
+                at = self._epoch(at, run_dir, began, asked, loader)
         self._leave(run_dir, at)
-        return TrainResult(run_dir, self.step.weights, tuple(at.history), at.step, at.step < self.steps)
+        return TrainResult(run_dir, self.step.weights, tuple(at.history), at.step, at.step < self.steps,
+                           tuple(self.skipped.values()))  # fmt: skip
 
-    def _epoch(self, at: Position, run_dir: Path, began: float, asked: threading.Event, pool: ThreadPoolExecutor) -> Position:
+    def _epoch(self, at: Position, run_dir: Path, began: float, asked: threading.Event, loader: Loader) -> Position:
         """From `at` to the end of its epoch, or to a stop; ends with a checkpoint."""
         epoch = at.step // self.per_epoch
         last = min((epoch + 1) * self.per_epoch, self.steps)
-        order = self._order(epoch)
         first, started = at.step, time.perf_counter()
         loss, right, seen, rate = at.loss, at.right, at.seen, 0.0
-        ahead: Future[tuple[Array, Array]] = pool.submit(self._prepared, epoch, at.step % self.per_epoch, order)
         step = at.step
         while step < last and not asked.is_set():
-            images, labels = ahead.result()
-            if step + 1 < last:
-                ahead = pool.submit(self._prepared, epoch, (step + 1) % self.per_epoch, order)
+            images, labels = loader.take(step)
+            self._skipped(loader.reader, epoch, run_dir)
             rate = self._rate(step, at.history)
             value, scores = self.step.run(images, labels, rate)
             if not math.isfinite(value):
@@ -182,7 +192,7 @@ class _Run:
         if step < last:  # asked to stop
             checkpoint.save(run_dir, at, self.step.state)
             return at
-        judged = self._judged()
+        judged = self._judged(epoch, run_dir)
         row = Row(
             epoch + 1,
             step,
@@ -205,12 +215,16 @@ class _Run:
     def _order(self, epoch: int) -> Array:
         return permutation(self.recipe.seed, epoch, "shuffle", len(self.part))
 
-    def _prepared(self, epoch: int, index: int, order: Array | None = None) -> tuple[Array, Array]:
-        """Batch `index` of an epoch: augmented and preprocessed pictures, and labels."""
-        order = self._order(epoch) if order is None else order
-        samples = order[index * self.batch : (index + 1) * self.batch]
-        pictures, labels = self.part.take(samples)
-        return pipeline.fitted(pipeline.run(self.pipeline, pictures, self.recipe.seed, epoch, samples), self.shape), labels
+    def _skipped(self, reader: Reader, epoch: int, run_dir: Path) -> None:
+        """Tell of pictures that could not be read, each once, and keep their names in the run's folder."""
+        for name, why in [x for x in reader.skipped.items() if x[0] not in self.skipped]:
+            self.skipped[name] = why
+            self.tell(Skipped(epoch + 1, name, why, len(self.skipped)))
+            try:
+                with (run_dir / "skipped.txt").open("a", encoding="utf-8") as f:
+                    f.write(f"{why}\n")
+            except OSError as e:
+                raise checkpoint.unwritable(run_dir / "skipped.txt", e, run_dir) from None
 
     def _rate(self, step: int, history: Any) -> float:
         # A plateau is judged by validation data held apart from training; without them by the training loss, not by
@@ -220,11 +234,14 @@ class _Run:
         at = schedules.Position(step, self.steps, self.per_epoch, losses)
         return schedules.rate_at(self.recipe.schedule, self.recipe.optimizer.rate, at)
 
-    def _judged(self) -> Evaluation | None:
+    def _judged(self, epoch: int, run_dir: Path) -> Evaluation | None:
         if self.validation is None or self.judge is None:
             return None
         self.judge.load(self.step.weights)
-        return measure(self.judge, self.model, self.validation, self.labels, self.are_logits)
+        with Reader(*self.judging) as reader:
+            found = measure(self.judge, reader, self.validation, self.labels, self.are_logits)
+            self._skipped(reader, epoch, run_dir)
+        return found
 
     def _resumed(self, run_dir: Path) -> Position:
         at, state = checkpoint.load(run_dir)

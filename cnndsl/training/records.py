@@ -6,6 +6,7 @@ A run is a folder `runs/<model>/<number>`:
     loss.png             the same as a picture
     recipe.txt           what was trained, and how
     weights.safetensors  parameters and running statistics of the last epoch
+    skipped.txt          pictures that could not be read, where there were any
     checkpoints/<step>/  state.safetensors and checkpoint.json: all that is needed to go on
 """
 
@@ -66,6 +67,16 @@ class Stepped:
 
 
 @dataclass(frozen=True, slots=True)
+class Skipped:
+    """A picture that cannot be read, when it is met for the first time. count: of such pictures so far."""
+
+    epoch: int
+    picture: str
+    why: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class EpochDone:
     """After an epoch, its validation and its checkpoint."""
 
@@ -73,19 +84,23 @@ class EpochDone:
     epochs: int
 
 
-Event = Started | Stepped | EpochDone
+Event = Started | Stepped | Skipped | EpochDone
 OnEvent = Callable[[Event], None]
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """stopped: by Ctrl-C, with everything saved; `train(…, resume=True)` goes on. weights: parameters and buffers."""
+    """stopped: by Ctrl-C, with everything saved; `train(…, resume=True)` goes on. weights: parameters and buffers.
+
+    skipped: what was wrong with each picture that could not be read.
+    """
 
     run_dir: Path
     weights: Mapping[str, NDArray[Any]]
     history: tuple[Row, ...]
     steps: int
     stopped: bool = False
+    skipped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,11 @@ from cnndsl.autodiff import differentiate
 from cnndsl.errors import counted, error
 from cnndsl.graph.graph import INPUT, Graph, Origin, State, Value
 from cnndsl.graph.op import REGISTRY
-from cnndsl.graph.types import TensorType
+from cnndsl.graph.types import TensorType, drawn
 from cnndsl.language.losses import SQUASHED, computed
 from cnndsl.language.recipe import Sgd
 from cnndsl.language.vocabulary import LABEL_LOSSES as LOGIT_LOSSES
+from cnndsl.runtime.executable import how
 from cnndsl.training.optimizers import add_updates
 
 if TYPE_CHECKING:
@@ -57,6 +58,18 @@ class Step:
         self.scores = scores
         self.classes = min((n.operands[0].type.sizes[-1] for n in graph.nodes if n.op.name == "cross_entropy"), default=0)
         self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        """One line: what a call takes, and where training stands."""
+        into = ", ".join(f"{n} {drawn(x.type.shape)}" for n, x in self.graph.inputs.items() if n not in ("rate", "seed"))
+        done = int(self.state["step"])
+        program = getattr(self.executable, "program", None)
+        told = [
+            f"{into} → loss",
+            *([how(program)] if program is not None else []),
+            f"rate {self.rate:g}, after {done} step{'s' * (done != 1)}",
+        ]
+        return f"<Step {self.graph.name}: {'; '.join(told)}>"
 
     @property
     def state(self) -> dict[str, Array]:

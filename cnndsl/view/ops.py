@@ -63,7 +63,7 @@ def form(op: Op, field: Field[Any]) -> str:
 
 def signature(op: Op) -> str:
     """`dense(units, bias = true, init = he_normal)`."""
-    parts = [f.name if _standing(f) in ("needed", "none") else f"{f.name} = {_standing(f)}" for f in op.fields()]
+    parts = [f"{f.name} = {_standing(f)}" if default(f) or f.name in NOT_GIVEN else f.name for f in op.fields()]
     return f"{op.name}({', '.join(parts)})" if parts else op.name
 
 

@@ -101,6 +101,10 @@ def test_eval(cli: Any) -> None:
     assert np.trace(confusion) == round(1000 * found["accuracy"])
     text = cli("eval", "lenet5")
     assert f"accuracy  {100 * found['accuracy']:.2f} %" in text.out
+    called, head, *rows = text.out.splitlines()[4:]
+    assert called.split() == ["called"] and head.split() == ["true", *"0123456789"]
+    assert [row.split()[0] for row in rows] == list("0123456789")
+    assert head.index(" 0") == rows[0].index("100") + 1
     assert "bundled" in text.err
 
 
@@ -220,6 +224,27 @@ def test_sizes_are_bound_on_the_command_line(cli: Any, tmp_path: Path) -> None:
         assert (done.code, says in done.err) == (1, True), done.err
     assert "no size is given for H" in cli("export", "wide.cnn", "--seed", "1").err
     assert not (tmp_path / "other.py").exists()
+
+
+def test_sizes_are_bound_for_the_table_too(cli: Any, tmp_path: Path) -> None:
+    (tmp_path / "wide.cnn").write_text(SYMBOLIC)
+    still_open = cli("show", "wide.cnn")
+    assert "open multiply-adds" in still_open.out
+    assert still_open.err == "in numbers, for one size: cnndsl show wide.cnn --input 256x256x3\n"
+    asked = cli(*still_open.err.split(": cnndsl ")[1].split())
+    assert (asked.code, asked.err) == (0, "") and "128x128x4" in asked.out
+    bound = json.loads(cli("show", "wide.cnn", "--input", "z=8x12x3", "--json").out)
+    assert bound["inputs"] == {"z": [8, 12, 3]}
+    assert bound["multiply_adds"] == 9 * (4 * 6 * 3 * 4 + 2 * 3 * 4 * 4)
+    assert ">4×6×4<" in cli("show", "wide.cnn", "--input", "8x12x3", "--svg", "-").out
+    assert "H is a multiple of 4, not 9" in cli("show", "wide.cnn", "--input", "9x12x3").err
+
+
+def test_the_size_that_a_message_offers_is_taken(cli: Any) -> None:
+    said = cli("compile", "hourglass").err
+    assert "no size is given for H, W\n" in said and "--input z=256x256x32" in said
+    assert "--input 256x256x32" in cli("bench", "hourglass").err
+    assert cli("show", "hourglass", "--input", "256x256x32").code == 0
 
 
 def test_export(cli: Any, tmp_path: Path) -> None:

@@ -119,6 +119,19 @@ def test_stages(page: Path, cli: Any, tmp_path: Path) -> None:
     assert shown > 20
 
 
+def test_dumps_are_called_what_pages_call_them() -> None:
+    from cnndsl.passes import pipelines
+
+    real = {f"{k:02}_{made.__name__}" for k, made in enumerate(pipelines.INFERENCE, 1)}
+    real |= {f"{k:02}_{made.__name__}" for k, made in enumerate(pipelines.TRAINING, 1)}
+    named = 0
+    for path in (*PAGES, *(ROOT / "cnndsl").rglob("*.py"), *(ROOT / "cnndsl").rglob("*.md")):
+        for word in re.findall(r"\b\d\d_[a-z_]+\b", path.read_text(encoding="utf-8")):
+            assert word in real, (path.name, word)
+            named += 1
+    assert named > 5
+
+
 PYTHON = [page for page in PAGES if any(language == "pycon" for language, _, _ in fences(page))]
 
 

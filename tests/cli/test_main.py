@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,12 @@ from cnndsl.version import __version__
 def test_version(cli: Any) -> None:
     assert cli("--version").out == f"cnndsl {__version__}\n"
     assert cnndsl.__version__ == __version__
+
+
+def test_python_runs_the_package_as_the_command() -> None:
+    for words, code, says in ((["--version"], 0, f"cnndsl {__version__}\n"), (["show", "none.cnn"], 1, "error[E505]")):
+        done = subprocess.run([sys.executable, "-m", "cnndsl", *words], capture_output=True, text=True, check=False)
+        assert done.returncode == code and says in done.stdout + done.stderr
 
 
 def test_bare_command_is_an_overview(cli: Any) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnndsl.errors import CnnError
-from cnndsl.graph.sizes import Affine, bind, ceil_div, may_reach, shown
+from cnndsl.graph.sizes import Affine, bind, ceil_div, example, may_reach, multiple, shown
 
 H, W = Affine.symbol("H"), Affine.symbol("W")
 SMALL = st.integers(-20, 20)
@@ -65,3 +65,9 @@ def test_what_large_symbols_may_reach() -> None:
     assert may_reach(H - 7, 1)
     assert not may_reach(3 - H, 3)
     assert not may_reach(4, 5)
+
+
+def test_an_example_of_a_shape_is_one_that_fits() -> None:
+    assert example((H, W, 3)) == "256x256x3"
+    assert example((multiple("H", 48), W, 32)) == "288x256x32"
+    assert example((multiple("H", 1000),)) == "1000"

@@ -24,6 +24,7 @@ LAYERS = (
     {"training"},
     {"peers"},
     {"cli"},
+    {"__main__"},
 )
 """Lowest first. A module imports from layers below its own, and from its own package."""
 

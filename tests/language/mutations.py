@@ -1,11 +1,19 @@
-"""Broken texts: the bundled models with tokens deleted, doubled, swapped and replaced, and bytes that are no text."""
+"""Broken texts: the bundled models with tokens deleted, doubled, swapped and replaced; with values, steps, statements and
+whole definitions exchanged, wrapped, doubled and left out, as the grammar has them; with bytes changed; and noise."""
 
 from __future__ import annotations
 
 import random
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Any
 
+from cnndsl.errors import Source
 from cnndsl.language.load import bundled_models
+from cnndsl.language.syntax import tree
+from cnndsl.language.syntax.parse import parse
 
 TOKENS = re.compile(r'\s+|\d+x[\dx]+|[\w.]+|"[^"\n]*"|->|\.\.|[^\w\s]')
 STRANGE = """
@@ -52,3 +60,115 @@ def mutated(draw: random.Random, texts: list[str]) -> tuple[str, str | None]:
         else:
             tokens[at:at] = tokens[other : other + draw.randrange(30)]
     return "".join(tokens), draw.choice(names)
+
+
+# By the grammar ---------------------------------------------------------------------------------------------------------
+
+KINDS: dict[type, str] = {
+    **dict.fromkeys((tree.Literal, tree.SizeLiteral, tree.Text, tree.ListOf, tree.Apply, tree.Postfix), "value"),
+    **dict.fromkeys((tree.Prefix, tree.Chain, tree.Compare, tree.Range, tree.Arrow), "value"),
+    **dict.fromkeys((tree.Pipeline, tree.If, tree.For, tree.Head, tree.Output, tree.Share, tree.Defaults), "statement"),
+    **dict.fromkeys((tree.Block, tree.ModelItem, tree.Instance, tree.Recipe), "item"),
+    tree.Input: "statement", tree.Step: "step", tree.Argument: "argument", tree.Param: "param", tree.Body: "body",
+    tree.Shape: "shape", tree.Entry: "entry", tree.Branch: "branch", tree.Name: "name",
+}  # fmt: skip
+WRAPPED = {
+    "value": (
+        "({})", "[{}]", "{} + 1", "-{}", "{} / 2", "{} * 1000", "not {}", "{}[0]", "{} -> {}", "{}..{}", "{0} == {0}",
+        "len({})", "{}.channels", "f({})", "{} // 0", "max({}, {})", "range({})",
+    ),
+    "statement": (
+        "{{ {} }}", "if true {{ {} }}", "for q in [1, 2] {{ {} }}", "{}\n{}", "share q = {}", "", "{} * 2", "head q {{ {} }}",
+        "{} as q", "block q {{ {} }}", "add {{ a: {}; b: {} }}", "{}; {}", "if input.channels > 4 {{ {} }}", "concat {{ {} }}",
+    ),
+    "step": ("{{ {} }}", "{0} -> {0}", "{} * 3", "{} as q", "{} : _", "identity", "({})", "{} * 0"),
+    "argument": ("{0}, {0}", "", "q = {}", "{} -> {}"),
+    "param": ("{0}, {0}", "", "{} = 1", "q = a | b"),
+    "body": ("{{ {} }}", "{{ }}", "{{ {0}; {0} }}", "{0} {0}"),
+    "shape": ("_", "[{}]", "{}x{}", "HxWx3", "1", "[_, _, 2 * 3]"),
+    "entry": ("{0}\n{0}", "", "q = 1", "{} -> flip"),
+    "branch": ("{0}; {0}", "", "q: {}", "if true {{ {} }}"),
+    "item": ("{0}\n{0}", "", "model q {{ {} }}", "{}\ntrain {{ {} }}"),
+    "name": ("q", "input", "{}2", "_{}", "relu", "{}.{}", "{}[1]"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Grown:
+    """A text, and what stands where in it."""
+
+    text: str
+    parts: tuple[tuple[str, int, int], ...]
+    models: tuple[str, ...]
+
+
+def grown(text: str) -> Grown:
+
+    def walk(x: Any) -> Iterator[Any]:
+        todo = [x]
+        while todo:
+            x = todo.pop()
+            if isinstance(x, tuple):
+                todo += x
+            elif isinstance(x, tree.Syntax):
+                yield x
+                todo += [getattr(x, f.name) for f in fields(x) if f.name != "span"]
+
+    found = [(KINDS[type(x)], x.span) for x in walk(parse(Source("mutated.cnn", text))) if type(x) in KINDS]
+    parts = sorted((kind, span.start, span.end) for kind, span in found if span.end > span.start)
+    return Grown(text, tuple(parts), tuple(re.findall(r"^model (\w+)", text, flags=re.MULTILINE)))
+
+
+@cache
+def forest() -> tuple[dict[str, list[str]], list[Grown]]:
+    """The texts of all parts of all models by kind, and the models."""
+    trees = [grown(text) for text in sources()]
+    texts: dict[str, set[str]] = {}
+    for x in trees:
+        for kind, start, end in x.parts:
+            if end - start < 2000:
+                texts.setdefault(kind, set()).add(x.text[start:end])
+    return {kind: sorted(found) for kind, found in texts.items()}, trees
+
+
+def exchanged(draw: random.Random) -> tuple[str, str | None]:
+    """One model with one to five of its parts exchanged for others of their kind, or written otherwise."""
+    texts, trees = forest()
+    model = draw.choice(trees)
+    by_kind: dict[str, list[tuple[str, int, int]]] = {}
+    for part in model.parts:
+        by_kind.setdefault(part[0], []).append(part)
+    edits: list[tuple[int, int, str]] = []
+    for _ in range(draw.choice((1, 1, 2, 3, 5))):
+        kind, start, end = draw.choice(by_kind[draw.choice(sorted(by_kind))])
+        old = model.text[start:end]
+        new = draw.choice(texts[kind]) if draw.random() < 0.5 else draw.choice(WRAPPED[kind]).format(old, old)
+        if all(end <= a or b <= start for a, b, _ in edits):
+            edits.append((start, end, new))
+    text = model.text
+    for start, end, new in sorted(edits, reverse=True):
+        text = text[:start] + new + text[end:]
+    return text, draw.choice(model.models)
+
+
+# Bytes ------------------------------------------------------------------------------------------------------------------
+
+
+def spoilt(draw: random.Random, texts: list[str]) -> tuple[bytes, str | None]:
+    """The bytes of one model with some changed, inserted, cut out or cut off; or noise."""
+    if draw.random() < 0.2:
+        return draw.randbytes(draw.randrange(2000)), None
+    text = draw.choice(texts)
+    data = bytearray(text.encode())
+    for _ in range(draw.choice((1, 1, 2, 5, 40))):
+        at = draw.randrange(len(data) or 1)
+        kind = draw.random()
+        if kind < 0.4 and data:
+            data[at] = draw.randrange(256)
+        elif kind < 0.7:
+            data[at:at] = draw.randbytes(draw.randrange(1, 5))
+        elif kind < 0.9:
+            del data[at : at + draw.randrange(1, 30)]
+        else:
+            del data[at:]
+    return bytes(data), draw.choice(re.findall(r"^model (\w+)", text, flags=re.MULTILINE))

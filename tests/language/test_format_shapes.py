@@ -115,6 +115,13 @@ def test_a_word_that_changes_a_size_leaves_it_open() -> None:
     assert notes(shaped(block + body("b(kind)", head="model m(kind = A | B)"))) == []  # all three sizes depend on it
 
 
+def test_a_size_that_depends_on_a_parameter_in_one_model_only_is_not_fixed() -> None:
+    lines = ("conv(8, 1x1)", "if kind == A { conv(width, 1x1) }", "max_pool(2x2)")
+    text = body(*lines, head="model m(width = 8, kind = B | A)")
+    assert notes(shaped(text + "model n = m(width = 12)\n")) == ["32x32x8", "16x16x_"]
+    assert notes(shaped("model n = m(width = 12)\n" + text)) == ["32x32x8", "16x16x_"]
+
+
 def test_a_template_has_what_its_instances_agree_on() -> None:
     text = body("conv(width, size) : 1x1x1", "conv(3, 1x1)", head="model m(width, size)")
     assert notes(shaped(text)) == ["1x1x1"]  # nobody has made one

@@ -46,6 +46,8 @@ train {
 }
 preprocess { images = grey -> invert(auto) -> resize(28x28) -> crop(24, at = [1, 2])
     labels = [cat, 3, "guinea pig", a, b, c, d, e, f, g] }
+train k { augment = random_resized_crop(32, area = 0.08..1.0, aspect = 0.75..1.33) -> flip }
+train l { augment = color_jitter(brightness = 0.4, hue = -0.1..0.1) -> pca_jitter(0.1) -> cutout(8) -> noise(0.1) }
 eval { metrics = [accuracy, loss, confusion]; data = digits; batch = 3 }
 """
 
@@ -60,8 +62,6 @@ train g { average = ema(0.999) }
 train h { freeze = [early, aux.dense] }
 train i { validate = "pictures" }
 train j { precision = bf16 }
-train k { augment = random_resized_crop(32, area = 0.08..1.0, aspect = 0.75..1.33) -> flip }
-train l { augment = color_jitter(brightness = 0.4, hue = -0.1..0.1) -> pca_jitter(0.1) -> cutout(8) -> noise(0.1) }
 eval p { views = resize([224, 256]) -> squares -> six_crop(224) -> flip; reduce = max }
 eval q { views = resize(256) -> fully_convolutional; metrics = top(5) }
 task r { input = noise(0..0.1); loss = mse(output, image); optimizer = adam(0.01); jitter = 0.03; steps = 6000 }

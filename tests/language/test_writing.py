@@ -218,6 +218,29 @@ model pair {
     assert not apart(pair())
 
 
+def test_heads_keep_their_order() -> None:
+    """Whatever stands between them, and wherever their values were made."""
+    g = Graph("two")
+    x = g.input("image", (8, 8, 2)).conv(2, (1, 1))
+    y = x.tanh()
+    y.head("late", lambda v: v)
+    x.head("early", lambda v: v)
+    g.output(y.relu())
+    assert list(g.heads) == ["late", "early"]
+    assert not apart(g)
+
+
+def test_a_shared_step_under_a_label_that_is_the_name_of_an_input() -> None:
+    g = Graph("label")
+    x = g.input("image", (8, 8, 2))
+    with g.branch("image"):
+        tower = g.share("tower", lambda v: v.conv(2, (1, 1)).relu())
+        y = tower(tower(x))
+    g.output(y)
+    assert "image.tower.conv.weight" in g.state
+    assert not apart(g)
+
+
 def test_sizes_that_are_open() -> None:
     g = Graph("open")
     x = g.input("image", ("H", "W", 3), where={"H": 8, "W": 2})

@@ -293,3 +293,20 @@ def test_a_size_that_is_there_does_not_wait_for_one_that_is_compiled(monkeypatch
     big = np.ones((1, 8, 8, 2), np.float32)
     fresh = cnndsl.compile(g, g.initial_weights(1), batch=2, sizes={"H": 8})
     assert np.array_equal(run(big, big)[1], fresh(big, big)[1])
+
+
+def test_each_is_shown_in_a_line() -> None:
+    net = cnndsl.load_text("model m {\n    input image: 8x8x1\n    flatten\n    dense(3) as logits\n    softmax\n}\n")
+    run = cnndsl.compile(net, net.initial_weights(), batch=8, threads=2)
+    assert repr(net) == "<Model m: image 8x8x1 → 3, 195 parameters>"
+    assert repr(run) == "<Executable m: image 8x8x1 → output 3; numpy, batch 8, 2 threads>"
+    both = cnndsl.compile(net, outputs=["logits"], target="reference")
+    assert repr(both) == "<ReferenceExecutable m: image 8x8x1 → logits; no weights yet>"
+    step = cnndsl.compile_step(
+        net, loss="cross_entropy(logits)", optimizer=cnndsl.sgd(rate=0.5, momentum=0.9), batch=4, threads=1
+    )
+    step(np.zeros((4, 8, 8, 1), np.float32), np.zeros(4, np.int32))
+    assert repr(step) == ("<Step m: image 4x8x8x1, label 4 → loss; numpy, batch 4, 1 thread; rate 0.5, after 1 step>")
+    assert repr(cnndsl.load("hourglass")) == (
+        "<Model hourglass: z HxWx32 → HxWx3, 2,217,831 parameters; task denoise, task inpaint, task super_resolve>"
+    )

@@ -80,6 +80,51 @@ def test_what_does_not_fit(net: Any, given: tuple[int, ...], code: str) -> None:
     assert e.value.code == code
 
 
+class Strange:
+    """What no size is."""
+
+
+@pytest.mark.parametrize(
+    ("sizes", "code", "says"),
+    [
+        ({"N": 4}, "E606", "N is the batch"), ({"H": 8, "W": 8, "N": 2}, "E606", "batch=4 binds it"),
+        ({"H": 8.5}, "E606", "H is a whole number from 1 to 2147483647, not 8.5"), ({"H": 8.0}, "E606", "not 8.0"),
+        ({"H": 0}, "E606", "not 0"), ({"H": -8}, "E606", "not -8"), ({"H": True}, "E606", "not True"),
+        ({"H": 2**70}, "E606", "not 1180591620717411303424"), ({"H": 10**5000}, "E606", "not this int"),
+        ({"H": "8"}, "E606", "not '8'"), ({"H": None}, "E606", "not None"), ({"H": float("nan")}, "E606", "not nan"),
+        ({"H": [8]}, "E606", "not"), ({"H": np.float32(8)}, "E606", "not"), ({"H": np.array([8, 8])}, "E606", "not"),
+        (8.5, "E606", "given by name"), (8, "E606", "given by name"), ("HW", "E606", "given by name"),
+        ([("H", 8)], "E606", "given by name"), (Strange(), "E606", "given by name"), ({3: 8}, "E606", "not by 3"),
+        ({"Q": 8}, "E604", "no size named Q"), ({"": 8}, "E604", "no size named"), ({"H": 6}, "E604", "multiple of 4"),
+    ],
+    ids=lambda x: "",
+)  # fmt: skip
+@pytest.mark.parametrize("target", ["numpy", "reference"])
+def test_sizes_that_are_none(net: Any, target: str, sizes: Any, code: str, says: str) -> None:
+    with pytest.raises(CnnError, match=says) as e:
+        cnndsl.compile(net, sizes=sizes, target=target)
+    assert e.value.code == code
+
+
+def test_sizes_are_any_whole_numbers(net: Any) -> None:
+    run = cnndsl.compile(net, net.initial_weights(0), sizes={"H": np.int64(8), "W": np.uint8(6)})
+    assert run(image(8, 6)).shape == (3, 4, 3, 3)
+    with pytest.raises(CnnError, match="not 0"):
+        cnndsl.compile(net).at(H=0, W=2)
+
+
+@pytest.mark.parametrize("sizes", [{"H": 46340, "W": 46340}, {"H": 2**20, "W": 2**10}, {"H": 4, "W": 2**30}])
+def test_sizes_too_large_for_any_machine(net: Any, sizes: Any) -> None:
+    with pytest.raises(CnnError) as e:
+        cnndsl.compile(net, sizes=sizes)
+    assert e.value.code == "E909"
+    g = Graph("api")
+    g.output(g.input("z", (2**40, 2**40, 2)).relu())
+    with pytest.raises(CnnError) as e:
+        cnndsl.compile(g)
+    assert e.value.code == "E909"
+
+
 def test_before_weights(net: Any) -> None:
     with pytest.raises(CnnError) as e:
         cnndsl.compile(net)(image(8, 6))

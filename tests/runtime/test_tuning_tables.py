@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,9 @@ GOOD: dict[str, Any] = {"format": tuning.FORMAT, "machine": "this one", "times":
         (json.dumps({**GOOD, "times": {"2": {"conv": {"a": True}}}}), "a time in it is no number"),
         (json.dumps({**GOOD, "times": {"2": {"conv": {"a": float("nan")}}}}), "a time in it is no number"),
         (json.dumps({**GOOD, "times": {"2": {"conv": {"a": "1"}}}}), "a time in it is no number"),
+        (json.dumps({**GOOD, "times": {"2": {"conv": {"a": 10**400}}}}), "a time in it is no number"),
+        (json.dumps({**GOOD, "times": {"2": {"conv": {"a": 1e300}}}}), "a time in it is no number"),
+        (json.dumps({**GOOD, "times": {"2": {"conv": {"a": 7}}}}).replace("7", "7" * 5000), "it is no JSON"),
     ],
 )
 def test_a_damaged_table_is_left_aside(text: str, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,6 +97,39 @@ def test_a_file_too_large_and_a_folder_that_cannot_be_made(monkeypatch: pytest.M
     assert "no folder" in tuning.write(tuning.Tables(None), 2, TIMES).remark
     assert tuning.read(None) == tuning.Tables(None)
     assert tuning.read(tmp_path).remark  # a folder
+
+
+def test_processes_that_write_at_once_leave_a_whole_table() -> None:
+    path = tuning.place()
+    assert path is not None
+    tuning.write(tuning.read(path), 2, {"first": {"a": 1.0}})
+    code = (
+        "import sys\nfrom cnndsl.runtime import tuning\nme = sys.argv[1]\nempty = tuning.Tables(tuning.place())\n"
+        "for k in range(40):\n"
+        "    assert not tuning.write(empty, 2, {f'{me} {k}': {'a': 1.0 + k}}).remark\n"
+        "    assert not tuning.read(tuning.place()).remark\n"
+    )
+    root = str(Path(__file__).parents[2])
+    environment = os.environ | {"PYTHONPATH": root}
+    running = [
+        subprocess.Popen([sys.executable, "-c", code, str(n)], env=environment, stderr=subprocess.PIPE, text=True)
+        for n in range(3)
+    ]
+    for child in running:
+        assert child.communicate(timeout=60)[1] == ""
+        assert child.returncode == 0
+    found = tuning.read(path)
+    assert found.remark == ""
+    assert {"first", "0 39"} & set(found.times["2"])
+    assert sorted(x.name for x in path.parent.iterdir()) == [path.name]
+
+
+def test_what_another_process_wrote_stays() -> None:
+    path = tuning.place()
+    before = tuning.read(path)
+    tuning.write(before, 2, {"mine": {"a": 1.0}})
+    assert set(tuning.write(before, 2, {"yours": {"a": 1.0}}).times["2"]) == {"mine", "yours"}
+    assert set(tuning.read(path).times["2"]) == {"mine", "yours"}
 
 
 def test_compilations_use_it_and_can_do_without(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cnndsl.data import datasets, folder
 from cnndsl.data.records import Dataset, Part
 from cnndsl.errors import CnnError
 from cnndsl.language.load import load_text
@@ -25,7 +26,7 @@ from cnndsl.language.model import Model
 from cnndsl.training import checkpoint
 from cnndsl.training.evaluate import evaluate
 from cnndsl.training.loop import train
-from cnndsl.training.records import EpochDone, Started, Stepped
+from cnndsl.training.records import EpochDone, Skipped, Started, Stepped
 
 TEXT = """
 model tiny(classes = 4) {
@@ -240,6 +241,63 @@ def test_a_full_disk_at_a_checkpoint(model: Model, tmp_path: Path) -> None:
     assert train(model, model.train, stripes(), run_dir=tmp_path / "r", resume=True).steps == 16
     train(model, model.train, stripes(), run_dir=tmp_path / "whole")
     assert weights_of(tmp_path / "r") == weights_of(tmp_path / "whole")
+
+
+PHOTOGRAPHS = (
+    TEXT.replace("8x8x1", "8x8x3")
+    .replace("shift(1)", "random_resized_crop(8) -> flip -> color_jitter")
+    .replace("grey", "resize(8x8)")
+)
+
+
+def photographs(where: Path) -> None:
+    rng = np.random.default_rng(0)
+    for part, count in (("train", 9), ("test", 3)):
+        for c in "abcd":
+            (where / part / c).mkdir(parents=True)
+            for i in range(count):
+                pixels = rng.integers(0, 256, (12 + i, 20 - i, 3)).astype(np.uint8)
+                Image.fromarray(pixels).save(where / part / c / f"{i}.jpg")
+
+
+@pytest.mark.parametrize("bad", [False, True])
+def test_a_folder_of_photographs(tmp_path: Path, bad: bool) -> None:
+    """Any number of workers, and a stop and a resumption by another number, with broken pictures or without."""
+    model = load_text(PHOTOGRAPHS)
+    photographs(tmp_path / "data")
+    if bad:
+        for name in ("train/b/3.jpg", "test/c/1.jpg"):
+            path = tmp_path / "data" / name
+            path.write_bytes(path.read_bytes()[:640])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(folder, "KEPT", 0)
+        data = datasets.open(tmp_path / "data", check=not bad)
+        how = {"on_bad_image": "skip" if bad else "stop"}
+        events: list[Any] = []
+        whole = train(model, model.train, data, run_dir=tmp_path / "one", workers=1, on_event=events.append, **how)
+        train(model, model.train, data, run_dir=tmp_path / "four", workers=4, **how)
+
+        def stop(event: Any) -> None:
+            if isinstance(event, Stepped) and (event.epoch, event.step) == (2, 1):
+                signal.raise_signal(signal.SIGINT)
+
+        cut = train(model, model.train, data, run_dir=tmp_path / "cut", workers=2, on_event=stop, **how)
+        assert cut.stopped
+        train(model, model.train, data, run_dir=tmp_path / "cut", workers=3, resume=True, **how)
+    assert weights_of(tmp_path / "one") == weights_of(tmp_path / "four") == weights_of(tmp_path / "cut")
+    named = [e for e in events if isinstance(e, Skipped)]
+    assert [e.count for e in named] == list(range(1, 1 + 2 * bad))
+    assert {Path(e.picture).relative_to(tmp_path / "data").as_posix() for e in named} == (
+        {"train/b/3.jpg", "test/c/1.jpg"} if bad else set()
+    )
+    assert len(whole.skipped) == 2 * bad
+    kept = tmp_path / "one" / "skipped.txt"
+    assert kept.exists() == bad
+    if bad:
+        assert kept.read_text().splitlines() == [e.why for e in named]
+        with pytest.raises(CnnError, match=r"3\.jpg cannot be read") as e:
+            train(model, model.train, data, run_dir=tmp_path / "stop")
+        assert e.value.code == "E703"
 
 
 CHILD = """

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
-import cnndsl.ops  # noqa: F401  (registers the ops)
+import cnndsl.ops  # registers the ops
 from cnndsl.errors import CnnError
 from cnndsl.graph.graph import INPUT, Graph, State
 from cnndsl.graph.types import TensorType
@@ -76,3 +77,20 @@ def test_an_unknown_optimizer_is_refused() -> None:
     with pytest.raises(CnnError, match="adam cannot be run") as e:
         step_graph(Call("adam", (), {"rate": 0.1}, None))
     assert e.value.code == "E423"
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "says"),
+    [
+        ({"lr": 1}, "E402", "sgd has no option lr"),
+        ({"rat": 1}, "E402", "did you mean rate?"),
+        ({}, "E403", "sgd needs rate"),
+        ({"rate": 1, "momentum": 2}, "E403", "momentum is a number from 0 to 1, not 2"),
+        ({"rate": 1, "rate_in": "updates"}, "E402", "did you mean update?"),
+    ],
+)
+def test_options_that_python_gives_are_checked_as_those_of_a_file(given: dict[str, Any], code: str, says: str) -> None:
+    with pytest.raises(CnnError, match=re.escape(says)) as e:
+        cnndsl.sgd(**given)
+    assert e.value.code == code
+    assert cnndsl.sgd(0.1, momentum=0.9) == Sgd(rate=0.1, momentum=0.9)

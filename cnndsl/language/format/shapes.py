@@ -26,6 +26,8 @@ _PLAIN = re.compile(r"\d+|_|[A-Z]\d*")
 _SYMBOL = re.compile(r"[A-Z]\d*")
 
 Sizes = tuple[Size, ...]
+_Made = tuple[str, Mapping[str, Any]]
+"""A model that can be built: its name and its arguments."""
 
 
 @dataclass
@@ -103,7 +105,7 @@ def _noted(source: Source, folder: Path | None) -> tuple[str, list[Diagnostic]]:
     definitions = define(source, folder)
     assert definitions.file is not None
     seen, wrong = Seen(source.name), list(definitions.found)
-    built: dict[int, Looking] = {}  # a model's body → the first model made of it
+    built: dict[int, list[_Made]] = {}  # a model's body → the models made of it
     for name, (item, _) in definitions.models.items():
         if item.span.source.name != source.name or needs(item):
             continue
@@ -111,7 +113,7 @@ def _noted(source: Source, folder: Path | None) -> tuple[str, list[Diagnostic]]:
         wrong += looking.found
         if not looking.found:
             seen.add(looking.met)
-            built.setdefault(id(_template(definitions, name)), looking)
+            built.setdefault(id(_template(definitions, name)), []).append((name, looking.given))
     taken = {x.text for r in records(definitions.file) for x in _declared(r)}
     edits: list[tuple[int, int, str]] = []
     for x in records(definitions.file):
@@ -205,7 +207,7 @@ def _agreed(shapes: Sequence[Sizes], taken: set[str]) -> list[str]:
 
 
 def _written(
-    item: tree.ModelItem, seen: Seen, taken: set[str], definitions: Definitions, built: Looking
+    item: tree.ModelItem, seen: Seen, taken: set[str], definitions: Definitions, built: Sequence[_Made]
 ) -> Iterator[tuple[int, int, str]]:
     """The notes that a model's own body lacks."""
     wanted: list[tuple[tree.Pipeline, list[str], list[tuple[Sizes | None, Sizes]]]] = []
@@ -220,12 +222,14 @@ def _written(
     if not wanted:
         return
     others, steps = Seen(definitions.source.name), 0
-    for change in _variations(item, built.given):
-        looking = _look(definitions, built.graph.name, change)
+    for name, change in ((name, change) for name, given in built for change in _variations(item, given)):
+        looking = _look(definitions, name, change)
         others.add(looking.met)
         steps += looking.steps
         if steps > MOST_STEPS:
-            return  # so large a model has the notes that its writer gives it
+            if name == built[0][0]:
+                return  # so large a model has the notes that its writer gives it
+            break
     for x, parts, pairs in wanted:
         for _, after in others.lines.get(x.span.end, []):
             sizes = pairs[0][1]

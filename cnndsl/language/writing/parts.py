@@ -310,7 +310,8 @@ class Parts:
         return name
 
     def _head(self, body: Body, name: str, nodes: list[Node], value: Value) -> None:
-        """Put a head into the model's body, behind the parts that it needs and those whose steps stand before its own."""
+        """Put a head into the model's body, behind the parts that it needs, those whose steps stand before its own, and the
+        heads before it, whose order counts."""
         said = self.said
         inner = self.body((self._head_segment(name, value),), nodes, value)
         needed = {x for n in nodes for x in said.flows[n]} | {value}
@@ -318,7 +319,7 @@ class Parts:
         at = 0
         for k, part in enumerate(body.parts):
             x = part.value
-            if x is not None and (x in needed or said.position[x.node] < first):
+            if isinstance(part, Head) or (x is not None and (x in needed or said.position[x.node] < first)):
                 at = k + 1
         body.parts.insert(at, Head(None, inner.base, name, inner))
 

@@ -60,8 +60,8 @@ def find_shares(said: Said, nodes: Sequence[Node], depth: int, known: Mapping[No
 
 def _share(said: Said, nodes: Sequence[Node], path: Path, done: Collection[Node]) -> Share | None:
     """The uses of the shared step at `path`, if that is one: as many as can be."""
-    if is_op(path[-1]):
-        return None
+    if is_op(path[-1]) or (len(path) == 1 and path[0] in said.graph.inputs):
+        return None  # no shared step can be called so: one further in is
     inside = [n for n in nodes if said.path[n][: len(path)] == path]
     for count in range(len(inside), 1, -1):
         if len(inside) % count:

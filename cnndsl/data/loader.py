@@ -1,0 +1,186 @@
+"""Batches made ready ahead of the step: threads read pictures, augment and preprocess them into waiting arrays.
+
+Every number of a batch is a function of seed, epoch and the picture's number in its data set: any number of workers
+gives the same bits. Threads suffice, since reading, resizing and arithmetic on pictures leave Python's lock alone; so
+nothing is copied between processes, and no worker can die by itself.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnndsl.data import pipeline
+from cnndsl.data.draws import Draws
+from cnndsl.data.records import Part
+from cnndsl.errors import CnnError, error
+from cnndsl.runtime.machine import cores
+
+Array = NDArray[Any]
+AHEAD = 2
+"""Batches being made ready while one is in use."""
+MOST_WORKERS = 16
+PIECE = 64
+"""Images of an array that one worker takes: below that, handing them out costs more than it gains."""
+ON_BAD_IMAGE = ("stop", "skip")
+
+
+def worker_count(asked: int | None) -> int:
+    """How many threads: as many as asked for, else one for each core."""
+    return max(1, asked) if asked is not None else min(cores()[0], MOST_WORKERS)
+
+
+class Reader:
+    """A pool of threads that brings pictures of a part of a data set through a pipeline.
+
+    shape: (H, W, C) of the model's input. on_bad_image: `stop` raises E703 or E704 for the first picture that cannot be
+    read; `skip` leaves it out. skipped: path → why, of those left out so far. A context manager.
+    """
+
+    def __init__(self, steps: Sequence[pipeline.Step], shape: Sequence[int], workers: int | None, on_bad_image: str = "stop"):
+        if on_bad_image not in ON_BAD_IMAGE:
+            raise error("E770", f"a bad image makes training {' or '.join(ON_BAD_IMAGE)}, not {on_bad_image}")
+        self.steps, self.shape, self.workers = tuple(steps), tuple(shape), worker_count(workers)
+        self.skips = on_bad_image == "skip"
+        self.skipped: dict[str, str] = {}
+        self.pool = ThreadPoolExecutor(self.workers, "pictures")
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *failed: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.pool.shutdown(cancel_futures=True)
+
+    def begin(self, part: Part, samples: Array, seed: int = 0, epoch: int = 0, out: Array | None = None) -> Filling:
+        """Start on the pictures `samples` of `part`, into `out` (n, H, W, C) float32 where it is given."""
+        found = np.empty((len(samples), *self.shape), np.float32) if out is None else out
+        filling = Filling(self, part, samples, seed, epoch, found)
+        size = max(PIECE, -(-len(samples) // self.workers)) if isinstance(part.images, np.ndarray) else 1
+        for first in range(0, len(samples), size):
+            filling.futures.append(self.pool.submit(filling.fill, first, min(first + size, len(samples))))
+        return filling
+
+
+class Filling:
+    """Pictures on their way into an array."""
+
+    def __init__(self, reader: Reader, part: Part, samples: Array, seed: int, epoch: int, images: Array) -> None:
+        self.reader, self.part, self.samples, self.images = reader, part, samples, images
+        self.labels = part.labels[samples]
+        self.futures: list[Future[None]] = []
+        self.bad: dict[int, CnnError] = {}
+        self._draw: Callable[[], list[Draws]] = lambda: pipeline.drawing(reader.steps, seed, epoch, samples)
+        self._draws: list[Draws] | None = None
+        self._lock = threading.Lock()
+
+    def draws(self) -> list[Draws]:
+        """What the pictures draw, for all of them at once, by whichever thread comes first."""
+        with self._lock:
+            if self._draws is None:
+                self._draws = self._draw()
+            return self._draws
+
+    def fill(self, first: int, last: int) -> None:
+        try:
+            pictures, _ = self.part.take(self.samples[first:last])
+        except CnnError as e:
+            if not self.reader.skips or e.code not in ("E703", "E704"):
+                raise
+            self.bad[first] = e  # files come one by one
+            return
+        draws = [d.only(first, last) for d in self.draws()]
+        made = pipeline.through(self.reader.steps, pictures, draws)
+        self.images[first:last] = pipeline.fitted(made, self.reader.shape)
+
+    def wait(self) -> Array:
+        """Whether each picture is there, once all are done. Raises what a worker raised, of the first picture first."""
+        for future in self.futures:
+            try:
+                future.result()
+            except CnnError as e:
+                raise _with_help(e) from None
+            except MemoryError:
+                raise error(
+                    "E723", "there is not enough memory to prepare the pictures", help="--workers 1, or a smaller batch"
+                ) from None
+        there = np.ones(len(self.samples), bool)
+        for i in sorted(self.bad):
+            there[i] = False
+            self.reader.skipped.setdefault(self.part.name_of(int(self.samples[i])), self.bad[i].diagnostics[0].message)
+        return there
+
+
+def _with_help(e: CnnError) -> CnnError:
+    if e.code not in ("E703", "E704"):
+        return e
+    return CnnError(replace(d, help=d.help or "--on-bad-image skip trains without it") for d in e.diagnostics)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a training takes when. order: epoch → the numbers of the pictures in the order of that epoch."""
+
+    part: Part
+    batch: int
+    per_epoch: int
+    steps: int
+    seed: int
+    order: Callable[[int], Array]
+
+
+class Loader:
+    """The batches of a training, step by step, `AHEAD` of them made ready beforehand.
+
+    A picture that is skipped leaves its place to the next one of its batch that is there, so that a batch keeps its
+    size and every other picture its place and numbers.
+    """
+
+    def __init__(self, reader: Reader, plan: Plan) -> None:
+        self.reader, self.plan = reader, plan
+        self._under_way: dict[int, Filling] = {}
+        self._orders: Mapping[int, Array] = {}
+        self._free = [np.empty((plan.batch, *reader.shape), np.float32) for _ in range(AHEAD + 1)]
+        self._used: Array | None = None
+
+    def take(self, step: int) -> tuple[Array, Array]:
+        """Images (batch, H, W, C) and labels (batch,) of that step, counted from 0. They hold until the next call."""
+        if self._used is not None:
+            self._free.append(self._used)
+        for s in range(step, min(step + AHEAD + 1, self.plan.steps)):
+            if s not in self._under_way:
+                self._under_way[s] = self.reader.begin(
+                    self.plan.part, self._samples(s), self.plan.seed, s // self.plan.per_epoch, self._free.pop()
+                )
+        filling = self._under_way.pop(step)
+        self._used = filling.images
+        there = filling.wait()
+        if not there.all():
+            _replace(filling, there)
+        return filling.images, filling.labels
+
+    def _samples(self, step: int) -> Array:
+        epoch, index = divmod(step, self.plan.per_epoch)
+        if epoch not in self._orders:
+            self._orders = {e: o for e, o in self._orders.items() if e == epoch - 1} | {epoch: self.plan.order(epoch)}
+        return self._orders[epoch][index * self.plan.batch : (index + 1) * self.plan.batch]
+
+
+def _replace(filling: Filling, there: Array) -> None:
+    good = np.flatnonzero(there)
+    if not len(good):
+        raise _first(filling)
+    for i in np.flatnonzero(~there):
+        other = good[np.searchsorted(good, i) % len(good)]
+        filling.images[i], filling.labels[i] = filling.images[other], filling.labels[other]
+
+
+def _first(filling: Filling) -> CnnError:
+    (d, *_) = filling.bad[min(filling.bad)].diagnostics
+    return CnnError(replace(d, message=f"no picture of a batch can be read: {d.message}"))
