@@ -54,7 +54,7 @@ CODES: dict[str, str] = {
     "E401": "a recipe's key is unknown or given twice",
     "E402": "a word of a recipe is unknown",
     "E403": "a value of a recipe does not fit",
-    "E404": "a loss names what is not there",
+    "E404": "a loss or `freeze` names what is not there",
     "E405": "a loss takes logits, not probabilities",
     "E406": "a recipe is given twice",
     "E421": "an image step cannot be run",

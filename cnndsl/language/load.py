@@ -16,7 +16,7 @@ from cnndsl.language.bundled import bundled
 from cnndsl.language.elaborate import MOST_REPORTS, MOST_STEPS, Elaborator
 from cnndsl.language.evaluate import evaluate
 from cnndsl.language.files import Definitions, define, needs, read, templates_last
-from cnndsl.language.losses import check_loss, names_in, names_of, unknown_names
+from cnndsl.language.losses import check_loss, check_paths, names_in, names_of, unknown_names
 from cnndsl.language.model import Model
 from cnndsl.language.recipe import Eval, Preprocess, Task, TrainRecipe
 from cnndsl.language.scope import POISON, BlockValue, Env, Poisoned, listed, nearest
@@ -259,6 +259,8 @@ def _with_recipes(model: Model, definitions: Definitions, found: list[Diagnostic
         if item.kind == "train":
             trains[name] = recipes.train_recipe(item, trains.get(""), found)
             terms = trains[name].loss
+            if not broken:
+                found += check_paths(trains[name].freeze, model.graph, trains[name].spans.get("freeze"))
         elif item.kind == "preprocess":
             preprocess = recipes.preprocess_record(item, found)
             continue

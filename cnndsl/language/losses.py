@@ -1,4 +1,4 @@
-"""Losses held against a model: what they name must be there, and cross entropies want logits."""
+"""Losses and `freeze` held against a model: what they name must be there, and cross entropies want logits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING
 from typing import Any
 
-from cnndsl.errors import CnnError, Diagnostic, error
+from cnndsl.errors import CnnError, Diagnostic, Span, error
 from cnndsl.graph.graph import Graph
 from cnndsl.graph.op import Op
 from cnndsl.language.recipe import Call, LossTerm
@@ -45,6 +45,15 @@ def check_loss(terms: Sequence[LossTerm], graph: Graph) -> Iterator[Diagnostic]:
             name = value.node.op.name
             message = f"{call.name} takes logits, and {first} has been through {name}"
             yield Diagnostic("E405", message, call.span, help=f"name the value before the {name}: … as logits")
+
+
+def check_paths(paths: Sequence[Any], graph: Graph, span: Span | None) -> Iterator[Diagnostic]:
+    """E404 for a path of `freeze` that leads to no weight: it is the name of one, or of what holds some."""
+    known = dict.fromkeys(".".join(parts[:k]) for name in graph.state for parts in [name.split(".")] for k in range(1, len(parts) + 1))
+    for path in paths:
+        if path not in known:
+            help = nearest(path, known) or "cnndsl show lists the paths of layers"
+            yield Diagnostic("E404", f"freeze names {path}, and {graph.name} has no weights there", span, help=help)
 
 
 def names_of(call: Call) -> Iterator[str]:

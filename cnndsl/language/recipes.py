@@ -207,6 +207,9 @@ def entry(key: str, x: tree.Expr) -> Any:
             if not isinstance(value, str):
                 message = f"data is the name of a bundled data set, not {told(value)}"
                 raise error("E403", message, x.span, help="--data takes paths")
+            if value not in words.DATA:
+                help = nearest(value, words.DATA) or f"there is {listed(words.DATA)}; --data takes paths"
+                raise error("E402", f"{value} is no bundled data set", x.span, help=help)
         case "batch" | "epochs" | "steps" | "seed":
             if not isinstance(value, int) or isinstance(value, bool) or value < (key != "seed"):
                 raise error("E403", f"{key} is a whole number from {int(key != 'seed')}, not {told(value)}", x.span)

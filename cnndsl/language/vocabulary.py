@@ -75,6 +75,9 @@ EVAL_KEYS = ("views", "reduce", "metrics", "data", "batch")
 TASK_KEYS = ("input", "loss", "optimizer", "schedule", "jitter", "steps", "average", "seed", "precision", "clip")
 PREPROCESS_KEYS = ("images", "labels")
 
+DATA = ("digits",)
+"""The data sets that come with cnndsl: what a recipe may name."""
+
 _DECAY: Options = {"weight_decay": Option(), "decay_on": _words("all", "weights")}
 _ADAM: Options = {"rate": _RATE, "beta1": _PART, "beta2": _PART, "eps": _POSITIVE, **_DECAY}
 OPTIMIZERS: dict[str, Options] = {
