@@ -37,7 +37,7 @@ def evaluate(
     name = data or (how.entries.get("data") if how is not None else None) or (net.train.data if net.train is not None else None)
     if name is None:
         raise error("E770", f"{net.name} names no data to evaluate on", help="name it: --data digits, or --data FOLDER")
-    result = evaluate_model(net, found.read(), datasets.open(name), target=target, threads=threads, recipe=recipe)
+    result = evaluate_model(net, found.path, datasets.open(name), target=target, threads=threads, recipe=recipe)
     if as_json:
         about = {"model": net.name, "data": name, "weights": str(found.path)}
         print(json.dumps(about | as_data(result), indent=2))

@@ -11,6 +11,7 @@ from cnndsl.cli.arguments import Pairs
 
 if TYPE_CHECKING:
     from cnndsl.language.model import Model
+    from cnndsl.runtime.notes import Notes
 
 
 def bundled_names() -> list[str]:
@@ -50,6 +51,12 @@ class Weights:
 
         return read_weights(self.path)
 
+    @property
+    def notes(self) -> Notes:
+        from cnndsl.runtime.notes import read_notes
+
+        return read_notes(self.path)
+
 
 def find_weights(model: Model, given: Path | None, spec: str, instead: str = "") -> Weights:
     """`--weights`, else the newest run of this model in this folder, else the bundled ones; E771 if there are none.
@@ -57,15 +64,22 @@ def find_weights(model: Model, given: Path | None, spec: str, instead: str = "")
     instead: what this command can do without any.
     """
     from cnndsl.errors import error
+    from cnndsl.training.checkpoint import latest_run
 
     if given is not None:
         return Weights(given, "given")
-    runs = finished_runs(model.name)
+    latest, runs = latest_run(model.name), finished_runs(model.name)
+    empty = latest is not None and (not runs or runs[-1].parent != latest)
+    on = f"cnndsl train {spec} --resume"
     if runs:
-        return Weights(runs[-1], "this folder's newest run")
+        which = "this folder's newest run with weights" if empty else "this folder's newest run"
+        told = [which + _standing(runs[-1]), *([f"{latest} has none yet: {on}"] if empty else [])]
+        return Weights(runs[-1], "; ".join(told))
     bundled = Path(__file__).parents[1] / "data" / "weights" / f"{model.name}.safetensors"
     if bundled.is_file():
-        return Weights(bundled, "bundled with cnndsl")
+        return Weights(bundled, f"bundled with cnndsl; {latest} has none yet: {on}" if empty else "bundled with cnndsl")
+    if empty:
+        raise error("E771", f"there are no weights for {model.name}: {latest} was broken off before it left any", help=on)
     ways = [f"train it first: cnndsl train {spec}"] if any(recipe.data for recipe in model.trains.values()) else []
     ways += ["name a file: --weights w.safetensors", *([instead] if instead else [])]
     raise error("E771", f"there are no weights for {model.name}: none in runs/, none bundled", help="; or ".join(ways))
@@ -77,6 +91,18 @@ def finished_runs(name: str) -> list[Path]:
 
     found = (Path("runs") / safe_name(name)).glob("*/weights.safetensors")
     return sorted((p for p in found if p.parent.name.isdecimal()), key=lambda p: int(p.parent.name))
+
+
+def _standing(path: Path) -> str:
+    """How far the run of a weight file had come when it was written, where it has not ended."""
+    from cnndsl.runtime.notes import read_notes
+    from cnndsl.training.checkpoint import complete
+
+    notes = read_notes(path)
+    saved = complete(path.parent)
+    if notes.step is not None and saved and int(saved[-1].name) > notes.step:
+        return f", as it was at step {notes.step:,}; it has come to step {int(saved[-1].name):,} since, unfinished"
+    return f", stopped at step {notes.step:,} of {notes.steps:,}" if notes.unfinished else ""
 
 
 def say(line: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -46,9 +46,8 @@ def run(
     net = load_model(model, given.only())
     paths = [path for name in names for path in listed(Path(name))]
     found = find_weights(net, weights, model)
-    classify = Classifier(
-        net, found.read(), batch=CHUNK if len(paths) > 1 or paths[0].suffix == ".npy" else 1, target=target, threads=threads
-    )
+    batch = CHUNK if len(paths) > 1 or paths[0].suffix == ".npy" else 1
+    classify = Classifier(net, found.read(), found.notes.classes, batch=batch, target=target, threads=threads)
     if not as_json:
         say(f"weights: {found.path} ({found.found})")
     answers: list[dict[str, Any]] = []
@@ -81,15 +80,16 @@ def listed(path: Path) -> list[Path]:
 
 
 class Classifier:
-    """A compiled model with its labels: pictures in, probabilities out."""
+    """A compiled model with its labels: pictures in, probabilities out. trained: the classes that the weights name."""
 
-    def __init__(self, net: Model, weights: dict[str, Any], batch: int, target: str, threads: int | None) -> None:
+    def __init__(
+        self, net: Model, weights: dict[str, Any], trained: Sequence[str], batch: int, target: str, threads: int | None
+    ) -> None:
         from cnndsl.runtime.compile import compile
-        from cnndsl.training.evaluate import class_count, input_shape
+        from cnndsl.training.classes import class_count, class_names
+        from cnndsl.training.evaluate import input_shape
 
-        count = class_count(net, "")
-        said = net.preprocess.labels if net.preprocess is not None else ()
-        self.labels = [str(x) for x in said] if len(said) == count else [str(i) for i in range(count)]
+        self.labels = class_names(net, class_count(net, ""), trained)
         self.preprocess = net.preprocess
         self.shape = input_shape(net)
         self.last = net.graph.outputs["output"].node.op.name

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import shlex
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cnndsl.cli.options import DataSet, MaxMemory, ModelName, PairList, TargetName, Threads
+
+if TYPE_CHECKING:
+    from cnndsl.language.recipe import TrainRecipe
+    from cnndsl.training.records import TrainResult
 
 
 def train(
@@ -66,13 +70,33 @@ def train(
             on_bad_image=on_bad_image,
             on_event=progress,
         )
+    if resume and done.begun == done.steps:
+        print(finished(done, how, sys.argv[1:]))
+        return
     if done.stopped:
-        again = shlex.join(["cnndsl", *sys.argv[1:], *(() if resume else ("--resume",))])
         print(f"\nstopped after step {done.steps}; everything is saved in {done.run_dir}")
-        print(f"to go on: {again}")
+        print(f"to go on: {command(sys.argv[1:], '--resume')}")
         raise typer.Exit(130)
     if done.skipped:
         print(f"\nskipped  {len(done.skipped):,} pictures that cannot be read: {done.run_dir / 'skipped.txt'}")
     print(f"\nweights  {done.run_dir / 'weights.safetensors'}")
     print(f"curve    {done.run_dir / 'loss.png'}, log.csv")
-    print(f"next     cnndsl eval {model}    cnndsl run {model} PICTURE…")
+    same = [model, *(f"{key}={value}" for key, value in given.model.items())]
+    on = ["--data", data] if data is not None else []
+    print(f"next     {shlex.join(['cnndsl', 'eval', *same, *on])}    {shlex.join(['cnndsl', 'run', *same])} PICTURE…")
+
+
+def command(words: list[str], *more: str) -> str:
+    """The command line again, with more words where they are not there."""
+    return shlex.join(["cnndsl", *words, *(x for x in more if x not in words)])
+
+
+def finished(done: TrainResult, how: TrainRecipe, words: list[str]) -> str:
+    """What there is to say where nothing was left to do."""
+    entry, now = ("steps", how.steps) if how.steps is not None else ("epochs", how.epochs or 1)
+    rest = [x for x in words if not x.startswith((f"train.{entry}=",))]
+    return (
+        f"{done.run_dir} is finished: {done.steps:,} steps are done, and {now:,} {entry} are asked for\n"
+        f"to train on: {command(rest, '--resume', f'train.{entry}={2 * now}')}\n"
+        f"(the rate then follows the schedule of {2 * now:,} {entry}; without --resume a new run begins)"
+    )

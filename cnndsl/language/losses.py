@@ -49,7 +49,9 @@ def check_loss(terms: Sequence[LossTerm], graph: Graph) -> Iterator[Diagnostic]:
 
 def check_paths(paths: Sequence[Any], graph: Graph, span: Span | None) -> Iterator[Diagnostic]:
     """E404 for a path of `freeze` that leads to no weight: it is the name of one, or of what holds some."""
-    known = dict.fromkeys(".".join(parts[:k]) for name in graph.state for parts in [name.split(".")] for k in range(1, len(parts) + 1))
+    known = dict.fromkeys(
+        ".".join(parts[:k]) for name in graph.state for parts in [name.split(".")] for k in range(1, len(parts) + 1)
+    )
     for path in paths:
         if path not in known:
             help = nearest(path, known) or "cnndsl show lists the paths of layers"

@@ -228,8 +228,8 @@ def entry(key: str, x: tree.Expr) -> Any:
             return paths
         case "precision":
             if value not in words.PRECISIONS:
-                help = nearest(value, words.PRECISIONS) if isinstance(value, str) else None
-                raise error("E402", f"precision is {listed_or(words.PRECISIONS)}, not {told(value)}", x.span, help=help)
+                mend = nearest(value, words.PRECISIONS) if isinstance(value, str) else None
+                raise error("E402", f"precision is {listed_or(words.PRECISIONS)}, not {told(value)}", x.span, help=mend)
         case "validate":
             if not isinstance(value, str) and not (is_number(value) and 0 < value < 1):
                 raise error("E403", f"validate is a share between 0 and 1, or a folder, not {told(value)}", x.span)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from cnndsl.data import pipeline
 from cnndsl.data.loader import Reader
 from cnndsl.data.records import Dataset, Part
-from cnndsl.errors import counted, error
+from cnndsl.errors import error
+from cnndsl.training.classes import class_count, class_names, fitted_data
 from cnndsl.training.records import Evaluation
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def evaluate(
     """
     from cnndsl.language.recipes import refuse
     from cnndsl.runtime.compile import compile
+    from cnndsl.runtime.notes import read_notes
 
     how = model.evals.get(recipe)
     if how is None and recipe:
@@ -50,14 +52,15 @@ def evaluate(
         refuse(f"eval {recipe}".rstrip(), how.entries, how.spans)
     batch = batch or (how.entries.get("batch") if how is not None else None) or 64
 
-    images = dataset.test if part == "test" and dataset.test is not None else dataset.train
     scores, are_logits = scores_of(model)
-    classes = class_count(model, scores)
-    check_classes(model.name, classes, dataset)
+    trained = () if isinstance(weights, Mapping) else read_notes(weights).classes
+    data = fitted_data(model, scores, dataset, trained)
+    names = class_names(model, class_count(model, scores), trained, data.classes)
+    images = data.test if part == "test" and data.test is not None else data.train
     run = compile(model, weights, target=target, batch=batch, threads=threads, outputs=(scores,) if scores else ())
     steps = pipeline.bind(model.preprocess.images, "preprocess", random=False) if model.preprocess is not None else ()
     with Reader(steps, input_shape(model), threads) as reader:
-        return measure(lambda x: run(x), reader, images, class_names(model, dataset, classes), are_logits)
+        return measure(lambda x: run(x), reader, images, names, are_logits)
 
 
 def measure(run: Any, reader: Reader, part: Part, labels: tuple[str, ...], are_logits: bool) -> Evaluation:
@@ -106,28 +109,6 @@ def scores_of(model: Model) -> tuple[str, bool]:
             return name, True
     output = model.graph.outputs["output"].node
     return "", output.op.name != "softmax"
-
-
-def class_count(model: Model, scores: str) -> int:
-    """How many classes the model tells apart. Raises E705 where it does not classify."""
-    value = model.graph.names[scores] if scores else model.graph.outputs["output"]
-    if value.type.rank != 2 or not isinstance(value.shape[1], int):
-        raise error("E705", f"{model.name} gives no vector of classes, its output is {value.type}")
-    return value.shape[1]
-
-
-def check_classes(name: str, classes: int, dataset: Dataset) -> None:
-    """Raises E705 where the data has more classes than the model."""
-    if len(dataset.classes) > classes:
-        raise error("E705", f"{dataset.name} has {counted(len(dataset.classes), 'class')}, {name} tells {classes} apart",
-                    help=f"classes={len(dataset.classes)}, if the model has that parameter")  # fmt: skip
-
-
-def class_names(model: Model, dataset: Dataset, classes: int) -> tuple[str, ...]:
-    """The names of the classes: the model's `preprocess.labels`, else the data's, else numbers."""
-    said = model.preprocess.labels if model.preprocess is not None else ()
-    names = said if len(said) == classes else dataset.classes if len(dataset.classes) == classes else ()
-    return tuple(map(str, names)) or tuple(map(str, range(classes)))
 
 
 def input_shape(model: Model) -> tuple[int, ...]:

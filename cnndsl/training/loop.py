@@ -29,8 +29,9 @@ from cnndsl.errors import counted, error
 from cnndsl.language.writing.recipe import train_lines
 from cnndsl.training import checkpoint, curves, schedules
 from cnndsl.training.checkpoint import Position
+from cnndsl.training.classes import class_count, class_names, fitted_data
 from cnndsl.training.diagnose import not_finite, spoilt
-from cnndsl.training.evaluate import check_classes, class_count, class_names, input_shape, measure, scores_of
+from cnndsl.training.evaluate import input_shape, measure, scores_of
 from cnndsl.training.recipes import changed, check_recipe, recipe_entries
 from cnndsl.training.records import EpochDone, Evaluation, OnEvent, Row, Skipped, Started, Stepped, TrainResult
 from cnndsl.training.step import compile_step
@@ -108,9 +109,8 @@ class _Run:
         check_recipe(recipe)
         self.model, self.recipe, self.tell = model, recipe, tell
         self.scores, self.are_logits = scores_of(model)
-        classes = class_count(model, self.scores)
-        check_classes(model.name, classes, data)
-        self.labels = class_names(model, data, classes)
+        data = fitted_data(model, self.scores, data)
+        self.labels = class_names(model, class_count(model, self.scores), data.classes)
         self.shape = input_shape(model)
         self.part, self.validation = _parts(recipe, data)
         self.batch = recipe.batch
@@ -148,6 +148,10 @@ class _Run:
         at = Position(0, self.entries, self.data)
         if resume:
             at = self._resumed(run_dir)
+        begun = at.step
+        if begun >= self.steps:
+            self._leave(run_dir, at)
+            return TrainResult(run_dir, self.step.weights, tuple(at.history), begun, begun=begun)
         self.tell(Started(self.model.name, run_dir, self.epochs, self.per_epoch, self.batch, len(self.part),
                           len(self.validation) if self.validation is not None else 0, at.step if resume else None))  # fmt: skip
         if not resume:
@@ -161,7 +165,7 @@ class _Run:
                 at = self._epoch(at, run_dir, began, asked, loader)
         self._leave(run_dir, at)
         return TrainResult(run_dir, self.step.weights, tuple(at.history), at.step, at.step < self.steps,
-                           tuple(self.skipped.values()))  # fmt: skip
+                           tuple(self.skipped.values()), begun)  # fmt: skip
 
     def _epoch(self, at: Position, run_dir: Path, began: float, asked: threading.Event, loader: Loader) -> Position:
         """From `at` to the end of its epoch, or to a stop; ends with a checkpoint."""
@@ -262,12 +266,14 @@ class _Run:
             raise checkpoint.unwritable(run_dir / "recipe.txt", e, run_dir) from None
 
     def _leave(self, run_dir: Path, at: Position) -> None:
+        from cnndsl.runtime.notes import Notes
         from cnndsl.runtime.safetensors import write_weights
         from cnndsl.view.plots import loss_curve
 
         path = run_dir / "weights.safetensors"
         try:
-            write_weights(path, self.step.weights)
+            notes = Notes(self.labels, at.step, max(at.step, self.steps))
+            write_weights(path, self.step.weights, notes.as_metadata())
             path = run_dir / "loss.png"
             if at.history:
                 loss_curve(at.history, path, f"{self.model.name} on {self.data.split(':')[0]}")

@@ -92,7 +92,8 @@ OnEvent = Callable[[Event], None]
 class TrainResult:
     """stopped: by Ctrl-C, with everything saved; `train(…, resume=True)` goes on. weights: parameters and buffers.
 
-    skipped: what was wrong with each picture that could not be read.
+    skipped: what was wrong with each picture that could not be read. begun: the step at which this call began; where it is
+    `steps`, nothing was left to do.
     """
 
     run_dir: Path
@@ -101,6 +102,7 @@ class TrainResult:
     steps: int
     stopped: bool = False
     skipped: tuple[str, ...] = ()
+    begun: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,118 @@
+"""What a user does with a folder of pictures by class: train, resume, evaluate, ask."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+TINY = """model tiny(classes = 10) {
+    input image: 8x8x1
+    flatten
+    dense(classes) as logits
+    softmax
+}
+train {
+    loss = cross_entropy(logits)
+    optimizer = sgd(rate = 0.5, momentum = 0.9)
+    batch = 6
+    epochs = 4
+}
+preprocess { images = grey -> resize(8x8) }
+"""
+TRAIN = ("train", "tiny.cnn", "classes=3", "--data", "pets", "--threads", "1")
+
+
+@pytest.fixture
+def pets(tmp_path: Path) -> Path:
+    """Ten pictures each, light at the top, in the middle or at the bottom, and a network."""
+    rng = np.random.default_rng(0)
+    for k, name in enumerate(("cat", "dog", "guinea pig")):
+        base = np.repeat(np.arange(3) == k, 3)[:, None] * 180 + 30
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for i in range(10):
+            pixels = (base + rng.integers(-20, 20, (9, 9))).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "pets" / name / f"{i}.png")
+    (tmp_path / "tiny.cnn").write_text(TINY)
+    return tmp_path / "pets"
+
+
+def test_the_names_of_the_folders_are_the_answers(cli: Any, pets: Path) -> None:
+    done = cli(*TRAIN)
+    assert done.code == 0, done.err
+    following = done.out.splitlines()[-1].split("    ")
+    assert following[1:] == [" cnndsl eval tiny.cnn classes=3 --data pets", "cnndsl run tiny.cnn classes=3 PICTURE…"]
+    for name in ("cat", "dog", "guinea pig"):
+        found = json.loads(cli("run", "tiny.cnn", "classes=3", f"pets/{name}/1.png", "--json").out)
+        assert found[0]["label"] == name
+    assert cli("eval", "tiny.cnn", "classes=3", "--data", "pets").out.splitlines()[-1].split() == ["guinea", "pig", "2"]
+    shutil.rmtree(pets / "dog")  # what is left keeps its place
+    matrix = cli("eval", "tiny.cnn", "classes=3", "--data", "pets").out.splitlines()[-3:]
+    assert [line.split() for line in matrix] == [["cat", "2"], ["dog"], ["guinea", "pig", "2"]]
+    (pets / "cat").rename(pets / "mouse")
+    assert (
+        "pets has a class mouse, which these weights of tiny were not" in cli("eval", "tiny.cnn", "classes=3", "-d", "pets").err
+    )
+
+
+def test_another_number_of_classes_names_data_place_and_mend(cli: Any, pets: Path) -> None:
+    done = cli("train", "tiny.cnn", "--data", "pets")
+    assert done.code == 1
+    assert "error[E705]: pets has 3 classes (cat, dog, guinea pig), tiny tells 10 apart\n  --> tiny.cnn:4:5\n" in done.err
+    assert done.err.endswith("help: say so with the command: classes=3\n")
+    assert not Path("runs").exists()
+
+
+def test_resuming_what_is_finished_says_so_and_how_to_train_on(cli: Any, pets: Path) -> None:
+    assert cli(*TRAIN).code == 0
+    before = Path("runs/tiny/1/weights.safetensors").read_bytes()
+    done = cli(*TRAIN, "--resume")
+    assert done.code == 0
+    first, second, _ = done.out.splitlines()
+    assert first == f"{Path('runs/tiny/1')} is finished: 16 steps are done, and 4 epochs are asked for"
+    assert Path("runs/tiny/1/weights.safetensors").read_bytes() == before
+    more = cli(*shlex.split(second.removeprefix("to train on: cnndsl ")))
+    assert more.code == 0 and more.out.startswith("going on from step 16 with tiny") and "\n    8 " in more.out
+    assert "32 steps are done, and 4 epochs" in cli(*TRAIN, "--resume").out
+
+
+def test_unfinished_runs_are_told_of(cli: Any, pets: Path) -> None:
+    ask = ("run", "tiny.cnn", "classes=3", "pets/cat/1.png")
+    assert cli(*TRAIN).code == 0
+    assert cli(*ask).err == f"weights: {Path('runs/tiny/1/weights.safetensors')} (this folder's newest run)\n"
+    assert cli(*TRAIN).code == 0
+    Path("runs/tiny/2/weights.safetensors").unlink()  # as kill -9 leaves it
+    two = Path("runs/tiny/2")
+    assert f"(this folder's newest run with weights; {two} has none yet: cnndsl train tiny.cnn --resume)" in cli(*ask).err
+    shutil.rmtree("runs/tiny/1")
+    done = cli(*ask)
+    assert f"error[E771]: there are no weights for tiny: {two} was broken off before it left any" in done.err
+    assert cli(*TRAIN, "--resume").code == 0  # its last checkpoint is the end: the weights are written now
+    assert "(this folder's newest run)" in cli(*ask).err
+
+
+def test_a_run_that_was_stopped_says_where(cli: Any, pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import signal
+
+    from cnndsl.cli.progress import Progress
+    from cnndsl.training.records import EpochDone
+
+    def stopping(self: Progress, event: Any) -> None:
+        if isinstance(event, EpochDone) and event.row.epoch == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as m:
+        m.setattr(Progress, "__call__", stopping)
+        assert cli(*TRAIN).code == 130
+    ask = ("run", "tiny.cnn", "classes=3", "pets/cat/1.png")
+    assert "(this folder's newest run, stopped at step 8 of 16)" in cli(*ask).err
+    with monkeypatch.context() as m:
+        m.setattr("cnndsl.training.loop._Run._leave", lambda *_: None)  # as where it is killed after its last checkpoint
+        assert cli(*TRAIN, "--resume").code == 0
+    assert "(this folder's newest run, as it was at step 8; it has come to step 16 since, unfinished)" in cli(*ask).err
