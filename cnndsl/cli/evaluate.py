@@ -59,18 +59,19 @@ def as_data(e: Evaluation) -> dict[str, object]:
 
 def report(e: Evaluation) -> str:
     """For people: two numbers, then the matrix with a row for each true class; no cell where there is nothing."""
+    from cnndsl.errors import printable
+
+    labels = [printable(x) for x in e.labels]
     lines = [f"images    {e.count:,}", f"loss      {e.loss:.4f}", f"accuracy  {100 * e.accuracy:.2f} %", ""]
-    if len(e.labels) > 40:
+    if len(labels) > 40:
         wrong = [(int(e.confusion[i, j]), i, j) for i, j in zip(*e.confusion.nonzero(), strict=True) if i != j]
         lines.append("most often confused:")
-        lines += [
-            f"  {n:>5}  {e.labels[i]} called {e.labels[j]}" for n, i, j in sorted(wrong, key=lambda x: (-x[0], x[1:]))[:20]
-        ]
+        lines += [f"  {n:>5}  {labels[i]} called {labels[j]}" for n, i, j in sorted(wrong, key=lambda x: (-x[0], x[1:]))[:20]]
         return "\n".join(lines)
     cells = [["" if n == 0 else str(n) for n in row] for row in e.confusion]
-    width = max(3, *(len(x) for row in cells for x in row), *(min(len(x), 8) for x in e.labels))
-    left = max(len("true"), *(len(x) for x in e.labels))
+    width = max(3, *(len(x) for row in cells for x in row), *(min(len(x), 8) for x in labels))
+    left = max(len("true"), *(len(x) for x in labels))
     lines.append(" " * (left + 2) + "called")
-    lines.append("true".rjust(left) + "  " + " ".join(x[:width].rjust(width) for x in e.labels))
-    lines += [f"{x:>{left}}  " + " ".join(c.rjust(width) for c in row) for x, row in zip(e.labels, cells, strict=True)]
+    lines.append("true".rjust(left) + "  " + " ".join(x[:width].rjust(width) for x in labels))
+    lines += [f"{x:>{left}}  " + " ".join(c.rjust(width) for c in row) for x, row in zip(labels, cells, strict=True)]
     return "\n".join(line.rstrip() for line in lines)

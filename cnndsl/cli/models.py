@@ -106,5 +106,7 @@ def _standing(path: Path) -> str:
 
 
 def say(line: str) -> None:
-    """A remark for people: on stderr, so that stdout stays the answer."""
-    print(line, file=sys.stderr)
+    """A remark for people: on stderr, so that stdout stays the answer. No name in it steers a terminal."""
+    from cnndsl.errors import printable
+
+    print("\n".join(map(printable, line.split("\n"))), file=sys.stderr)

@@ -38,7 +38,7 @@ def run(
     from cnndsl.cli.arguments import split
     from cnndsl.cli.failure import draw
     from cnndsl.cli.models import find_weights, load_model, say
-    from cnndsl.errors import error
+    from cnndsl.errors import error, printable
 
     names, given = split(files)
     if not names:
@@ -52,13 +52,14 @@ def run(
         say(f"weights: {found.path} ({found.found})")
     answers: list[dict[str, Any]] = []
     failures: list[CnnError] = []
-    width = max(len(str(path)) for path in paths)
+    width = max(len(printable(str(path))) for path in paths)
     for name, probabilities in classify.all(paths, failures):
         best = [{"label": classify.labels[i], "probability": float(probabilities[i])} for i in (-probabilities).argsort()[:top]]
         if as_json:
             answers.append({"file": name} | best[0] | {"top": best})
         else:
-            print(f"{name:<{width}}  " + "   ".join(f"{x['label']} {100 * x['probability']:.2f} %" for x in best))
+            told = "   ".join(f"{printable(str(x['label']))} {100 * x['probability']:.2f} %" for x in best)
+            print(f"{printable(name):<{width}}  {told}")
     if as_json:
         print(json.dumps(answers, indent=2))
     draw(d for e in failures for d in e.diagnostics)
