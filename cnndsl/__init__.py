@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from cnndsl.language.load import load as load
     from cnndsl.language.load import load_text as load_text
     from cnndsl.language.model import Model as Model
+    from cnndsl.language.recipes import adam as adam
+    from cnndsl.language.recipes import adamw as adamw
+    from cnndsl.language.recipes import rmsprop as rmsprop
     from cnndsl.language.recipes import sgd as sgd
     from cnndsl.runtime.compile import compile as compile
     from cnndsl.runtime.safetensors import read_weights as read_weights
@@ -33,6 +36,8 @@ HOMES = {
     "CnnError": ("cnndsl.errors", "CnnError"),
     "Graph": ("cnndsl.graph.graph", "Graph"),
     "Model": ("cnndsl.language.model", "Model"),
+    "adam": ("cnndsl.language.recipes", "adam"),
+    "adamw": ("cnndsl.language.recipes", "adamw"),
     "block": ("cnndsl.graph.blocks", "block"),
     "compile": ("cnndsl.runtime.compile", "compile"),
     "compile_step": ("cnndsl.training.step", "compile_step"),
@@ -40,6 +45,7 @@ HOMES = {
     "load": ("cnndsl.language.load", "load"),
     "load_text": ("cnndsl.language.load", "load_text"),
     "read_weights": ("cnndsl.runtime.safetensors", "read_weights"),
+    "rmsprop": ("cnndsl.language.recipes", "rmsprop"),
     "sgd": ("cnndsl.language.recipes", "sgd"),
     "write_weights": ("cnndsl.runtime.safetensors", "write_weights"),
 }
@@ -50,6 +56,8 @@ __all__ = [
     "Graph",
     "Model",
     "__version__",
+    "adam",
+    "adamw",
     "block",
     "compile",
     "compile_step",
@@ -57,6 +65,7 @@ __all__ = [
     "load",
     "load_text",
     "read_weights",
+    "rmsprop",
     "sgd",
     "write_weights",
 ]

@@ -122,7 +122,9 @@ def made(net: Model, options: Options) -> Made:
         assert net.train is not None
         # A small rate: the same picture again and again at the recipe's might end in numbers that are not finite.
         optimizer = replace(net.train.optimizer, rate=min(float(net.train.optimizer.rate), 1e-3))
-        step = compile_step(net, weights, optimizer=optimizer, batch=options.batch, threads=options.workers)
+        step = compile_step(
+            net, weights, recipe=replace(net.train, optimizer=optimizer), batch=options.batch, threads=options.workers
+        )
         found, given = step.executable, drawn(step.graph.inputs, rng, step.classes)
         labels = given.get("label")
         images = [given[name] for name in net.graph.inputs]

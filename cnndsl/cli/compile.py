@@ -156,7 +156,10 @@ def begun(
         if recipe is None:
             raise error("E770", f"{net.name} has no recipe, so there is no training step to write", help="add train { … }")
         size = batch or recipe.batch
-        graph = build_step(net, recipe.loss, recipe.optimizer, size)
+        graph = build_step(
+            net, recipe.loss, recipe.optimizer, size,
+            clip=recipe.clip, average=recipe.average, freeze=recipe.freeze, places=recipe.spans,
+        )  # fmt: skip
     else:
         size, graph = batch or 1, net.graph
     return graph, Options(

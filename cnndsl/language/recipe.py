@@ -67,6 +67,45 @@ class Sgd:
 
 
 @dataclass(frozen=True, slots=True)
+class RmsProp:
+    """s ← decay·s + (1 − decay)·g²; m ← momentum·m + rate·g / √(s + eps); θ ← θ − m; g with weight_decay·θ added.
+
+    eps stands under the root, where the published recipes of Inception v2 and later have it (eps = 1.0). Tieleman,
+    Hinton, lecture 6.5, 2012; with momentum: Szegedy et al. 2016, section 8.
+    """
+
+    rate: float
+    decay: float = 0.9
+    eps: float = 1e-10
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    decay_on: str = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Adam:
+    """m ← β₁·m + (1 − β₁)·g; v ← β₂·v + (1 − β₂)·g²; θ ← θ − rate·m̂ / (√v̂ + eps).
+
+    m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ) at step t = 1, 2, …; weight_decay·θ is added to g. Kingma, Ba 2015, algorithm 1.
+    """
+
+    rate: float
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+    decay_on: str = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class AdamW(Adam):
+    """Adam whose decay is apart from the gradient: θ ← θ − rate·(m̂ / (√v̂ + eps) + weight_decay·θ).
+
+    Loshchilov, Hutter 2019, algorithm 2.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Constant:
     """The rate stays."""
 
@@ -115,7 +154,7 @@ class Warmup:
 
 @dataclass(frozen=True)
 class TrainRecipe:
-    """How a model is trained. What cannot be carried out (average, clip, freeze, precision) is kept as it was given."""
+    """How a model is trained. What cannot be carried out (a precision) is kept as it was given."""
 
     name: str = ""
     loss: tuple[LossTerm, ...] = ()
@@ -171,6 +210,13 @@ class Preprocess:
 
     images: tuple[Call, ...] = ()
     labels: tuple[str, ...] = ()
+
+
+def parse_entry(key: str, text: str) -> Any:
+    """The value of one entry of `train`, given as a file writes it: ("clip", "norm(2.0)"). Raises E401 to E404."""
+    from cnndsl.language.recipes import entry_of
+
+    return entry_of(key, text)
 
 
 def parse_loss(text: str) -> tuple[LossTerm, ...]:

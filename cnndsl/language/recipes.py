@@ -10,6 +10,8 @@ from cnndsl.errors import CnnError, Diagnostic, Source, Span, error
 from cnndsl.language import vocabulary as words
 from cnndsl.language.options import as_call, bind, check, images, steps_of, told
 from cnndsl.language.recipe import (
+    Adam,
+    AdamW,
     Call,
     Constant,
     Cosine,
@@ -20,6 +22,7 @@ from cnndsl.language.recipe import (
     Pipeline,
     Plateau,
     Preprocess,
+    RmsProp,
     Sgd,
     Sides,
     Step,
@@ -88,9 +91,12 @@ def call_of(x: tree.Apply) -> Call:
 
 
 def optimizer(call: Call) -> Any:
-    """`sgd` as a record; the others as they were given."""
+    """The record of an optimizer."""
     found = bind(call, words.OPTIMIZERS, "optimizer")
-    return Sgd(**found) if call.name == "sgd" else call
+    return OPTIMIZERS[call.name](**found)
+
+
+OPTIMIZERS: dict[str, Callable[..., Any]] = {"sgd": Sgd, "rmsprop": RmsProp, "adam": Adam, "adamw": AdamW}
 
 
 def sgd(*args: Any, **options: Any) -> Sgd:
@@ -99,7 +105,28 @@ def sgd(*args: Any, **options: Any) -> Sgd:
     Options: rate (needed), momentum = 0, nesterov = False, weight_decay = 0, rate_in = "velocity" or "update", decay_on =
     "all" or "weights". `Sgd` has the formulas. Raises E402 for an unknown option, E403 for a value that does not fit.
     """
-    return Sgd(**bind(Call("sgd", args, options), words.OPTIMIZERS, "optimizer"))
+    found: Sgd = optimizer(Call("sgd", args, options))
+    return found
+
+
+def rmsprop(*args: Any, **options: Any) -> RmsProp:
+    """`rmsprop(rate = 0.01, decay = 0.9)`. Options: rate (needed), decay = 0.9, eps = 1e-10, momentum = 0, weight_decay = 0,
+    decay_on. `RmsProp` has the formulas. Raises E402, E403 as `sgd`."""
+    found: RmsProp = optimizer(Call("rmsprop", args, options))
+    return found
+
+
+def adam(*args: Any, **options: Any) -> Adam:
+    """`adam(rate = 1e-3)`. Options: rate (needed), beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0, decay_on.
+    `Adam` has the formulas. Raises E402, E403 as `sgd`."""
+    found: Adam = optimizer(Call("adam", args, options))
+    return found
+
+
+def adamw(*args: Any, **options: Any) -> AdamW:
+    """As `adam`, the decay apart from the gradient: `AdamW`."""
+    found: AdamW = optimizer(Call("adamw", args, options))
+    return found
 
 
 def schedule(value: Any, span: Span) -> Any:
@@ -331,16 +358,19 @@ def preprocess_record(recipe: tree.Recipe, found: list[Diagnostic]) -> Preproces
     return Preprocess(**entries(recipe, found)[0])
 
 
-def overridden(recipe: TrainRecipe, given: Mapping[str, str]) -> TrainRecipe:
-    """`recipe` with entries given as text."""
+def entry_of(key: str, text: str) -> Any:
+    """The value of one entry of `train`, given as text."""
     from cnndsl.language.syntax.parse import parse_value
 
-    values: dict[str, Any] = {}
-    for key, text in given.items():
-        if key not in words.TRAIN_KEYS:
-            help = nearest(key, words.TRAIN_KEYS) or f"there are {listed(words.TRAIN_KEYS)}"
-            raise error("E401", f"train has no key {key}", help=help)
-        values[key] = entry(key, parse_value(Source(f"train.{key}", text)))
+    if key not in words.TRAIN_KEYS:
+        help = nearest(key, words.TRAIN_KEYS) or f"there are {listed(words.TRAIN_KEYS)}"
+        raise error("E401", f"train has no key {key}", help=help)
+    return entry(key, parse_value(Source(f"train.{key}", text)))
+
+
+def overridden(recipe: TrainRecipe, given: Mapping[str, str]) -> TrainRecipe:
+    """`recipe` with entries given as text."""
+    values = {key: entry_of(key, text) for key, text in given.items()}
     if "steps" in values and "epochs" not in values:
         values["epochs"] = None
     if "epochs" in values and "steps" not in values:

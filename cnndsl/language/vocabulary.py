@@ -155,7 +155,7 @@ GIVEN = ("label", "image", "target", "mask")
 """What the data gives to a loss."""
 
 RUN = {
-    "optimizer": ("sgd",),
+    "optimizer": tuple(OPTIMIZERS),
     "loss": ("cross_entropy", "mse", "mae", "huber", "binary_cross_entropy", "total_variation"),
     "augment": (*_STILL, *_DRAWN),
     "images": _STILL,
@@ -163,7 +163,7 @@ RUN = {
     "precision": ("float32",),
 }
 """The words that can be carried out. A key that is not here and not always carried out is refused as a whole."""
-NEVER_RUN = ("clip", "average", "freeze", "views", "reduce", "input", "jitter")
+NEVER_RUN = ("views", "reduce", "input", "jitter")
 
 
 def not_run(key: str, value: object) -> list[Call | str]:

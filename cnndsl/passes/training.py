@@ -8,7 +8,7 @@ where u ≥ rate, else 0, with u from `random_bits(seed, step)` in the stream of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from cnndsl.errors import error
@@ -25,8 +25,8 @@ DROPS: dict[str, Callable[[tuple[Size, ...]], tuple[Size, ...]]] = {
 """word → the shape of what is drawn for a value of that shape; the rest is stretched."""
 
 
-def training(graph: Graph, ctx: Context) -> Graph:
-    """`graph` must be specialised."""
+def training(graph: Graph, ctx: Context, frozen: Collection[str] = ()) -> Graph:
+    """`graph` must be specialised. frozen: names of states that stay; a batch norm of theirs uses its running statistics."""
     from cnndsl.random import stream_of
 
     updates: dict[str, Value] = {}
@@ -63,6 +63,8 @@ def training(graph: Graph, ctx: Context) -> Graph:
             return (noisy(out, node, operands[0], clock, stream(node)),)
         if node.op.name == "batch_norm":
             x, gamma, beta, mean, variance = operands
+            if any(v.node.op is STATE and v.node.attrs.name in frozen for v in (mean, variance)):
+                return None
             new = out.moments(x, origin=node.origin)
             n = x.type.elements // x.type.sizes[-1]
             m, unbiased = float(node.attrs.momentum), n / max(n - 1, 1)

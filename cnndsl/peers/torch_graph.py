@@ -17,7 +17,7 @@ from torch.nn import functional as F  # noqa: N812  (its name everywhere)
 
 from cnndsl.errors import error
 from cnndsl.graph.graph import CONSTANT, INPUT, STATE, Graph, Node, Value
-from cnndsl.language.recipe import LossTerm, Sgd
+from cnndsl.language.recipe import Adam, AdamW, LossTerm, RmsProp
 from cnndsl.passes.context import Context, Log, Options
 from cnndsl.passes.inference import inference
 from cnndsl.passes.specialise import specialise
@@ -176,7 +176,7 @@ class TorchNetwork:
 
     # Training --------------------------------------------------------------------------------------------------------
 
-    def train(self, loss: Sequence[LossTerm], optimizer: Sgd) -> TorchNetwork:
+    def train(self, loss: Sequence[LossTerm], optimizer: Any) -> TorchNetwork:
         """Make ready for `step`: one cross entropy of a named value, and PyTorch's own SGD. Raises E645 for other losses."""
         term = loss[0].call if len(loss) == 1 and loss[0].weight == 1 else None
         if term is None or term.name != "cross_entropy" or len(term.args) != 1:
@@ -185,7 +185,7 @@ class TorchNetwork:
         self.loss = self.results[0], {k: float(v) for k, v in term.keys.items()}
         self.code = self._code(self.results)
         a, mine = optimizer, [x for x in self.weights.values() if x.requires_grad]
-        self.optimizer = torch.optim.SGD(mine, a.rate, a.momentum, weight_decay=a.weight_decay, nesterov=a.nesterov)
+        self.optimizer = torch_optimizer(torch, mine, a)
         return self
 
     def step(self, tensors: Sequence[Any], labels: Any) -> float:
@@ -214,3 +214,14 @@ def _first(w: Any, image: tuple[int, ...]) -> Any:
 def _last(w: Any, image: tuple[int, ...]) -> Any:
     space, channels = image[:-1], image[-1]
     return np.moveaxis(w.T.reshape(channels, *space, w.shape[0]), 0, len(space)).reshape(w.shape[::-1])
+
+
+def torch_optimizer(torch: Any, parameters: Any, a: Any) -> Any:
+    """PyTorch's optimizer of that name: the same work, and but for rmsprop's eps and rate's place the same numbers."""
+    decay = a.weight_decay
+    if isinstance(a, Adam):
+        kind = torch.optim.AdamW if isinstance(a, AdamW) else torch.optim.Adam
+        return kind(parameters, a.rate, (a.beta1, a.beta2), a.eps, weight_decay=decay)
+    if isinstance(a, RmsProp):
+        return torch.optim.RMSprop(parameters, a.rate, a.decay, a.eps, momentum=a.momentum, weight_decay=decay)
+    return torch.optim.SGD(parameters, a.rate, a.momentum, weight_decay=decay, nesterov=a.nesterov)

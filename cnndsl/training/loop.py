@@ -130,8 +130,8 @@ class _Run:
         with Reader(*self.reading) as reader:  # bad pictures and steps are found before anything is compiled
             reader.begin(self.part, self._order(0)[: self.batch], recipe.seed).wait()
         self.step = compile_step(
-            model, model.initial_weights(recipe.seed), loss=recipe.loss, optimizer=recipe.optimizer, batch=self.batch,
-            target=target, threads=threads, seed=recipe.seed, outputs=(self.scores,) if self.scores else (),
+            model, model.initial_weights(recipe.seed), recipe=recipe, batch=self.batch, target=target,
+            threads=threads, seed=recipe.seed, outputs=(self.scores,) if self.scores else (),
             max_memory=max_memory,
         )  # fmt: skip
         self.judge = self._judge(target, threads) if self.validation is not None else None
@@ -164,7 +164,7 @@ class _Run:
             while at.step < self.steps and not asked.is_set():
                 at = self._epoch(at, run_dir, began, asked, loader)
         self._leave(run_dir, at)
-        return TrainResult(run_dir, self.step.weights, tuple(at.history), at.step, at.step < self.steps,
+        return TrainResult(run_dir, self.step.averaged, tuple(at.history), at.step, at.step < self.steps,
                            tuple(self.skipped.values()), begun)  # fmt: skip
 
     def _epoch(self, at: Position, run_dir: Path, began: float, asked: threading.Event, loader: Loader) -> Position:
@@ -241,7 +241,7 @@ class _Run:
     def _judged(self, epoch: int, run_dir: Path) -> Evaluation | None:
         if self.validation is None or self.judge is None:
             return None
-        self.judge.load(self.step.weights)
+        self.judge.load(self.step.averaged)
         with Reader(*self.judging) as reader:
             found = measure(self.judge, reader, self.validation, self.labels, self.are_logits)
             self._skipped(reader, epoch, run_dir)
@@ -273,7 +273,7 @@ class _Run:
         path = run_dir / "weights.safetensors"
         try:
             notes = Notes(self.labels, at.step, max(at.step, self.steps))
-            write_weights(path, self.step.weights, notes.as_metadata())
+            write_weights(path, self.step.averaged, notes.as_metadata())
             path = run_dir / "loss.png"
             if at.history:
                 loss_curve(at.history, path, f"{self.model.name} on {self.data.split(':')[0]}")

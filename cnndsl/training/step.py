@@ -1,6 +1,6 @@
 """One training step: forward, loss, gradients and update as one graph, and as something to call.
 
-    model ─ specialise ─ batch statistics, dropout ─ loss ─ gradients ─ optimiser ─ gate
+    model ─ specialise ─ batch statistics, dropout ─ loss ─ gradients ─ clipping ─ optimiser ─ average ─ gate
 
 The gate: `apply = isfinite(loss)`; every update is `select(apply, new, old)`, the step counter's and the running
 statistics' too, so that a NaN is found before it has spoilt anything.
@@ -18,16 +18,18 @@ from numpy.typing import NDArray
 
 from cnndsl.autodiff import differentiate
 from cnndsl.errors import counted, error
-from cnndsl.graph.graph import INPUT, Graph, Origin, State, Value
+from cnndsl.graph.graph import INPUT, Graph, Origin, Value
 from cnndsl.graph.op import REGISTRY
 from cnndsl.graph.types import TensorType, drawn
+from cnndsl.language.frozen import names_under
 from cnndsl.language.losses import SQUASHED, computed
-from cnndsl.language.recipe import Sgd
+from cnndsl.language.recipe import Sgd, TrainRecipe
 from cnndsl.language.vocabulary import LABEL_LOSSES as LOGIT_LOSSES
 from cnndsl.runtime.executable import how
-from cnndsl.training.optimizers import add_updates
+from cnndsl.training.optimizers import add_average, add_updates, clipped, count_step, decay_of
 
 if TYPE_CHECKING:
+    from cnndsl.errors import Span
     from cnndsl.language.model import Model
     from cnndsl.language.recipe import Call, LossTerm
 
@@ -44,11 +46,19 @@ class Step:
 
     rate: of the next call; seed: of dropout and noise. `state` is the live memory (parameters, statistics, slots,
     counter); `weights` a copy of what a weight file holds. idle: weights that no gradient reaches, such as those of a
-    head that the loss leaves out; they stay as they were given.
+    head that the loss leaves out; they stay as they were given. average: the decay of the weights' moving average, 0
+    for none.
     """
 
     def __init__(
-        self, graph: Graph, executable: Any, rate: float, seed: int, scores: str, idle: Mapping[str, Array] | None = None
+        self,
+        graph: Graph,
+        executable: Any,
+        rate: float,
+        seed: int,
+        scores: str,
+        idle: Mapping[str, Array] | None = None,
+        average: float = 0.0,
     ) -> None:
         self.graph = graph
         self.executable = executable
@@ -56,6 +66,7 @@ class Step:
         self.rate = rate
         self.seed = seed
         self.scores = scores
+        self.average = average
         self.classes = min((n.operands[0].type.sizes[-1] for n in graph.nodes if n.op.name == "cross_entropy"), default=0)
         self._lock = threading.Lock()
 
@@ -81,6 +92,21 @@ class Step:
         live = self.state
         kept = (n for n, s in self.graph.state.items() if s.kind in ("parameter", "buffer"))
         return {name: np.array(live[name] if name in live else self.idle[name]) for name in kept}
+
+    @property
+    def averaged(self) -> dict[str, Array]:
+        """`weights`, each parameter that is averaged replaced by its average: what is evaluated in place of the last ones.
+
+        The average starts at 0 and its bias to 0 is taken out, as in Kingma, Ba 2015, section 7.2.
+        """
+        found, live = self.weights, self.state
+        steps = int(live["step"])
+        if self.average and steps:
+            share = 1.0 - self.average**steps
+            for name in found:
+                if (slot := f"{name}.average") in live:
+                    found[name] = (live[slot].astype(np.float64) / share).astype(live[slot].dtype)
+        return found
 
     def save(self, path: str | Path) -> None:
         """Write `weights` as safetensors."""
@@ -137,8 +163,12 @@ def compile_step(
     net: Model | Graph,
     weights: Any = None,
     *,
+    recipe: TrainRecipe | None = None,
     loss: str | Sequence[LossTerm] | None = None,
     optimizer: Any = None,
+    clip: Call | str | None = None,
+    average: Call | str | None = None,
+    freeze: Sequence[str] | None = None,
     batch: int,
     target: str = "numpy",
     threads: int | None = None,
@@ -149,18 +179,24 @@ def compile_step(
 ) -> Step:
     """Compile one training step of `net` on batches of `batch` images.
 
-    weights: name → array, or a path; None: drawn by `seed`. loss: as in a recipe, `"cross_entropy(logits)"`; None: the
-    model's recipe says it, as it says the optimizer. outputs: at most one named value to return beside the loss.
+    weights: name → array, or a path; None: drawn by `seed`. recipe: what holds where the next five are None; None: the
+    model's own. loss: `"cross_entropy(logits)"`; clip: `"norm(2.0)"`; average: `"ema(0.999)"`, as a recipe has them;
+    freeze: paths of weights that stay. outputs: at most one named value to return beside the loss.
     max_memory: what the step may need, in bytes or as `2GB`: activations are then made again instead of kept. Raises E605.
     without: passes to leave out.
     """
     from cnndsl.runtime.compile import compile_step_graph
     from cnndsl.runtime.safetensors import read_weights
 
-    recipe = None if isinstance(net, Graph) else net.train
-    terms = _terms(loss) if loss is not None else recipe.loss if recipe is not None else ()
-    optimizer = optimizer if optimizer is not None else recipe.optimizer if recipe is not None else Sgd(rate=0.01)
-    graph = build_step(net, terms, optimizer, batch, outputs)
+    if recipe is None:
+        recipe = (None if isinstance(net, Graph) else net.train) or TrainRecipe(optimizer=Sgd(rate=0.01))
+    terms = recipe.loss if loss is None else _terms(loss)
+    optimizer = recipe.optimizer if optimizer is None else optimizer
+    average = recipe.average if average is None else _entry("average", average)
+    graph = build_step(
+        net, terms, optimizer, batch, outputs, clip=recipe.clip if clip is None else _entry("clip", clip), average=average,
+        freeze=recipe.freeze if freeze is None else freeze, places=recipe.spans if freeze is None else None,
+    )  # fmt: skip
     given = net.initial_weights(seed) if weights is None else weights
     given = given if isinstance(given, Mapping) else read_weights(given)
     executable = compile_step_graph(
@@ -168,7 +204,18 @@ def compile_step(
         takes={} if isinstance(net, Graph) else net.takes,
     )  # fmt: skip
     idle = {n: np.asarray(given[n]) for n in graph.state if n in given and n not in executable.state}
-    return Step(graph, executable, float(optimizer.rate), seed, outputs[0] if outputs else "", idle)
+    decay = decay_of(average) if average is not None else 0.0
+    return Step(graph, executable, float(optimizer.rate), seed, outputs[0] if outputs else "", idle, decay)
+
+
+def _entry(key: str, said: Call | str | None) -> Call | None:
+    """An entry of a recipe that may be given as text."""
+    if not isinstance(said, str):
+        return said
+    from cnndsl.language.recipe import parse_entry
+
+    found: Call = parse_entry(key, said)
+    return found
 
 
 def _terms(loss: str | Sequence[LossTerm]) -> Sequence[LossTerm]:
@@ -185,11 +232,18 @@ def build_step(
     optimizer: Any,
     batch: int,
     outputs: Sequence[str] = (),
+    *,
+    clip: Call | None = None,
+    average: Call | None = None,
+    freeze: Sequence[str] = (),
+    places: Mapping[str, Span] | None = None,
 ) -> Graph:
     """The graph of one step on `batch` images. Inputs: the model's, `label` (or `target`, `mask`), `rate`, `seed`.
 
     Outputs: `loss`, and each of the named values `outputs`. Updates: parameters, slots, running statistics, `step`.
-    Raises E423, E424 (what the loss names is not there), E603 (an op without a gradient).
+    clip, average, freeze: as in a recipe; what is frozen has no gradient and no update, and a frozen batch norm uses its
+    running statistics. places: key of a recipe → where it stands, for errors. Raises E404 (of `freeze`), E423, E424
+    (what the loss names is not there), E603 (an op without a gradient).
     """
     from cnndsl.passes.context import Context, Log, Options
     from cnndsl.passes.specialise import specialise
@@ -202,14 +256,17 @@ def build_step(
             raise error("E423", message, graph.inputs[name].node.origin.span, help="give it another name")
     options = Options(batch=batch, training=True)
     ctx = Context(None, options, Log())
-    graph = training(specialise(graph, ctx), ctx)
+    frozen = names_under(graph, freeze, (places or {}).get("freeze"))
+    graph = training(specialise(graph, ctx), ctx, frozen)
 
     total = add_loss(graph, loss)
     wanted = {name: named(graph, name) for name in outputs}
     rate = scalar(graph, "rate", "float32")
-    states = {n: s for n, s in graph.state.items() if s.kind == "parameter"}
-    gradients = differentiate(graph, total, [graph.state_values[n] for n in states])
-    add_updates(graph, optimizer, {n: g for n, g in zip(states, gradients, strict=True) if g is not None}, rate)
+    states = {n: s for n, s in graph.state.items() if s.kind == "parameter" and n not in frozen}
+    found = differentiate(graph, total, [graph.state_values[n] for n in states])
+    gradients = {n: g for n, g in zip(states, found, strict=True) if g is not None}
+    add_updates(graph, optimizer, clipped(graph, clip, gradients), rate)
+    add_average(graph, average, gradients)
     count_step(graph)
     gate(graph, total)
     graph.outputs = {"loss": total, **wanted}
@@ -306,14 +363,6 @@ def scalar(graph: Graph, name: str, dtype: str) -> Value:
     """The rank-0 input of that name; made where a pass has not made it already."""
     found = graph.inputs.get(name)
     return graph.source(INPUT, name, TensorType((), dtype), Origin(name)) if found is None else found
-
-
-def count_step(graph: Graph) -> None:
-    """Add the state `step` where it is not there yet, and its update."""
-    if "step" not in graph.state:
-        graph.add_state(State("step", TensorType((), "int64"), kind="counter"), Origin("step"))
-    if "step" not in graph.updates:
-        graph.update("step", graph.pointwise(lambda e, n: n + 1, graph.state_values["step"], origin=Origin("step")))
 
 
 def gate(graph: Graph, loss: Value) -> None:

@@ -217,7 +217,7 @@ BAD: dict[str, str] = {
     "one_cause_in_many_places": model("b * 50", before="block b { conv(6, 99x99) -> relu -> tanh }\n"),
     # warnings
     "warning_momentum": model("batch_norm(momentum = 0.1)"),
-    "warning_not_carried_out": recipe("optimizer = adam(rate = 0.01)", "augment = flip -> cutout(8) -> noise(0.1)")
+    "warning_not_carried_out": recipe("precision = bf16", "augment = flip -> cutout(8) -> noise(0.1)")
     + "eval crops { views = resize([24, 28]) -> ten_crop(24) }\ntask t { input = meshgrid }\n",
     "warning_bias": model("conv(6, 5x5) -> batch_norm"),
     "warning_unused": model(

@@ -11,7 +11,7 @@ from cnndsl.data import pipeline
 from cnndsl.errors import CnnError
 from cnndsl.language import vocabulary
 from cnndsl.language.load import check, load_text
-from cnndsl.language.recipe import Linear, Sgd, Warmup
+from cnndsl.language.recipe import Adam, AdamW, Linear, RmsProp, Sgd, Warmup
 from cnndsl.language.recipes import refuse
 
 NET = """model m {
@@ -44,14 +44,6 @@ train {
     augment = resize(36..48) -> pad([2, 1], mode = reflect) -> random_crop(32x32) -> flip(vertical) -> shift(-2..1)
         -> affine(rotate = -5..5, scale = 0.9, shear = 3) -> normalize(mean = [0.5, 0.4, 0.3], std = 0.2) -> grey -> invert
 }
-preprocess { images = grey -> invert(auto) -> resize(28x28) -> crop(24, at = [1, 2])
-    labels = [cat, 3, "guinea pig", a, b, c, d, e, f, g] }
-train k { augment = random_resized_crop(32, area = 0.08..1.0, aspect = 0.75..1.33) -> flip }
-train l { augment = color_jitter(brightness = 0.4, hue = -0.1..0.1) -> pca_jitter(0.1) -> cutout(8) -> noise(0.1) }
-eval { metrics = [accuracy, loss, confusion]; data = digits; batch = 3 }
-"""
-
-LATER = """
 train a { optimizer = adam(rate = 0.01, beta1 = 0.9, beta2 = 0.999, eps = 1e-8) }
 train b { optimizer = adamw(0.01, weight_decay = 0.1, decay_on = weights) }
 train c { optimizer = rmsprop(rate = 0.01, decay = 0.9, eps = 1.0, momentum = 0.9) }
@@ -60,6 +52,14 @@ train e { clip = value(1.0) }
 train f { clip = global_norm(2) }
 train g { average = ema(0.999) }
 train h { freeze = [early, aux.dense] }
+train k { augment = random_resized_crop(32, area = 0.08..1.0, aspect = 0.75..1.33) -> flip }
+train l { augment = color_jitter(brightness = 0.4, hue = -0.1..0.1) -> pca_jitter(0.1) -> cutout(8) -> noise(0.1) }
+preprocess { images = grey -> invert(auto) -> resize(28x28) -> crop(24, at = [1, 2])
+    labels = [cat, 3, "guinea pig", a, b, c, d, e, f, g] }
+eval { metrics = [accuracy, loss, confusion]; data = digits; batch = 3 }
+"""
+
+LATER = """
 train i { validate = "pictures" }
 train j { precision = bf16 }
 eval p { views = resize([224, 256]) -> squares -> six_crop(224) -> flip; reduce = max }
@@ -73,6 +73,11 @@ def test_every_word_with_its_options() -> None:
     assert told(GOOD) == []
     train = load_text(NET + GOOD).trains[""]
     assert train.optimizer == Sgd(0.1, 0.9, True, 1e-4, "update", "weights")
+    trains = load_text(NET + GOOD).trains
+    assert trains["a"].optimizer == Adam(0.01)
+    assert trains["b"].optimizer == AdamW(0.01, weight_decay=0.1, decay_on="weights")
+    assert trains["c"].optimizer == RmsProp(0.01, 0.9, 1.0, 0.9)
+    assert trains["h"].freeze == ("early", "aux.dense")
     assert isinstance(train.schedule, Warmup)
     assert [t.weight for t in train.loss] == [1.0, 0.3, -1.0]
 
@@ -82,9 +87,9 @@ def test_what_cannot_be_carried_out_yet_is_a_warning_each() -> None:
     found = load_text(NET + LATER).warnings
     assert {d.code for d in found} == {"W402"}
     assert {d.message.split()[1] for d in found} == lines
-    train = load_text(NET + LATER).trains["a"]
-    with pytest.raises(CnnError, match="cannot carry out optimizer: adam yet") as caught:
-        refuse("train a", {"optimizer": train.optimizer}, train.spans)
+    train = load_text(NET + LATER).trains["j"]
+    with pytest.raises(CnnError, match="cannot carry out precision: bf16 yet") as caught:
+        refuse("train j", {"precision": train.precision}, train.spans)
     assert caught.value.code == "E423"
     assert caught.value.diagnostics[0].span is not None
 

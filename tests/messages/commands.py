@@ -223,7 +223,7 @@ BAD: dict[str, Bad] = {
     # training
     "shift_by_half_a_pixel": Bad((*TRAIN.split(), "train.augment=shift(0.5)"), SET),
     "batch_of_more_than_all": Bad(f"{TRAIN} train.batch=400", SET),
-    "what_cannot_be_carried_out": Bad((*TRAIN.split(), "train.optimizer=adam(rate = 0.1)"), SET),
+    "what_cannot_be_carried_out": Bad((*TRAIN.split(), "train.precision=bf16"), SET),
     "task_to_train": Bad(f"{TRAIN} --recipe t", {**SET, "tiny.cnn": TRAINED + "task t { steps = 3 }\n"}),
     "no_optimizer": Bad(TRAIN, {**SET, "tiny.cnn": TRAINED.replace("    optimizer = sgd(rate = 0.1)\n", "")}),
     "override_of_no_key": Bad(f"{TRAIN} train.epoch=3", SET),

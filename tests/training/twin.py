@@ -7,34 +7,37 @@ from typing import Any
 import numpy as np
 
 from cnndsl.graph.graph import INPUT, STATE, Graph
-from cnndsl.language.recipe import Sgd
 from cnndsl.passes.context import Context, Log, Options
 from cnndsl.passes.specialise import specialise
 
 
 class Twin:
-    """A model's graph on PyTorch: NHWC at the border, torch.nn.functional inside, torch.optim.SGD for the update."""
+    """A model's graph on PyTorch: NHWC at the border, torch.nn.functional inside, torch.optim for the update."""
 
-    def __init__(self, graph: Graph, weights: dict[str, np.ndarray], batch: int, dtype: str, optimizer: Sgd) -> None:
+    def __init__(self, graph: Graph, weights: dict[str, np.ndarray], batch: int, dtype: str, optimizer: Any) -> None:
         import torch
+
+        from cnndsl.peers.torch_graph import torch_optimizer
 
         torch.set_num_threads(1)  # two libraries' threads on the same processors only wait for each other
         self.torch = torch
         self.graph = specialise(graph, Context(None, Options(batch=batch), Log()))
         self.state = {name: torch.tensor(array, dtype=getattr(torch, dtype)) for name, array in weights.items()}
         learned = [self.state[n].requires_grad_() for n, s in graph.state.items() if s.kind == "parameter"]
-        a = optimizer
-        self.sgd = torch.optim.SGD(learned, a.rate, a.momentum, weight_decay=a.weight_decay, nesterov=a.nesterov)
+        self.learned, self.optimizer = learned, torch_optimizer(torch, learned, optimizer)
+        self.clip: Any = None
 
     def step(self, images: np.ndarray, labels: np.ndarray, rate: float | None = None) -> float:
         torch = self.torch
-        for group in self.sgd.param_groups:
+        for group in self.optimizer.param_groups:
             group["lr"] = group["lr"] if rate is None else rate
         logits = self.logits(images)
         loss = torch.nn.functional.cross_entropy(logits, torch.tensor(labels, dtype=torch.long))
-        self.sgd.zero_grad()
+        self.optimizer.zero_grad()
         loss.backward()
-        self.sgd.step()
+        if self.clip is not None:
+            self.clip(self.learned)
+        self.optimizer.step()
         return float(loss.detach())
 
     def logits(self, images: np.ndarray) -> Any:
