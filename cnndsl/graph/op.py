@@ -91,6 +91,7 @@ class Op:
     vjp         (g, a, xs, ys, gys) -> one Value or None an operand; `gys` holds None where no gradient flows.
                 Pointwise ops without one get it by differentiating the expression
     no_gradient why there is none, where `vjp` and `pointwise` are both None
+    results     what its outputs are called, where there are several
     batch       what cutting the batch axis does: `map` (each image alone), `sum` (the outputs are sums over images, so
                 parts may be added), `whole` (needs all images at once), `make` (makes a batch out of none, as random
                 bits do); or a function of the attributes
@@ -112,6 +113,7 @@ class Op:
     pointwise: Callable[..., Any] | None = None
     vjp: Callable[..., Sequence[Value | None]] | None = None
     no_gradient: str = ""
+    results: tuple[str, ...] = ()
     batch: str | Callable[[Any], str] = "map"
     view: bool = False
     becomes: Callable[..., tuple[Op, Any]] | None = None

@@ -40,6 +40,7 @@ MOMENTS = Op(
     NoAttrs,
     infer,
     reference,
+    results=("batch_mean", "batch_variance"),
     batch="whole",
     vjp=vjp,
     work=lambda a, x: Work(operations=3 * x.elements),

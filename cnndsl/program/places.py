@@ -282,6 +282,8 @@ class Places:
         return buffer if value.type == root.type else replace(buffer, type=value.type)
 
     def _wish(self, node: Node, index: int) -> str:
+        if node.op.results:
+            return f"{self.kernel_names[node]}_{node.op.results[index]}"
         return self.kernel_names[node] + (f"_{index + 1}" if index else "")
 
     def _value_name(self, node: Node, index: int) -> str:

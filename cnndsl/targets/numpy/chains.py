@@ -272,7 +272,7 @@ def docstring(says: Sequence[str]) -> list[str]:
     return [f'    """{first[0]}', *(f"    {x}" for x in first[1:]), *([""] if rest else []), *rest, '    """']
 
 
-def formula(root: Expr, names: Sequence[str], limit: int = 90) -> str:
+def formula(root: Expr, names: Sequence[str], limit: int = 240) -> str:
     """An expression for people."""
     text: dict[Expr, tuple[str, int]] = {}
     for x in ordered([root]):

@@ -42,6 +42,7 @@ class Comments:
             return plain(f"{path_of(k).lstrip(' -:') or k.name}: update, {_shape(k.outputs[-1], False)}")
         words, joined = self._words(k)
         reads = [i for i, b in enumerate(k.inputs) if b.space not in FIXED] or list(range(count))
+        reads = [i for i in reads if k.batched[i]] or reads
         alone = [i for i in reads if i not in joined] or reads
         ins = ", ".join(dict.fromkeys(_shape(k.inputs[i], k.batched[i]) for i in alone))
         outs = ", ".join(dict.fromkeys(_shape(b, k.batched[count + i]) for i, b in enumerate(k.outputs)))
@@ -67,12 +68,12 @@ class Comments:
                 and len(node.operands) == 2
                 and len(given) == len(wide) == 1
             ):
-                word += f"({self._origin(k, k.node.operands[wide[0]])})"
+                word += f"({self.origin(k, k.node.operands[wide[0]])})"
                 joined.add(wide[0])
             found.append(word)
         return " + ".join(w for w, _ in itertools.groupby(found)), joined
 
-    def _origin(self, k: Kernel, x: Value) -> str:
+    def origin(self, k: Kernel, x: Value) -> str:
         """Where a value comes from, in short: within the block of `k` without its name, else the block that ends with it."""
         while x.node.op.view:
             x = x.node.operands[0]
@@ -114,7 +115,7 @@ class Comments:
 
 
 def _shape(b: Buffer, batched: bool) -> str:
-    return drawn(b.type.shape[1:] if batched and b.type.rank > 1 else b.type.shape)
+    return drawn(b.type.shape[1:] if batched and b.type.rank else b.type.shape)
 
 
 def _word(node: Node, operands: Sequence[Value]) -> str:

@@ -27,6 +27,7 @@ from cnndsl.targets.numpy.kernels import (
 )
 from cnndsl.targets.numpy.lower import LOWERINGS, Call, Text, is_shared, row_shape
 from cnndsl.targets.numpy.module import module_text
+from cnndsl.targets.numpy.operands import of_update, operands_of, results_of
 from cnndsl.targets.numpy.sources import Copied
 from cnndsl.targets.numpy.statements import literal
 from cnndsl.targets.numpy.texts import GIVEN, identifier, plain, quoted, words_of, wrapped
@@ -162,9 +163,9 @@ class Emitter:
             unit = _positions(k.outputs[chosen[0]], k.batched[count + chosen[0]])
             targets = [k.outputs[i] for i in chosen]
             same = tuple(_same(b, targets) for b in k.inputs)
-            chain = Chain(tuple(plain[i] for i in chosen), _operands(k.inputs), _results(targets), same, unit)
+            chain = Chain(tuple(plain[i] for i in chosen), operands_of(k), results_of(targets), same, unit)
             if any(b.space == "state" for b in targets):
-                chain = _of_update(chain, k, targets)
+                chain = of_update(chain, k, targets)
             printed, name = self._print(chain, words_of(k))
             if any(b.space == "state" for b in targets) and name not in self.told:
                 self.told.add(name)
@@ -204,7 +205,10 @@ class Emitter:
         numbers = dict(k.choice.parameters)
         each = numbers.pop("filters", 0) if shared else 0
         product: list[str] = []
-        if any(_same(b, list(k.outputs)) >= 0 for b in k.inputs):  # it is added to an operand, in place
+        note: list[str] = []
+        below = next((i for i, b in enumerate(k.inputs) if _same(b, list(k.outputs)) >= 0), -1)
+        if below >= 0:  # it is added to an operand, in place
+            note = [f"#   added in place: {outs[0]} holds {self.comments.origin(k, k.node.operands[below])} before"]
             width, filters = anchor.outputs[0].type.sizes[2:]
             numbers["block"] = cost.block_apart(numbers["block"], width, filters)
             positions = numbers["block"][0] * numbers["block"][1] * width
@@ -238,7 +242,7 @@ class Emitter:
         if shared:
             at = [f"    at = slice({each} * worker, {each} * (worker + 1))  # its filters"] if each else []
             lines = ["@net.shared", "def _(worker):", *at, *(f"    {x}" for x in lines)]
-        return lines
+        return [*note, *lines]
 
     def _finish(
         self, k: Kernel, parts: Parts, ins: list[str], outs: list[str], scratch: str, by_filters: bool, apart: bool
@@ -258,9 +262,9 @@ class Emitter:
         unit = anchor.outputs[0].type.sizes[-2] if anchor.outputs[0].type.rank > 2 else 1
         roots = tuple(e for e in parts.epilogue if e is not None)
         bias = _bias_of(k, parts)
-        named = [replace(o, name="bias") if i == bias else o for i, o in enumerate(_operands(k.inputs))]
+        named = [replace(o, name="bias") if i == bias else o for i, o in enumerate(operands_of(k))]
         operands = (Operand("product" if apart else "", result.type, result.strides is not None), *named)
-        results = _results(targets)
+        results = results_of(targets)
         if by_filters:  # rows with gaps
             operands, results = (tuple(replace(o, strided=True) for o in each) for each in (operands, results))
             channels = [b.type.elements > 1 for b in k.inputs]
@@ -283,7 +287,7 @@ class Emitter:
         unit = 1
         for n in x.sizes[1:-1]:
             unit *= n
-        chain = Chain((parts.prologue,), _operands(k.inputs), (Operand("", x),), same, unit, True, True)
+        chain = Chain((parts.prologue,), operands_of(k), (Operand("", x),), same, unit, True, True)
         printed, name = self._print(chain, "terms")
         for function in LOWERINGS["reduce_sum"].kernels(Call(anchor, anchor.attrs, [], [], {})):
             self.copied.add(function)
@@ -319,34 +323,6 @@ class Emitter:
         lines = [head, f'    """{plain(says)}."""', *(f"    {n}" for n in names)]
         lines += [part for line in body for part in (wrapped(f"    {line}") if line else [""])]
         return "\n".join(lines)
-
-
-def _operands(buffers: tuple[Buffer, ...]) -> tuple[Operand, ...]:
-    """Weights by the last word of their names, so that the same function serves every layer."""
-    found = []
-    for b in buffers:
-        last = b.slot.rpartition(".")[2] if b.space == "state" or (b.space == "input" and b.type.rank == 0) else ""
-        found.append(Operand(identifier(last) if last else "", b.type, b.strides is not None))
-    return tuple(found)
-
-
-def _results(buffers: list[Buffer]) -> tuple[Operand, ...]:
-    return tuple(Operand("", b.type, b.strides is not None) for b in buffers)
-
-
-def _of_update(chain: Chain, k: Kernel, targets: list[Buffer]) -> Chain:
-    """The same with the names that optimisers are written with: weights, gradients, whether the loss is finite."""
-    state, words = k.node.graph.state, {"parameter": "weight", "counter": "step"}
-    kinds = {state[b.slot].kind for b in targets if b.space == "state"}
-    given = "grad" if "parameter" in kinds else "loss" if "counter" in kinds else "batch"  # what comes of the batch
-    results, operands = [], []
-    for o, b in zip(chain.outputs, targets, strict=True):
-        kind = state[b.slot].kind if b.space == "state" else "finite"
-        results.append(replace(o, name=identifier(words.get(kind, b.slot.rpartition(".")[2] or kind))))
-    for o, b in zip(chain.operands, k.inputs, strict=True):
-        wish = "finite" if b.type.dtype == "bool" else given if b.type.shape == targets[-1].type.shape else ""
-        operands.append(replace(o, name=o.name or wish))
-    return replace(chain, operands=tuple(operands), outputs=tuple(results))
 
 
 def _called(name: str, args: list[str], printed: Printed, scratch: str) -> str:

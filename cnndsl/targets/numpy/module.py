@@ -7,6 +7,7 @@ kernels · names of weights · memory · threads, files, the command
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -30,12 +31,12 @@ FRAME = (batches.__name__, network.__name__, tensors.__name__, threads.__name__)
 LATE = ("BLAS", "DEFAULT")  # constants made of classes that stand below
 FIRST = ("Array",)  # constants that annotations everywhere name
 
-STEP_SAYS = "`a` holds the arrays of one run, `s` the weights, `p` what was prepared from them."
-SHARED_SAYS = (
-    "A function below `@net.shared` runs at once, by all workers side by side, each on its share: of the rows of",
-    "an image, of the images, or of the filters.",
-)
-PARTS_SAYS = ("Every worker goes through a part with its own images lo:hi; between parts they wait for each other.",)
+STEP_SAYS = """`a` holds the arrays of one run, `s` the weights, `p` what was prepared from them. Above each kernel stand
+the layer's name in the model, what is computed, and the shapes of one image; what is added is named by its layer or block."""
+FINISH_SAYS = "A kernel calls `finish` for each block of its result while that is in the cache: bias, sum, activation."
+SHARED_SAYS = """A function below `@net.shared` runs at once, by all workers side by side, each on its share: of the rows of an
+image, of the images, or of the filters."""
+PARTS_SAYS = "Every worker goes through a part with its own images lo:hi; between parts they wait for each other."
 
 
 def module_text(program: Program, emitter: Emitter) -> str:
@@ -64,7 +65,8 @@ def module_text(program: Program, emitter: Emitter) -> str:
 
 def notes_of(said: str) -> list[str]:
     """What is to be known before the steps are read. said: their text."""
-    return [STEP_SAYS, *(SHARED_SAYS if "@net.shared" in said else ()), *(PARTS_SAYS if "net.by_images" in said else ())]
+    wanted = ((STEP_SAYS, ""), (FINISH_SAYS, "finish="), (SHARED_SAYS, "@net.shared"), (PARTS_SAYS, "net.by_images"))
+    return [says for says, sign in wanted if sign in said]
 
 
 def steps_text(program: Program, emitter: Emitter, run: str = "run_program", part: str = "part") -> list[str]:
@@ -154,7 +156,8 @@ def joined(sections: list[str]) -> str:
 
 
 def heading(title: str, *says: str) -> str:
-    return "\n".join([f"# {title} ".ljust(WIDTH - 10, "-"), *(f"# {line}" for line in says)])
+    told = [f"# {line}" for sentences in says for line in textwrap.wrap(sentences, WIDTH - 2)]
+    return "\n".join([f"# {title} ".ljust(WIDTH - 10, "-"), *told])
 
 
 def procedure(name: str, says: str, lines: list[str]) -> str:
