@@ -16,6 +16,7 @@ from cnndsl.cli import (
     catalogue,
     check,
     compile,
+    data,
     doctor,
     evaluate,
     explain,
@@ -66,6 +67,7 @@ app.command("compile")(compile.compile)
 app.command("export")(export.export)
 app.command("bench")(bench.bench)
 app.command("tune")(tune.tune)
+app.command("data")(data.data)
 app.command("new")(new.new)
 app.command("fmt")(fmt.fmt)
 app.command("import")(import_.import_)

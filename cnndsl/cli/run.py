@@ -26,6 +26,10 @@ def run(
     target: TargetName = "numpy",
     threads: Threads = None,
     top: Annotated[int, typer.Option("--top", min=1, help="How many labels to tell of each picture.")] = 3,
+    prepared: Annotated[
+        Path | None,
+        typer.Option("--prepared", help="Also write the pictures as the network took them into this .npy file."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Say what is in pictures: labels with probabilities, the likeliest first.
@@ -39,10 +43,13 @@ def run(
     from cnndsl.cli.failure import draw
     from cnndsl.cli.models import find_weights, load_model, say
     from cnndsl.errors import error, printable
+    from cnndsl.graph.types import drawn
 
     names, given = split(files)
     if not names:
         raise error("E770", "there is no picture to look at")
+    if prepared is not None and prepared.suffix != ".npy":
+        raise error("E770", f"--prepared writes an array, and {prepared} is no .npy file")
     net = load_model(model, given.only())
     paths = [path for name in names for path in listed(Path(name))]
     found = find_weights(net, weights, model)
@@ -50,10 +57,11 @@ def run(
     classify = Classifier(net, found.read(), found.notes.classes, batch=batch, target=target, threads=threads)
     if not as_json:
         say(f"weights: {found.path} ({found.found})")
+    taken: list[NDArray[Any]] = []
     answers: list[dict[str, Any]] = []
     failures: list[CnnError] = []
     width = max(len(printable(str(path))) for path in paths)
-    for name, probabilities in classify.all(paths, failures):
+    for name, probabilities in classify.all(paths, failures, taken if prepared is not None else None):
         best = [{"label": classify.labels[i], "probability": float(probabilities[i])} for i in (-probabilities).argsort()[:top]]
         if as_json:
             answers.append({"file": name} | best[0] | {"top": best})
@@ -62,6 +70,9 @@ def run(
             print(f"{printable(name):<{width}}  {told}")
     if as_json:
         print(json.dumps(answers, indent=2))
+    if prepared is not None and taken:
+        write_array(prepared, taken)
+        say(f"{prepared}: {sum(map(len, taken)):,} x {drawn(classify.shape)} float32, prepared")
     draw(d for e in failures for d in e.diagnostics)
     if failures:
         raise typer.Exit(1)
@@ -80,6 +91,25 @@ def listed(path: Path) -> list[Path]:
     return found
 
 
+def write_array(path: Path, parts: list[NDArray[Any]]) -> None:
+    """The parts, one after the other, as an `.npy` file that appears whole or not at all. Raises E598."""
+    import os
+
+    import numpy as np
+
+    from cnndsl.errors import error
+
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with aside.open("wb") as file:
+            np.save(file, np.concatenate(parts))
+        aside.replace(path)
+    except OSError as e:
+        raise error("E598", f"{path} cannot be written: {e.strerror or e}") from None
+    finally:
+        aside.unlink(missing_ok=True)
+
+
 class Classifier:
     """A compiled model with its labels: pictures in, probabilities out. trained: the classes that the weights name."""
 
@@ -96,8 +126,13 @@ class Classifier:
         self.last = net.graph.outputs["output"].node.op.name
         self.run = compile(net, weights, target=target, batch=batch, threads=threads)
 
-    def all(self, paths: list[Path], failures: list[CnnError]) -> Iterator[tuple[str, NDArray[Any]]]:
-        """(name, probabilities of shape (classes,)) for each picture; what cannot be read goes to `failures`."""
+    def all(
+        self, paths: list[Path], failures: list[CnnError], taken: list[NDArray[Any]] | None = None
+    ) -> Iterator[tuple[str, NDArray[Any]]]:
+        """(name, probabilities of shape (classes,)) for each picture; what cannot be read goes to `failures`.
+
+        taken: gets the pictures as the network takes them.
+        """
         from cnndsl.errors import CnnError
 
         for start in range(0, len(paths), CHUNK):
@@ -112,6 +147,8 @@ class Classifier:
                 inputs.append(images)
                 many = path.suffix == ".npy" and len(images) != 1
                 names += [f"{path}[{i}]" for i in range(len(images))] if many else [str(path)]
+            if taken is not None:
+                taken += inputs
             yield from zip(names, self.probabilities(inputs), strict=True)
 
     def prepared(self, path: Path) -> NDArray[Any]:
@@ -125,7 +162,7 @@ class Classifier:
             return pipeline.apply(self.preprocess, [read_picture(path)], self.shape)
         if not path.is_file():
             raise error("E702", f"there is no file {path}" if not path.exists() else f"{path} is not a file")
-        return pipeline.apply(self.preprocess, read_npy(path), self.shape)
+        return pipeline.apply(self.preprocess, read_npy(path, self.shape), self.shape)
 
     def probabilities(self, inputs: list[NDArray[Any]]) -> Iterator[NDArray[Any]]:
         """One row for each image, whatever the model ends with: softmax, log_softmax or plain scores."""

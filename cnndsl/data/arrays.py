@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnndsl.data.channels import check_order
 from cnndsl.data.records import Dataset, Part, check_labels
 from cnndsl.errors import error
 
@@ -30,14 +32,19 @@ _FAULTS = (
 )
 
 
-def read_npy(path: str | Path) -> Array:
-    """Images from an `.npy` file, as `as_images` wants them. Raises E702, E704, E706."""
+def read_npy(path: str | Path, wanted: Sequence[int] | None = None) -> Array:
+    """Images from an `.npy` file, as `as_images` wants them. Raises E702, E704, E706.
+
+    wanted: (H, W, C) of the model that they are for; axes in another order are then refused.
+    """
     path = Path(path)
     try:
         with path.open("rb") as f:
             found = _array(f, str(path), path.stat().st_size)
     except _FAULTS as e:
         raise error("E702", f"{path} cannot be read as an array: {_reason(e)}") from None
+    if wanted is not None:
+        check_order(found.shape, wanted, str(path))
     return as_images(found, str(path))
 
 

@@ -21,8 +21,8 @@ from cnndsl.data.idx import read_idx
 from cnndsl.data.records import Dataset
 from cnndsl.data.table import read_table
 from cnndsl.errors import error
+from cnndsl.language.vocabulary import DATA as BUNDLED
 
-BUNDLED = ("digits",)
 FORMS = "a folder of pictures by class, MNIST's or CIFAR's files, images.npy and labels.npy, an .npz file, or a .csv"
 HOLD_BACK = 5  # every fifth image of a class is held back for testing
 

@@ -54,8 +54,16 @@ class Input:
         have = array.shape[1:] if self.batched else array.shape
         fits = len(have) == len(self.shape) and array.ndim == len(self.shape) + self.batched
         if not fits or any(n != m for n, m in zip(have, self.shape, strict=True) if not isinstance(m, Affine)):
-            raise error("E721", f"input {self.name} has shape {tuple(np.shape(given))}, expected {wanted}")
+            message = f"input {self.name} has shape {tuple(np.shape(given))}, expected {wanted}"
+            raise error("E721", message, help=channels_first(have, self.shape))
         return np.asarray(array, self.dtype, order="C")
+
+
+def channels_first(have: Sequence[int], wanted: Sequence[Size]) -> str | None:
+    """What to do where an image has its channels first and else the shape that is wanted; None where it has not."""
+    if len(have) < 2 or len(have) != len(wanted) or any(n != m for n, m in zip(have, (wanted[-1], *wanted[:-1]), strict=True)):
+        return None
+    return "channels come last here: np.moveaxis(images, 1, -1)"
 
 
 class Runnable(ABC):

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.data import pipeline
+from cnndsl.data.channels import check_dataset
 from cnndsl.data.loader import Reader
 from cnndsl.data.records import Dataset, Part
 from cnndsl.errors import error
@@ -56,6 +57,7 @@ def evaluate(
     trained = () if isinstance(weights, Mapping) else read_notes(weights).classes
     data = fitted_data(model, scores, dataset, trained)
     names = class_names(model, class_count(model, scores), trained, data.classes)
+    check_dataset(data, input_shape(model))
     images = data.test if part == "test" and data.test is not None else data.train
     run = compile(model, weights, target=target, batch=batch, threads=threads, outputs=(scores,) if scores else ())
     steps = pipeline.bind(model.preprocess.images, "preprocess", random=False) if model.preprocess is not None else ()

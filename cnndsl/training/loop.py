@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.data import pipeline
+from cnndsl.data.channels import check_dataset
 from cnndsl.data.draws import permutation
 from cnndsl.data.loader import Loader, Plan, Reader
 from cnndsl.data.records import Dataset, Part
@@ -112,6 +113,7 @@ class _Run:
         data = fitted_data(model, self.scores, data)
         self.labels = class_names(model, class_count(model, self.scores), data.classes)
         self.shape = input_shape(model)
+        check_dataset(data, self.shape)
         self.part, self.validation = _parts(recipe, data)
         self.batch = recipe.batch
         if len(self.part) < self.batch:

@@ -26,6 +26,7 @@ from cnndsl.language.losses import SQUASHED, computed
 from cnndsl.language.recipe import Sgd, TrainRecipe
 from cnndsl.language.vocabulary import LABEL_LOSSES as LOGIT_LOSSES
 from cnndsl.runtime.executable import how
+from cnndsl.runtime.runnable import channels_first
 from cnndsl.training.optimizers import add_average, add_updates, clipped, count_step, decay_of
 
 if TYPE_CHECKING:
@@ -150,7 +151,8 @@ class Step:
             array = np.asarray(plain[name] if name in plain else by_name[name])
             code = "E705" if name == "label" else "E706"
             if array.shape != value.type.sizes:
-                raise error(code, f"{name}: expected an array of shape {value.type.sizes}, not {array.shape}")
+                message = f"{name}: expected an array of shape {value.type.sizes}, not {array.shape}"
+                raise error(code, message, help=channels_first(array.shape[1:], value.type.sizes[1:]))
             if (array.dtype.kind == "f") != value.type.is_float or array.dtype.kind not in "fiu":
                 raise error(code, f"{name}: expected {value.type.dtype}, not {array.dtype}")
             if name == "label" and array.size and not 0 <= array.min() <= array.max() < self.classes:

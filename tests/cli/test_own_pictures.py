@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+
+import cnndsl
+from cnndsl.data.channels import check_order
+from cnndsl.data.datasets import digits
 
 TINY = """model tiny(classes = 10) {
     input image: 8x8x1
@@ -59,6 +65,59 @@ def test_the_names_of_the_folders_are_the_answers(cli: Any, pets: Path) -> None:
     assert (
         "pets has a class mouse, which these weights of tiny were not" in cli("eval", "tiny.cnn", "classes=3", "-d", "pets").err
     )
+
+
+def test_a_data_set_is_told_and_written_as_pictures(cli: Any, pets: Path) -> None:
+    told = cli("data", "pets").out.splitlines()
+    assert told[0] == "pets: 3 classes, 24 pictures to train on, 6 to test on"
+    assert [line.split() for line in told[3:]] == [["cat", "8", "2"], ["dog", "8", "2"], ["guinea", "pig", "8", "2"]]
+    assert json.loads(cli("data", "digits", "--json").out)["test"] == [100] * 10
+    done = cli("data", "digits", "--write", "pictures", "--each", "12")
+    assert done.err == "240 pictures in pictures, one folder a class: --data pictures takes them\n"
+    assert "10 classes, 120 pictures to train on, 120 to test on" in cli("data", "pictures").out
+    whole = digits()
+    first = np.asarray(whole.train.images)[np.flatnonzero(whole.train.labels == 7)[0], :, :, 0]
+    assert (np.asarray(Image.open("pictures/train/7/01.png")) == first).all()
+    assert "error[E598]: pictures is there already" in cli("data", "digits", "--write", "pictures").err
+    assert "error[E770]: --each goes with --write" in cli("data", "digits", "--each", "3").err
+    np.savez("evil.npz", images=np.zeros((2, 8, 8, 1), np.uint8), labels=[0, 1], classes=["../up", "b"])
+    assert "error[E705]: evil: a folder cannot be called '../up'" in cli("data", "evil.npz", "--write", "evil").err
+    assert not Path("evil").exists()
+
+
+def test_pictures_as_the_network_takes_them(cli: Any, pets: Path) -> None:
+    assert cli(*TRAIN).code == 0
+    done = cli("run", "tiny.cnn", "classes=3", "pets/cat", "pets/dog/1.png", "--prepared", "images.npy", "--json")
+    images = np.load("images.npy")
+    assert (images.shape, images.dtype) == ((11, 8, 8, 1), np.float32) and 0 <= images.min() <= images.max() <= 1
+    assert cli("compile", "tiny.cnn", "classes=3", "-o", "net.py").code == 0
+    words = [sys.executable, "net.py", "runs/tiny/1/weights.safetensors", "images.npy"]
+    alone = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
+    for line, told in zip(alone, json.loads(done.out), strict=True):
+        assert ["cat", "dog", "guinea pig"][int(line.split()[1])] == told["label"]
+    assert "error[E770]" in cli("run", "tiny.cnn", "classes=3", "pets/cat", "--prepared", "images.txt").err
+    assert "error[E598]" in cli("run", "tiny.cnn", "classes=3", "pets/cat", "--prepared", "no/images.npy").err
+
+
+def test_arrays_with_other_axes_are_refused_with_the_mend(cli: Any, tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 255, (20, 1, 28, 28)).astype(np.uint8)
+    np.save("first.npy", images)
+    np.save("last.npy", np.moveaxis(images[:, 0], 0, -1))
+    np.save("mended.npy", np.moveaxis(images, 1, -1))
+    np.savez("first.npz", images=images, labels=np.arange(20) % 10)
+    says = "an array of shape (20, 1, 28, 28) seems to have its channels at axis 1; images are (n, H, W, C) here"
+    for words in ("run lenet5 first.npy", "train lenet5 --data first.npz", "eval lenet5 --data first.npz"):
+        done = cli(*words.split())
+        assert done.code == 1 and says in done.err and "help: np.moveaxis(images, 1, -1)\n" in done.err
+    assert "its images at the last axis" in cli("run", "lenet5", "last.npy").err
+    assert cli("run", "lenet5", "mended.npy").code == 0
+    run = cnndsl.compile(cnndsl.load("lenet5"), target="reference").load(cnndsl.load("lenet5").initial_weights())
+    with pytest.raises(cnndsl.CnnError, match=r"channels come last here: np.moveaxis\(images, 1, -1\)"):
+        run(images.astype(np.float32))
+    with pytest.raises(cnndsl.CnnError, match="three grey images, or one with its channels first"):
+        check_order((3, 32, 32), (32, 32, 3), "x.npy")
+    for shape in ((4, 32, 32, 3), (4, 3, 32, 3), (4, 1, 100, 16), (3, 32, 32), (32, 32, 3)):
+        check_order(shape, (1, 100, 16) if shape[-1] == 16 else (32, 32, 1), "x.npy")
 
 
 def test_another_number_of_classes_names_data_place_and_mend(cli: Any, pets: Path) -> None:

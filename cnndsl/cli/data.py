@@ -1,0 +1,76 @@
+"""`cnndsl data NAME`: what a data set holds, and its pictures as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cnndsl.cli.options import Json
+
+if TYPE_CHECKING:
+    from cnndsl.data.records import Dataset
+
+Name = Annotated[
+    str,
+    typer.Argument(help="A bundled data set (digits), or what --data takes: a folder of classes, a file.", show_default=False),
+]
+Write = Annotated[Path | None, typer.Option("--write", help="Write the pictures into this folder, one folder a class.")]
+Each = Annotated[int | None, typer.Option("--each", min=1, help="With --write: at most so many of each class and part.")]
+
+
+def data(name: Name, write: Write = None, each: Each = None, as_json: Json = False) -> None:
+    """Tell what a data set holds: its classes, and how many pictures train and test. Or write its pictures as files."""
+    import json
+
+    from cnndsl.cli.models import say
+    from cnndsl.data import datasets
+    from cnndsl.errors import error
+
+    if each is not None and write is None:
+        raise error("E770", "--each goes with --write", help=f"cnndsl data {name} --write pictures --each {each}")
+    found = datasets.open(name)
+    if write is not None:
+        from cnndsl.data.write import write_folder
+
+        count = write_folder(found, write, each)
+        say(f"{count:,} pictures in {write}, one folder a class: --data {write} takes them")
+        return
+    told = as_data(found)
+    print(json.dumps(told, indent=2) if as_json else table(told))
+
+
+def as_data(found: Dataset) -> dict[str, Any]:
+    """For `--json`: classes with their counts; pictures: HxWxC where they have one size."""
+    import numpy as np
+
+    def counts(labels: Any) -> list[int]:
+        return [int(n) for n in np.bincount(labels, minlength=len(found.classes))]
+
+    images = found.train.images
+    return {
+        "name": found.name,
+        "pictures": "x".join(map(str, images.shape[1:])) if isinstance(images, np.ndarray) else None,
+        "classes": list(found.classes),
+        "train": counts(found.train.labels),
+        "test": counts(found.test.labels) if found.test is not None else None,
+    }
+
+
+def table(told: dict[str, Any]) -> str:
+    from cnndsl.errors import counted, printable
+
+    train, test = sum(told["train"]), sum(told["test"] or ())
+    shape = f" of {told['pictures']}" if told["pictures"] else ""
+    head = (
+        f"{told['name']}: {counted(len(told['classes']), 'class')}, {train:,} pictures{shape} to train on, {test:,} to test on"
+    )
+    names = [printable(x) for x in told["classes"]]
+    width = max(len("class"), *map(len, names))
+    rows = [f"{'class':<{width}}  {'train':>7}  {'test':>7}"]
+    rows += [
+        f"{x:<{width}}  {n:>7,}  {m:>7,}"
+        for x, n, m in zip(names, told["train"], told["test"] or [0] * len(names), strict=True)
+    ]
+    return "\n".join([head, "", *rows])

@@ -1,0 +1,54 @@
+"""A data set as a folder of pictures by class: to look at, to add to, to train on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnndsl.data.records import Dataset, Part
+from cnndsl.data.resample import floats
+from cnndsl.errors import error
+
+
+def write_folder(data: Dataset, folder: Path, each: int | None = None) -> int:
+    """Write pictures as `folder/train/CLASS/001.png` and `folder/test/…`, which `--data folder` reads; how many.
+
+    each: at most so many of each class in each part. Raises E598 where the folder holds something already, E705 where the
+    name of a class cannot be that of a folder.
+    """
+    for name in data.classes:
+        if not name or name.startswith(".") or any(c in "/\\:\0" or not c.isprintable() for c in name) or len(name) > 100:
+            raise error("E705", f"{data.name}: a folder cannot be called {name!r}, as one of its classes is")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise error("E598", f"{folder} is there already", help="name another folder")
+    parts = {"train": data.train} | ({"test": data.test} if data.test is not None else {})
+    return sum(_write(part, data.classes, folder / name, each) for name, part in parts.items())
+
+
+def _write(part: Part, classes: tuple[str, ...], folder: Path, each: int | None) -> int:
+    counts = Counter(part.labels.tolist())
+    most = max(min(n, each or n) for n in counts.values())
+    done: Counter[int] = Counter()
+    for name in classes:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    for i, label in enumerate(part.labels.tolist()):
+        if each is not None and done[label] >= each:
+            continue
+        done[label] += 1
+        pictures, _ = part.take(np.array([i]))
+        _save(np.asarray(pictures[0]), folder / classes[label] / f"{done[label]:0{len(str(most))}}.png")
+    return sum(done.values())
+
+
+def _save(picture: NDArray[Any], path: Path) -> None:
+    """(H, W, C) as PNG; floats in [0, 1] are rounded to eight bits."""
+    from PIL import Image
+
+    pixels = picture if picture.dtype == np.uint8 else np.rint(255 * floats(picture)).astype(np.uint8)
+    if pixels.shape[2] not in (1, 3):
+        raise error("E706", f"a picture of {pixels.shape[2]} channels cannot be written as PNG")
+    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(path)
