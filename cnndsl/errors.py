@@ -284,6 +284,14 @@ def briefly(x: object) -> str:
     return text if len(text) <= 80 else f"{text[:79]}…"
 
 
+def in_words(x: object) -> str:
+    """A value in the words of a message; its class where it has none, as a whole number of more than 4300 digits."""
+    try:
+        return str(x)
+    except Exception:
+        return f"this {type(x).__name__}"
+
+
 class CnnError(Exception):
     """What every function of cnndsl raises on bad input. `diagnostics` holds one entry or several."""
 

@@ -7,16 +7,17 @@ A `Graph` is append-only: nodes are added in topological order and never changed
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cnndsl.errors import CnnError, Diagnostic, Frame, Span, error
+from cnndsl.errors import CnnError, Diagnostic, Frame, Span, briefly, error
 from cnndsl.graph.blocks import Flowing, Naming
 from cnndsl.graph.expr import Expr
 from cnndsl.graph.naming import Scope
 from cnndsl.graph.op import REGISTRY, NoAttrs, Op
-from cnndsl.graph.sizes import Size, multiple
+from cnndsl.graph.sizes import Affine, Size, multiple, whole_size
 from cnndsl.graph.types import TensorType
 from cnndsl.graph.words import Words
 
@@ -202,9 +203,16 @@ class Graph(Naming):
         """
         from cnndsl.graph.types import BATCH
 
+        if not isinstance(name, str):
+            raise error("E103", f"{briefly(name)} cannot be the name of an input", span, help='a name is a word: "image"')
         if name in self.inputs or name in self.scope.names[0]:
             raise error("E204", f"there are two inputs named {name}", span)
+        if not isinstance(shape, (tuple, list)):
+            raise error("E302", f"the shape of an input is a list of sizes, not {briefly(shape)}", span, help="(28, 28, 1)")
+        for divisor in (where or {}).values():
+            whole_size(divisor, "a divisor in where", span)
         sizes = [self._open(s, where or {}) if isinstance(s, str) else s for s in shape]
+        sizes = [s if isinstance(s, Affine) else whole_size(s, f"a size of {name}", span) for s in sizes]
         for word in where or {}:
             if word not in self.symbols:
                 raise error("E316", f"{word} is no symbol of this input", span)
@@ -287,11 +295,13 @@ class Graph(Naming):
         return len(self.nodes)
 
     def initial_weights(self, seed: int = 0) -> dict[str, Any]:
-        """name → float32 array for every parameter and buffer, drawn by Philox keyed by seed and name."""
+        """name → float32 array for every parameter and buffer, drawn by Philox keyed by seed and name. Raises E302."""
+        if not hasattr(seed, "__index__") or not -(2**63) <= operator.index(seed) < 2**63:
+            raise error("E302", f"a seed is a whole number of 64 bits, not {briefly(seed)}")
         from cnndsl.random import initial_array
 
         kept = (s for s in self.state.values() if s.kind in ("parameter", "buffer"))
-        return {s.name: initial_array(s.name, s.type.sizes, s.init, s.fan_in, seed) for s in kept}
+        return {s.name: initial_array(s.name, s.type.sizes, s.init, s.fan_in, operator.index(seed)) for s in kept}
 
     def to_cnn(self) -> str:
         """The `.cnn` text of a model that parses to this graph again, with the same names of weights.

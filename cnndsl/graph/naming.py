@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from cnndsl.errors import error
+from cnndsl.errors import briefly, error
 from cnndsl.graph.op import REGISTRY
 
 RESERVED = frozenset({
@@ -37,7 +37,7 @@ def check_name(word: str) -> None:
 def check_word(word: str) -> None:
     """Refuse what cannot even label a branch: E103, E107."""
     if not isinstance(word, str) or _NAME.fullmatch(word) is None:
-        raise error("E103", f"{word!r} cannot be a name", help="a name is a word: letters, digits, underscores")
+        raise error("E103", f"{briefly(word)} cannot be a name", help="a name is a word: letters, digits, underscores")
     if word in RESERVED:
         raise error("E107", f"{word} is a reserved word and cannot be a name")
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from cnndsl.errors import CnnError, error
+from cnndsl.errors import CnnError, error, in_words
 from cnndsl.graph.expr import Expr
 from cnndsl.graph.types import TensorType
 
@@ -170,7 +170,7 @@ def register(op: Op) -> Op:
 def expect(condition: bool, wanted: str, code: str = "E301", **given: Any) -> None:
     """Refuse operands: `expect(x.is_float, "a float tensor", x=x)` says what was expected and what came."""
     if not condition:
-        came = ", ".join(f"{name} is {value}" for name, value in given.items())
+        came = ", ".join(f"{name} is {in_words(value)}" for name, value in given.items())
         raise error(code, f"expected {wanted}" + (f", but {came}" if came else ""))
 
 

@@ -5,11 +5,12 @@ A symbol stands for a positive integer, so `N >= 1` is decidable; what is not de
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
-from typing import Union
+from typing import Any, Union
 
-from cnndsl.errors import error
+from cnndsl.errors import Span, briefly, error
 
 Size = Union[int, "Affine"]
 
@@ -131,6 +132,15 @@ def multiple(name: str, divisor: int = 1) -> Affine:
     """The size that an input calls `name`, of which a condition says that `divisor` divides it: 32 of `H/32`."""
     symbol = Affine.symbol(name if divisor == 1 else f"{name}/{divisor}")
     return Affine(tuple((n, c * divisor) for n, c in symbol.terms), 0)
+
+
+def whole_size(x: Any, what: str, span: Span | None = None) -> int:
+    """One size that a caller gives. Raises E302, E303."""
+    if not hasattr(x, "__index__") or isinstance(x, bool):
+        raise error("E302", f"{what} is a whole number, not {briefly(x)}", span)
+    if not 1 <= operator.index(x) < 2**31:
+        raise error("E303", f"{what} is from 1 to 2147483647, not {briefly(x)}", span)
+    return operator.index(x)
 
 
 def shown(size: Size) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cnndsl.errors import counted, error
+from cnndsl.errors import counted, error, in_words
 from cnndsl.graph.op import expect
 from cnndsl.graph.sizes import Size, ceil_div, may_reach, shown
 from cnndsl.graph.types import TensorType
@@ -65,7 +65,9 @@ def kernel(x: Any, what: str) -> tuple[int, ...]:
     if not isinstance(x, (tuple, list)):
         square = isinstance(x, int) and not isinstance(x, bool) and 0 < x < 2**31
         help = f"{x}x{x} is a square {what}" if square else None
-        raise error("E302", f"expected a {what} with one number for each axis, such as 3x3, but given is {x}", help=help)
+        raise error(
+            "E302", f"expected a {what} with one number for each axis, such as 3x3, but given is {in_words(x)}", help=help
+        )
     expect(1 <= len(x) <= 3, f"a {what} of 1, 2 or 3 axes", "E304", given=x)
     return tuple(whole(p, what) for p in x)
 

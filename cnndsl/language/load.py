@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cnndsl.errors import CnnError, Diagnostic, Source, Span, error
+from cnndsl.errors import CnnError, Diagnostic, Source, Span, briefly, error, in_words
 from cnndsl.language import recipes, warnings
 from cnndsl.language.arguments import bind_parameters, block_arguments, check_word, words_of_parameter
 from cnndsl.language.bundled import bundled
@@ -47,7 +47,7 @@ def load(spec: str | Path, /, train: Mapping[str, str] | None = None, **argument
     arguments: of the model (`classes=26`), as Python values or as text of the language. train: entries of the unnamed
     recipe to change, as text. Raises `CnnError` with every error of the file.
     """
-    path, name = locate(str(spec))
+    path, name = locate(in_words(spec))
     with uncollected():
         model = build(define(read(path), path.parent), name, arguments, path.stem)
     return _retrained(model, train)
@@ -305,6 +305,8 @@ def _hints(definitions: Definitions) -> Iterator[Diagnostic]:
 
 
 def _retrained(model: Model, train: Mapping[str, str] | None) -> Model:
-    if not train:
+    if train is None:
         return model
+    if not isinstance(train, Mapping):
+        raise error("E403", f"entries of a recipe are given by key, not as {briefly(train)}", help='train={"batch": "8"}')
     return replace(model, trains={**model.trains, "": (model.train or TrainRecipe()).override(train)})

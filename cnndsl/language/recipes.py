@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from cnndsl.errors import CnnError, Diagnostic, Source, Span, error
+from cnndsl.errors import CnnError, Diagnostic, Source, Span, error, in_words
 from cnndsl.language import vocabulary as words
 from cnndsl.language.options import as_call, bind, check, images, steps_of, told
 from cnndsl.language.recipe import (
@@ -364,13 +364,13 @@ def entry_of(key: str, text: str) -> Any:
 
     if key not in words.TRAIN_KEYS:
         help = nearest(key, words.TRAIN_KEYS) or f"there are {listed(words.TRAIN_KEYS)}"
-        raise error("E401", f"train has no key {key}", help=help)
+        raise error("E401", f"train has no key {in_words(key)}", help=help)
     return entry(key, parse_value(Source(f"train.{key}", text)))
 
 
 def overridden(recipe: TrainRecipe, given: Mapping[str, str]) -> TrainRecipe:
     """`recipe` with entries given as text."""
-    values = {key: entry_of(key, text) for key, text in given.items()}
+    values = {key: entry_of(key, in_words(value)) for key, value in given.items()}  # a number will do
     if "steps" in values and "epochs" not in values:
         values["epochs"] = None
     if "epochs" in values and "steps" not in values:

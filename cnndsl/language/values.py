@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from cnndsl.errors import counted, error
+from cnndsl.errors import counted, error, in_words
 from cnndsl.graph.sizes import Affine
 
 LARGEST = 2**53
@@ -45,7 +45,7 @@ def shown(x: Any, levels: int = 2) -> str:
             return "[…]"
         few = ", ".join(shown(p, levels - 1) for p in x[:6])
         return f"[{few}, …]" if len(x) > 6 else f"[{few}]"
-    return f"{x:g}" if isinstance(x, float) else str(x)
+    return f"{x:g}" if isinstance(x, float) else in_words(x)
 
 
 def bounded(x: Any) -> Any:

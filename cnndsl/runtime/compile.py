@@ -153,14 +153,16 @@ def compile(
     from cnndsl.passes.specialise import checked_sizes
     from cnndsl.runtime.sizes import OpenExecutable, open_sizes
 
-    graph = net if isinstance(net, Graph) else net.graph
+    graph: Any = net if isinstance(net, Graph) else getattr(net, "graph", None)
+    if not isinstance(graph, Graph):
+        raise error("E606", f"a Model or a Graph is compiled, not {briefly(net)}", help='cnndsl.load("lenet5") gives one')
     options = Options(
         batch=checked_batch(batch),
         sizes=checked_sizes(graph, {} if sizes is None else sizes),
         workers=checked_threads(threads),
         heads=heads,
-        outputs=tuple(outputs),
-        without=frozenset(without),
+        outputs=checked_names(outputs, "outputs"),
+        without=frozenset(checked_names(without, "without")),
         takes={} if isinstance(net, Graph) else net.takes,
     )
     executable: Any
@@ -231,6 +233,14 @@ def check_device(target: str) -> None:
     check = getattr(target_named(target), "check_device", None)
     if check is not None:
         check()
+
+
+def checked_names(names: Any, what: str) -> tuple[str, ...]:
+    """Names in a list; one alone is a list of one. Raises E606."""
+    found = (names,) if isinstance(names, str) else tuple(names) if isinstance(names, Iterable) else (None,)
+    if not all(isinstance(x, str) for x in found):
+        raise error("E606", f"{what} is a list of names, not {briefly(names)}")
+    return found
 
 
 def checked_batch(batch: Any) -> int:

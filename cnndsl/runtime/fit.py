@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
-from cnndsl.errors import error
+from cnndsl.errors import briefly, error, in_words
 from cnndsl.program.program import Program
 
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
@@ -18,9 +18,9 @@ T = TypeVar("T")
 
 def parse_bytes(text: str | int) -> int:
     """`2GB`, `512MiB` or a number of bytes. Raises E606."""
-    match = re.fullmatch(r"\s*(\d{1,15}(?:\.\d{1,6})?)\s*([A-Za-z]*)\s*", str(text))
+    match = re.fullmatch(r"\s*(\d{1,15}(?:\.\d{1,6})?)\s*([A-Za-z]*)\s*", in_words(text))
     if match is None or match[2].upper() not in UNITS:
-        raise error("E606", f"{text!r} is no amount of memory", help="it looks like 2GB, 512MB or 512MiB")
+        raise error("E606", f"{briefly(text)} is no amount of memory", help="it looks like 2GB, 512MB or 512MiB")
     found = int(float(match[1]) * UNITS[match[2].upper()])
     if found < 1:
         raise error("E606", "a bound on memory is at least one byte")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cnndsl.errors import error
+from cnndsl.errors import briefly, error
 from cnndsl.graph.graph import Graph, State, Value
 
 SHOWN = 5
@@ -28,6 +28,8 @@ def fitting(
     """
     from cnndsl.runtime.safetensors import read_weights
 
+    if not isinstance(weights, (Mapping, str, os.PathLike)):
+        raise error("E504", f"weights are a mapping from names to arrays, or a file, not {briefly(weights)}")
     source = "" if isinstance(weights, Mapping) else f"{os.fspath(weights)}: "
     given = dict(weights) if isinstance(weights, Mapping) else read_weights(weights)
     needed = {n: s for n, s in state.items() if s.kind in ("parameter", "buffer")}

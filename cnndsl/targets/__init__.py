@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cnndsl.errors import error
+from cnndsl.errors import error, in_words
 from cnndsl.graph.target import Target
 
 NAMES = ("numpy", "cupy")
@@ -18,4 +18,4 @@ def target_named(name: str) -> Target:
         from cnndsl.targets import cupy
 
         return cupy.TARGET
-    raise error("E607", f"there is no target named {name}", help=f"targets: {', '.join(NAMES)}, reference")
+    raise error("E607", f"there is no target named {in_words(name)}", help=f"targets: {', '.join(NAMES)}, reference")

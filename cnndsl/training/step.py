@@ -187,9 +187,10 @@ def compile_step(
     max_memory: what the step may need, in bytes or as `2GB`: activations are then made again instead of kept. Raises E605.
     without: passes to leave out.
     """
-    from cnndsl.runtime.compile import compile_step_graph
+    from cnndsl.runtime.compile import checked_batch, compile_step_graph
     from cnndsl.runtime.safetensors import read_weights
 
+    checked_batch(batch)
     if recipe is None:
         recipe = (None if isinstance(net, Graph) else net.train) or TrainRecipe(optimizer=Sgd(rate=0.01))
     terms = recipe.loss if loss is None else _terms(loss)
