@@ -12,6 +12,10 @@ from cnndsl.cli.options import InputSizes, Json, ModelName, PairList
 Depth = Annotated[int | None, typer.Option("--depth", min=0, help="How deep blocks are unfolded; else what a screen holds.")]
 Drawing = Annotated[Path | None, typer.Option("--svg", help="Draw the network into this file instead; - is stdout.")]
 
+Columns = Annotated[
+    int | None, typer.Option("--columns", min=1, help="Columns of the picture at most; else what a slide holds.")
+]
+
 
 def show(
     model: ModelName,
@@ -19,6 +23,7 @@ def show(
     input: InputSizes = None,
     depth: Depth = None,
     drawing: Drawing = None,
+    columns: Columns = None,
     as_json: Json = False,
 ) -> None:
     """Print a model's layers: shapes, parameters, multiply-adds, receptive fields. Or draw it: --svg."""
@@ -32,6 +37,8 @@ def show(
 
     if as_json and (drawing is not None or depth is not None):
         raise error("E770", "--json tells everything: it goes without --svg and --depth")
+    if columns is not None and drawing is None:
+        raise error("E770", "--columns is for a picture", help="--svg FILE draws one")
     found = load_model(model, pairs(arguments or ()).only())
     graph = bind_sizes(found.graph, bound_sizes(found.graph, input)) if input else found.graph
     if drawing is None:
@@ -44,7 +51,7 @@ def show(
         return
     from cnndsl.view.svg import svg
 
-    text = svg(graph, depth)
+    text = svg(graph, depth, columns)
     if str(drawing) == "-":
         print(text, end="")
         return

@@ -269,7 +269,7 @@ def _fold(graph: Graph, group: Group) -> None:
     known: dict[Group, Any] = {}
     for part in group.parts:
         first = kept[-1] if kept else None
-        if isinstance(part, Group) and isinstance(first, Group) and before is not None and _follows(before, part):
+        if isinstance(part, Group) and isinstance(first, Group) and before is not None and follows(before, part):
             for g in (first, part):
                 if g not in known:
                     known[g] = signature(graph, g)
@@ -286,7 +286,7 @@ def _fold(graph: Graph, group: Group) -> None:
     group.parts = kept
 
 
-def _follows(a: Group, b: Group) -> bool:
+def follows(a: Group, b: Group) -> bool:
     """Whether `b` takes nothing but the one value that leaves `a`."""
     return not a.head and not b.head and len(a.outputs) == 1 and len(b.inputs) == 1 and list(a.outputs) == list(b.inputs)
 

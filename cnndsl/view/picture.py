@@ -7,11 +7,10 @@ block around it; heads stand aside.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from cnndsl.graph.graph import INPUT, SOURCES, Graph, Node, Value
-from cnndsl.view.fold import Group, bounded, count_rows, fitting_depth, heads_of, tree
-from cnndsl.view.layout import Edge, Item, lay_out
+from cnndsl.view.fold import Group, bounded, count_rows, fitting_depth, follows, heads_of, tree
+from cnndsl.view.layout import Edge, Item
+from cnndsl.view.placing import lay_out_block, lay_out_rows, lay_out_top
 from cnndsl.view.shapes import (
     CAPTION,
     MAIN,
@@ -23,23 +22,24 @@ from cnndsl.view.shapes import (
     Stripe,
     centred,
     grouped,
+    keeps_size,
+    padded,
     shortened,
     sizes,
     text_width,
     words,
 )  # fmt: skip
-from cnndsl.view.words import FAMILY, LIGHT, first_parameters, options, tidy
+from cnndsl.view.words import FAMILY, LIGHT, first_parameters, kernel, options, strides, tidy
 
 MOST_PARTS = 420  # of what may be unfolded by itself: about 150 boxes
 MOST_BOXES = 1_500  # whatever was asked for
 MOST_IN_A_GROUP = 150
-PAD = 11.0
-HEAD_GAP, STEM = 34.0, 13.0
+LEAST_IN_A_RUN = 4
 SYMBOLS = {"add": "+", "subtract": "−", "multiply": "×", "maximum": "max"}
 
 
-def picture(graph: Graph, depth: int | None = None) -> Picture:
-    """Lay out `graph`, its groups unfolded `depth` deep; by default as deep as a page can show."""
+def picture(graph: Graph, depth: int | None = None, columns: int | None = None) -> Picture:
+    """Lay out `graph`, its groups unfolded `depth` deep, in at most `columns`; by default as a page of 16:9 shows it best."""
     root = tree(graph)
     notes: list[str] = []
     most = MOST_PARTS if depth is None else MOST_BOXES
@@ -49,7 +49,11 @@ def picture(graph: Graph, depth: int | None = None) -> Picture:
     if bounded(root, MOST_IN_A_GROUP):
         notes.append(f"A body of more than {MOST_IN_A_GROUP} steps is drawn in stretches.")
         fitting = fitting_depth(root, most)
-    return _Drawing(graph, root, fitting if depth is None else min(depth, fitting), notes).drawn()
+    if depth is None and columns is None:  # levels stand in rows, with nothing but boxes in them
+        rows = _Drawing(graph, root, 0, notes, flat=True).in_rows()
+        if rows is not None:
+            return rows
+    return _Drawing(graph, root, fitting if depth is None else min(depth, fitting), notes).drawn(columns)
 
 
 Known = set[tuple[Shape, Shape, Value]]
@@ -58,8 +62,8 @@ Known = set[tuple[Shape, Shape, Value]]
 class _Drawing:
     """One picture in the making."""
 
-    def __init__(self, graph: Graph, root: Group, depth: int, notes: list[str]) -> None:
-        self.graph, self.root, self.depth, self.notes = graph, root, depth, notes
+    def __init__(self, graph: Graph, root: Group, depth: int, notes: list[str], flat: bool = False) -> None:
+        self.graph, self.root, self.depth, self.notes, self.is_flat = graph, root, depth, notes, flat
         self.parameters = first_parameters(graph)
         self.heads = heads_of(graph)
         self.alias: dict[Value, Value] = {}
@@ -72,7 +76,11 @@ class _Drawing:
                 self.uses[self.real(x)] = self.uses.get(self.real(x), 0) + 1
         for x in (*graph.outputs.values(), *graph.heads.values()):
             self.uses[self.real(x)] = self.uses.get(self.real(x), 0) + 1
+        windows = [n for n in graph.nodes if max(kernel(n), default=1) > 1 and all(s == 1 for s in strides(n))]
+        self.mixed = not all(map(keeps_size, windows))  # then a window that keeps the size says why
         self.shape_of: dict[Node, Shape] = {}
+        self.examples: set[Group] = set()  # unfolded, though it is deeper than others
+        self.unequal: set[Group] = set()
         self.pills: list[tuple[Shape, Value]] = []
         self.top = Shape("block", Item(0, 0, 0))
 
@@ -80,13 +88,23 @@ class _Drawing:
         """The value itself, where `x` is only another name of it."""
         return self.alias.get(x, x)
 
-    def drawn(self) -> Picture:
+    def in_rows(self) -> Picture | None:
+        """Each level of a U-Net or hourglass as a row; None where the body is none."""
+        self.shapes()
+        self.edges()
+        size = lay_out_rows(self.top, self.taps)
+        return self.finished(*size) if size is not None else None
+
+    def drawn(self, columns: int | None) -> Picture:
         self.shapes()
         self.edges()
         blocks = [s for s in _walk(self.top) if s.kind == "block"]
         for block in reversed(blocks[1:]):
-            self.lay_out_block(block)
-        width, height = self.lay_out_top()
+            lay_out_block(block)
+        return self.finished(*lay_out_top(self.top, self.taps, columns))
+
+    def finished(self, width: float, height: float) -> Picture:
+        """Everything at its place on the page."""
         shapes, lines = [], []
         for shape in _walk(self.top):
             if shape is not self.top:
@@ -112,7 +130,7 @@ class _Drawing:
             group, into, level = stack.pop()
             card: list[Node] = []
             inner: list[tuple[Group, Shape, int]] = []
-            for part in self.flat(group):
+            for part in self.gathered(self.flat(group), level):
                 if isinstance(part, Node):
                     if card and not self.continues(card, part):
                         self.put_card(into, card)
@@ -125,7 +143,7 @@ class _Drawing:
                 if card:
                     self.put_card(into, card)
                     card = []
-                shape = self.block(part, level)
+                shape = self.block(part, level if part not in self.examples else -1)
                 self.put(into, shape)
                 if shape.kind == "block":
                     inner.append((part, shape, level + 1))
@@ -139,6 +157,29 @@ class _Drawing:
                 self.put(self.top, shape)
                 self.pills.append((shape, self.real(x)))
 
+    def gathered(self, parts: list[Group | Node], level: int) -> list[Group | Node]:
+        """Of folded blocks of one kind that follow each other, as in a DenseNet, the first unfolded and the others as one."""
+        found: list[Group | Node] = []
+        runs: list[list[Group | Node]] = []
+        for part in parts:
+            last = runs[-1][-1] if runs else None
+            alike = isinstance(part, Group) and isinstance(last, Group) and bool(part.title) and part.title == last.title
+            if alike and level >= self.depth and not self.is_flat and follows(last, part):  # type: ignore[arg-type]
+                runs[-1].append(part)
+            else:
+                runs.append([part])
+        for run in runs:
+            first = run[0]
+            if len(run) < LEAST_IN_A_RUN or not isinstance(first, Group):
+                found += run
+                continue
+            rest = [g for g in run[1:] if isinstance(g, Group)]
+            self.examples.add(first)
+            made = Group(rest[0].name, rest[0].path, list(rest), first.parent, first.title, count=sum(g.count for g in rest))
+            self.unequal.add(made)
+            found += [first, made]
+        return found
+
     def flat(self, group: Group) -> list[Group | Node]:
         """The parts of `group`, those of small blocks (one step and its light followers) in their place."""
         found: list[Group | Node] = []
@@ -148,7 +189,7 @@ class _Drawing:
             if isinstance(part, Node):
                 if part.outputs[0] not in self.alias:
                     found.append(part)
-            elif part.count == 1 and not part.head and self.is_small(part):
+            elif part.count == 1 and not part.head and (self.is_small(part) or _recursive(part) or self.is_plain(part)):
                 stack.extend(reversed(part.parts))
             elif any(n.outputs[0] not in self.alias for n in part.nodes()):
                 found.append(part)
@@ -169,6 +210,10 @@ class _Drawing:
                 return False
             cards.append([node])
         return bool(cards)
+
+    def is_plain(self, group: Group) -> bool:
+        """Whether a flat drawing has no box for it: nothing is joined in it."""
+        return self.is_flat and all(FAMILY.get(n.op.name) != "join" for n in group.nodes())
 
     def alone(self, before: Node, node: Node) -> bool:
         """Whether `node`, and nothing else, takes what `before` makes, and takes nothing else."""
@@ -193,6 +238,7 @@ class _Drawing:
             light = node.op.name in LIGHT
             count = self.parameters.get(node, 0)
             caption = f"{grouped(count)} parameters" if count and not (light and k) else ""
+            caption = ", ".join(filter(None, [caption, padded(node, self.mixed)]))
             height = (STRIPE if light else MAIN) + (CAPTION if caption else 0)
             stripes.append(Stripe(words(node), FAMILY.get(node.op.name, "shape"), height, caption))
         width = max(104.0, *(text_width(s.text, 9 if s.height == STRIPE else 11) + 18 for s in stripes))
@@ -206,7 +252,8 @@ class _Drawing:
 
     def put_join(self, into: Shape, node: Node) -> None:
         if node.op.name == "concat":
-            shape = Shape("bar", centred(64, 15), (node,), title="concat", tip=node.path, family="join")
+            title = "concat" if node.attrs.fit == "exact" else f"concat, {node.attrs.fit}"
+            shape = Shape("bar", centred(64, 15), (node,), title=title, tip=node.path, family="join")
             shape.item.kind = "bar"
         else:
             shape = Shape("join", centred(22, 22), (node,), title=SYMBOLS[node.op.name], tip=node.path, family="join")
@@ -231,7 +278,7 @@ class _Drawing:
         height = 24.0 + (11 if detail else 0) + (CAPTION if caption else 0)
         return Shape(
             "folded", centred(width, height), tuple(group.all_nodes()), title=shortened(title, width - badge - 14, 11.5),
-            detail=detail, caption=caption, tip=tip, count=group.count, head=group.head,
+            detail=detail, caption=caption, tip=tip, count=group.count, head=group.head, unequal=group in self.unequal,
         )  # fmt: skip
 
     # What flows -------------------------------------------------------------------------------------------------
@@ -292,117 +339,22 @@ class _Drawing:
         head = b.item if b else _port(block.outs, block, x, "exit")
         block.lines.append(Line(Edge(tail, head), a, b, x))
 
-    # Where it stands --------------------------------------------------------------------------------------------
 
-    def lay_out_block(self, block: Shape) -> None:
-        """Place what is inside, and give the block its size."""
-        _labels(block, False)
-        left, right, height = _place(block)
-        wide = text_width(block.title, 11.5) + (text_width(f"× {block.count}", 11) + 14 if block.count > 1 else 0) + 22
-        wide += min(text_width(block.detail, 9) + 12, 160) if block.detail else 0
-        left, right = -left + PAD, right + PAD
-        if left + right < wide:
-            right = wide - left
-        badge = text_width(f"× {block.count}", 11) + 12 if block.count > 1 else 0.0
-        block.detail = shortened(block.detail, left + right - text_width(block.title, 11.5) - badge - 26, 9)
-        block.item.left, block.item.right, block.item.height = left, right, height + TITLE + (0 if block.outs else PAD)
-        block.item.kind = "box"
-
-    def lay_out_top(self) -> tuple[float, float]:
-        """Place the model's own body, then the heads beside it; the size of the picture."""
-        top = self.top
-        aside = [s for s in top.children if s.head]
-        top.children = [s for s in top.children if not s.head]
-        between = [line for line in top.lines if line.tail in aside or line.head in aside]
-        top.lines = [line for line in top.lines if line not in between]
-        _labels(top, True, [t[0] for t in self.taps])
-        left, right, height = _place(top)
-        # From the last to the first: a head that reaches below the beginning of a later one stands farther out, so
-        # that no dashed line meets a box.
-        placed: list[tuple[float, float, float]] = []  # top, bottom, right
-        start = right + HEAD_GAP
-        for tail, head, x in sorted(self.taps, key=lambda t: -(t[0].item.y + t[0].item.height)):
-            item = head.item
-            y = tail.item.y + tail.item.height
-            item.y = y + STEM + 20
-            bottom = item.y + item.height
-            edge = max((r + HEAD_GAP for t, b, r in placed if t < bottom + 12 and y < b + 12), default=start)
-            item.x = edge + item.left
-            placed.append((y, bottom, edge + item.left + item.right))
-            into = item.x + head.ins.get(x, 0.0)
-            begin = tail.item.x + (tail.outs.get(x, 0.0) if tail.kind == "block" else 0.0)
-            line = Line(Edge(tail.item, item), tail, head, x, dashed=True)
-            line.edge.points = [(begin, y), (begin, y + STEM + 4), (into, y + STEM + 4), (into, item.y)]
-            top.lines.append(line)
-            right = max(right, item.x + item.right)
-            height = max(height, bottom)
-        top.children += aside
-        margin = 18.0
-        top.offset = (margin - left, margin)
-        return right - left + 2 * margin, height + 2 * margin
-
-
-def _place(block: Shape) -> tuple[float, float, float]:
-    """Lay out the inside of `block`; what enters and leaves gets its place from the axis."""
-    ports = [x for line in block.lines for x in (line.edge.tail, line.edge.head) if x.kind in ("port", "exit")]
-    entries = list(dict.fromkeys(p for p in ports if p.kind == "port"))
-    exits = list(dict.fromkeys(p for p in ports if p.kind == "exit" and p not in {s.item for s in block.children}))
-    for line in block.lines:
-        line.edge.out = line.tail.outs.get(line.value, 0.0) if line.tail and line.tail.kind == "block" else 0.0
-        line.edge.into = line.head.ins.get(line.value, 0.0) if line.head and line.head.kind == "block" else 0.0
-    items = [*entries, *(s.item for s in block.children), *exits]
-    _weaken(block)
-    for shape in block.children:
-        if shape.kind == "input":
-            shape.item.kind = "source"
-    found = lay_out(items, [line.edge for line in block.lines])
-    for line in block.lines:
-        if line.tail is None:
-            block.ins[line.value] = line.edge.tail.x
-        if line.head is None:
-            block.outs[line.value] = line.edge.head.x
-    return found
-
-
-def _weaken(block: Shape) -> None:
-    """Of a sum's branches, all but the longest step aside: the main one runs straight."""
-    into: dict[Item, list[Line]] = {}
-    outs: dict[Item, int] = {}
-    for line in block.lines:
-        into.setdefault(line.edge.head, []).append(line)
-        outs[line.edge.tail] = outs.get(line.edge.tail, 0) + 1
-    for shape in block.children:
-        if shape.kind != "join" or len(into.get(shape.item, [])) < 2:
-            continue
-        branches = []
-        for line in into[shape.item]:
-            chain, item = [], line.edge.tail
-            while outs.get(item) == 1 and len(into.get(item, [])) == 1 and item.kind == "box":
-                chain.append(item)
-                item = into[item][0].edge.tail
-            branches.append(chain)
-        longest = max(range(len(branches)), key=lambda k: (len(branches[k]), -k))
-        for k, chain in enumerate(branches):
-            for item in chain:
-                item.weight = 1.0 if k == longest else 0.02
-                item.order += 0.0 if k == longest else 0.5 + len(block.children)
-
-
-def _labels(block: Shape, always: bool, taps: Collection[Shape] = ()) -> None:
-    """Shapes beside edges: once for each value that leaves something, where its shape is new."""
-    told: set[tuple[Item, Value]] = set()
-    for line in block.lines:
-        if line.tail is None or (line.tail.item, line.value) in told or line.tail.kind == "input":
-            continue
-        told.add((line.tail.item, line.value))
-        before = {x.type.shape for other in block.lines if other.head is line.tail for x in (other.value,)}
-        if line.head is None or (line.head.kind == "output" and line.tail.kind != "block"):
-            continue
-        if (always and line.tail.kind in ("block", "folded")) or line.value.type.shape not in before:
-            line.label = sizes(line.value)
-            if len({other.head for other in block.lines if other.tail is line.tail}) > 1 or line.tail in taps:
-                line.tail.item.stem = STEM
-            line.tail.item.label = max(line.tail.item.label, text_width(line.label, 8.5))
+def _recursive(group: Group) -> bool:
+    """Whether a block calls itself, or is called by itself: its levels are drawn as one chain."""
+    name = group.title.partition("(")[0]
+    above, within = group.parent, list(group.parts)
+    while above is not None:
+        if name and above.title.partition("(")[0] == name:
+            return True
+        above = above.parent
+    while within:
+        part = within.pop()
+        if isinstance(part, Group):
+            if name and part.title.partition("(")[0] == name:
+                return True
+            within += part.parts
+    return False
 
 
 def _port(known: dict[Value, float], block: Shape, x: Value, kind: str) -> Item:

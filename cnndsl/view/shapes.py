@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from cnndsl.graph.graph import Node, Value
 from cnndsl.graph.types import drawn
 from cnndsl.view.layout import Edge, Item, Point
-from cnndsl.view.words import kernel, same, strides, word
+from cnndsl.view.words import kernel, padding, same, strides, word
 
 STRIPE, MAIN, CAPTION = 14.0, 20.0, 10.0
 TITLE = 21.0
@@ -39,6 +39,7 @@ class Shape:
     caption: str = ""
     tip: str = ""
     count: int = 1
+    unequal: bool = False  # the blocks that it stands for are of one kind and of different sizes
     family: str = "shape"
     parent: Shape | None = None
     children: list[Shape] = field(default_factory=list)
@@ -111,6 +112,23 @@ def words(node: Node) -> str:
         if x not in (None, 1) and isinstance(x, (int, float)):
             parts.append(drawn_as.format(x))
     return ", ".join(parts)
+
+
+def keeps_size(node: Node) -> bool:
+    """Whether a window moves by one and gives as many rows as it takes, with as much padding before as behind."""
+    pad = padding(node)
+    if pad is None or any(s != 1 for s in strides(node)) or any(b != e for b, e in pad.pads):
+        return False
+    return node.operands[0].type.space == node.outputs[0].type.space
+
+
+def padded(node: Node, told: bool) -> str:
+    """`pad 2`, `pad 0·1` (before·behind), `pad 0, 3` (an axis each): where it is not what a reader expects of a window that
+    keeps the size; told: also there."""
+    pad = padding(node)
+    if pad is None or not any(b or e for b, e in pad.pads) or (keeps_size(node) and not told):
+        return ""
+    return "pad " + same(tuple(str(b) if b == e else f"{b}·{e}" for b, e in pad.pads), ", ")
 
 
 def sizes(x: Value) -> str:

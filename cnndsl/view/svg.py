@@ -13,7 +13,7 @@ from cnndsl.errors import printable
 from cnndsl.graph.graph import Graph
 from cnndsl.view.layout import Point
 from cnndsl.view.picture import picture
-from cnndsl.view.shapes import CAPTION, STRIPE, TITLE, Line, Shape
+from cnndsl.view.shapes import CAPTION, STRIPE, TITLE, Line, Shape, text_width
 
 if TYPE_CHECKING:
     from cnndsl.language.model import Model
@@ -26,20 +26,25 @@ FILLS = {
 STYLE = (
     "text{font-family:Helvetica,Arial,sans-serif;fill:#1c1c1c}.m{text-anchor:middle}.t{font-size:11px}"
     ".b{font-size:11.5px;font-weight:bold}.d{font-size:9px}.c{font-size:8px;fill:#4a4a4a}"
-    ".l{font-size:8.5px;fill:#3a3a3a;stroke:#fff;stroke-width:2.5px;paint-order:stroke;stroke-linejoin:round}"
+    ".l{font-size:8.5px;fill:#3a3a3a}.w{fill:#fff;stroke:#fff;stroke-width:2.5px;stroke-linejoin:round}"
     ".e{fill:none;stroke:#444;stroke-width:1.2}.h{stroke-dasharray:5 3}.a{fill:#444}"
-    ".g{fill:#fff;fill-opacity:.55;stroke:#9a9a9a}.g1{fill:#f3f6f8;stroke:#9a9a9a}.hd{fill:#e3e9ee;stroke:#9a9a9a}.n{font-weight:normal}.p{fill:#fff;stroke:#444}"
+    ".g{fill:#fff;fill-opacity:.55;stroke:#9a9a9a}.g1{fill:#f3f6f8;stroke:#9a9a9a}.hd{fill:#e3e9ee;stroke:#9a9a9a}.o{font-weight:bold}.p{fill:#fff;stroke:#444}"
     + "".join(f".{k}{{fill:{fill};stroke:{line}}}" for k, (fill, line) in FILLS.items())
 )
 
 
-def svg(model: Model | Graph, depth: int | None = None) -> str:
-    """A model or graph, drawn from top to bottom, as the text of an SVG file.
+BOLD = 1.07
+"""How much wider bold text runs."""
 
-    depth: how deep blocks are unfolded; by default as deep as a page can show. Equal repetitions are drawn once,
+
+def svg(model: Model | Graph, depth: int | None = None, columns: int | None = None) -> str:
+    """A model or graph, drawn from top to bottom and in columns, as the text of an SVG file.
+
+    depth: how deep blocks are unfolded; by default as deep as a page can show. columns: how many at most; by default what
+    makes the picture largest on a page of 16:9. Equal repetitions are drawn once,
     with their number. The text is valid XML, and the same for the same graph. Write it in UTF-8.
     """
-    drawn = picture(model if isinstance(model, Graph) else model.graph, depth)
+    drawn = picture(model if isinstance(model, Graph) else model.graph, depth, columns)
     notes = 14 * len(drawn.notes)
     width, height = drawn.width, drawn.height + notes
     out = [
@@ -78,8 +83,10 @@ def _block(s: Shape) -> list[str]:
     r, w, h = 7, s.width, TITLE
     band = f"M{_n(s.x)} {_n(s.y + h)}v{_n(r - h)}q0 {-r} {r} {-r}h{_n(w - 2 * r)}q{r} 0 {r} {r}v{_n(h - r)}z"
     out.append(f'<path class="hd" d="{band}"/>')
-    detail = f'<tspan class="d n" dx="6">{_text(s.detail)}</tspan>' if s.detail else ""
-    out.append(f'<text class="b" x="{_n(s.x + 9)}" y="{_n(s.y + 15)}">{_text(s.title)}{detail}</text>')
+    out.append(f'<text class="b" x="{_n(s.x + 9)}" y="{_n(s.y + 15)}">{_text(s.title)}</text>')
+    if s.detail:
+        x = s.x + 17 + text_width(s.title, 11.5) * BOLD
+        out.append(f'<text class="d" x="{_n(x)}" y="{_n(s.y + 15)}">{_text(s.detail)}</text>')
     out += _badge(s)
     return [*out, "</g>"]
 
@@ -122,8 +129,10 @@ def _shape(s: Shape) -> list[str]:
         out.append(f'<text class="m d" x="{_n(cx)}" y="{_n(s.y + 10.8)}">{_text(s.title)}</text>')
     elif s.kind in ("input", "output"):
         out.append(_rect(s, "p", 10))
-        words = f'<tspan font-weight="bold">{_text(s.title)}</tspan>  {_text(s.detail)}'
-        out.append(f'<text class="m t" x="{_n(cx)}" y="{_n(s.y + 14)}">{words}</text>')
+        name, shape = text_width(s.title, 11) * BOLD, text_width(s.detail, 11)
+        x = cx - (name + 7 + shape) / 2
+        out.append(f'<text class="t o" x="{_n(x)}" y="{_n(s.y + 14)}">{_text(s.title)}</text>')
+        out.append(f'<text class="t" x="{_n(x + name + 7)}" y="{_n(s.y + 14)}">{_text(s.detail)}</text>')
     else:
         out += _behind(s, "g1", 7)
         out.append(_rect(s, "g1", 7, ' stroke-dasharray="5 3"' if s.head else ""))
@@ -157,7 +166,8 @@ def _line(line: Line) -> list[str]:
         sideways = len(points) > 1 and abs(points[-2][1] - end[1]) < 0.01 and abs(points[-2][0] - end[0]) > 0.01
         x, y = end
         back = 6 if points[-2][0] > x else -6
-        tip = f"M{_n(x)} {_n(y)}l{back} -3v6z" if sideways else f"M{_n(x)} {_n(y)}l-3 -6h6z"
+        along = 6 if points[-2][1] > y else -6
+        tip = f"M{_n(x)} {_n(y)}l{back} -3v6z" if sideways else f"M{_n(x)} {_n(y)}l-3 {along}h6z"
         out.append(f'<path class="a" d="{tip}"/>')
     return out
 
@@ -172,13 +182,15 @@ def way(points: list[Point]) -> str:
         if abs(x0 - x1) < 0.01 and after is not None and abs(after[1] - y1) < 0.01 and abs(after[0] - x1) > 0.01:
             r = min(14.0, abs(y1 - y0), abs(after[0] - x1))
             turn = r if after[0] > x1 else -r
-            found.append(f"V{_n(y1 - r)}Q{_n(x1)} {_n(y1)} {_n(x1 + turn)} {_n(y1)}")
+            found.append(f"V{_n(y1 - (r if y1 > y0 else -r))}Q{_n(x1)} {_n(y1)} {_n(x1 + turn)} {_n(y1)}")
             last = points[k + 2] if k + 2 < len(points) else None
             if last is None:
                 found.append(f"H{_n(after[0])}")
             else:
                 r = min(r, abs(last[1] - y1))
-                found.append(f"H{_n(after[0] - (r if turn > 0 else -r))}Q{_n(after[0])} {_n(y1)} {_n(after[0])} {_n(y1 + r)}")
+                down = r if last[1] > y1 else -r
+                corner = f"Q{_n(after[0])} {_n(y1)} {_n(after[0])} {_n(y1 + down)}"
+                found.append(f"H{_n(after[0] - (r if turn > 0 else -r))}{corner}")
             k += 2
             continue
         if abs(x0 - x1) < 0.01:
@@ -193,8 +205,10 @@ def way(points: list[Point]) -> str:
 
 
 def _label(line: Line) -> str:
-    x, y = line.points[0]
-    return f'<text class="l" x="{_n(x + 5)}" y="{_n(y + 11)}">{_text(line.label)}</text>'
+    """Twice: the white behind it is a text of its own, for programs that do not know `paint-order`."""
+    (x, y), (_, after) = line.points[:2]
+    place = f'x="{_n(x + 5)}" y="{_n(y + (11 if after > y else -4))}">{_text(line.label)}</text>'
+    return f'<text class="l w" {place}<text class="l" {place}'
 
 
 def _text(text: str) -> str:

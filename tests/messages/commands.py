@@ -130,6 +130,7 @@ BAD: dict[str, Bad] = {
     "not_utf8": Bad("check latin.cnn", {"latin.cnn": "# caf\u00e9\n".encode("latin-1") + TINY.encode()}),
     "no_such_file": Bad("show none.cnn"),
     "folder_as_a_file": Bad("fmt .", {}),
+    "columns_without_a_picture": Bad("show lenet5 --columns 2"),
     "no_such_model": Bad("show lenet"),
     "two_models_none_named": Bad("show two.cnn", {"two.cnn": TINY + TINY.replace("tiny", "small")}),
     "one_of_two_misspelt": Bad("show two.cnn:tinny", {"two.cnn": TINY + TINY.replace("tiny", "small")}),

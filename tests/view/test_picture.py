@@ -17,7 +17,10 @@ from cnndsl.view.picture import picture
 from cnndsl.view.shapes import Line, Picture, Shape
 from cnndsl.view.svg import svg
 
-MODELS = ["lenet5", "resnet18", "resnet50", "googlenet", "inception_v3", "se_resnet50", "densenet121", "squeezenet", "preact"]
+MODELS = [
+    "lenet5", "resnet18", "resnet50", "googlenet", "inception_v3", "se_resnet50", "densenet121", "squeezenet", "preact",
+    "mobilenet_v2", "hourglass", "unet", "vgg16",
+]  # fmt: skip
 SLACK = 0.05
 
 
@@ -38,10 +41,11 @@ def unet() -> Graph:
     return g
 
 
-@pytest.fixture(scope="module", params=[*MODELS, "unet"])
+@pytest.fixture(scope="module", params=[*MODELS, "small unet", "resnet18 in one column"])
 def drawn(request: pytest.FixtureRequest) -> tuple[Graph, Picture]:
-    graph = unet() if request.param == "unet" else load(request.param).graph
-    return graph, picture(graph)
+    name, _, columns = request.param.partition(" in ")
+    graph = unet() if name == "small unet" else load(name).graph
+    return graph, picture(graph, columns=1 if columns else None)
 
 
 def rectangle(s: Shape) -> tuple[float, float, float, float]:
@@ -84,7 +88,9 @@ def test_every_step_stands_there_once(drawn: tuple[Graph, Picture]) -> None:
     wanted = {n.id for n in graph.nodes if n.op not in SOURCES and n.op.name not in ("identity", "spread")}
     assert set(times.values()) == {1}
     assert set(times) | folded >= wanted
-    assert sum(s.count > 1 for s in found.shapes) == sum(bool(g.copies) for g in _groups(graph) if _shown(g, found))
+    assert sum(s.count > 1 and not s.unequal for s in found.shapes) == sum(
+        bool(g.copies) for g in _groups(graph) if _shown(g, found)
+    )
 
 
 def _groups(graph: Graph) -> list:  # type: ignore[type-arg]
@@ -173,11 +179,68 @@ def test_inception_stands_side_by_side() -> None:
 
 def test_heads_stand_aside() -> None:
     found = picture(load("googlenet").graph)
-    main = max(s.x + s.width for s in found.shapes if s.title == "inception")
     heads = [s for s in found.shapes if s.head]
     assert [s.title for s in heads] == ["aux1", "aux2"]
-    assert all(s.x > main for s in heads)
-    assert sum(line.dashed for line in found.lines) == 2
+    for line in (line for line in found.lines if line.dashed):
+        assert line.tail is not None
+        assert line.head is not None
+        assert line.head.x > line.tail.x + line.tail.width
+    tall = picture(load("googlenet").graph, columns=1)
+    main = max(s.x + s.width for s in tall.shapes if s.title == "inception")
+    assert all(s.x > main for s in tall.shapes if s.head)
+    for each in (found, tall):
+        assert sum(line.dashed for line in each.lines) == 2
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_slide_holds_it(name: str) -> None:
+    """On a page of 1600 by 900 points the smallest text, of 8 points, keeps more than half its size."""
+    found = picture(load(name).graph)
+    assert min(1600 / found.width, 900 / found.height) > 0.55
+    assert found.height <= 700 or 1.1 < found.width / found.height < 1.9
+
+
+def test_columns_are_cut_where_one_value_flows_on() -> None:
+    graph = load("resnet18").graph
+    tall, four = picture(graph, columns=1), picture(graph, columns=4)
+    assert tall.height > 2000 > four.height
+    assert len(picture(graph, columns=100).shapes) == len(tall.shapes)  # as many as there are places to cut
+    stages = [s for s in four.shapes if s.title.startswith("stage")]
+    assert len({s.x for s in stages}) > 2
+    turned = [line for line in four.lines if len(line.points) == 6 and line.tail in stages]
+    assert len(turned) == 3
+    assert all(line.points[2][1] > line.points[3][1] for line in turned)  # up the gutter
+
+
+def test_levels_of_an_hourglass_are_rows() -> None:
+    """Down on the left, up on the right, and each skip with its step level between; no box for the recursion."""
+    found = picture(load("hourglass").graph)
+    assert not [s for s in found.shapes if s.kind in ("block", "folded")]
+    bars = [s for s in found.shapes if s.kind == "bar"]
+    assert len(bars) == 5
+    assert len({round(s.x, 3) for s in bars}) == 1
+    for bar in bars:
+        (skip,) = [line.tail for line in found.lines if line.head is bar and line.points[0][1] == line.points[-1][1]]
+        assert skip is not None
+        assert skip.stripes[0].text == "1×1 conv, 4"
+        assert skip.y + skip.height / 2 == pytest.approx(bar.y + bar.height / 2)
+    assert [round(b.y) for b in bars] == sorted((round(b.y) for b in bars), reverse=True)  # written from the inside out
+
+
+def test_pads_are_told_where_they_matter() -> None:
+    def pads(name: str) -> list[str]:
+        stripes = [stripe for s in picture(load(name).graph).shapes for stripe in s.stripes if "pad" in stripe.caption]
+        return [f"{stripe.text}: {stripe.caption.rpartition('pad')[2].strip()}" for stripe in stripes]
+
+    assert pads("lenet5") == ["5×5 conv, 6: 2"]  # the other convolution takes from the size
+    assert pads("vgg16") == []  # all keep it
+    assert pads("resnet18")[:2] == ["7×7 conv, 64, /2: 3", "3×3 max_pool, /2: 1"]
+
+
+def test_blocks_of_growing_size_are_one_box() -> None:
+    found = picture(load("densenet121").graph)
+    assert [s.count for s in found.shapes if s.unequal] == [5, 11, 23, 15]
+    assert sum(s.kind == "block" and s.title == "dense_layer" for s in found.shapes) == 4
 
 
 def test_names_are_escaped() -> None:
