@@ -28,6 +28,7 @@ def introduction(program: Program, batches: Sequence[int] = ()) -> str:
     arguments = ", ".join(_word(k) for k in program.inputs)
     arrays = " ".join(f"{_word(k)}.npy" for k in program.inputs)
     lines = [f'"""{_word(program.name)}: {what} on {size}, in NumPy.', ""]
+    lines += [f"    import {name}"] if importable or not program.file else []
     if program.training:
         lines += [
             f'    net = {name}.load("weights.safetensors")',

@@ -1,7 +1,7 @@
 """The order of an emitted module: what it says first, its sections, and what stands in each.
 
 docstring · imports · inputs and outputs · the network, layer by layer · its weights, prepared · pointwise functions ·
-kernels · names of weights · memory · threads, files, the command
+kernels · names of weights · memory · threads · reading weights · running, the command
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Sequence
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from cnndsl.graph.batch import batched_values
@@ -20,14 +21,19 @@ from cnndsl.targets.numpy.comments import PHASES
 from cnndsl.targets.numpy.frame import batches, network, tensors, threads
 from cnndsl.targets.numpy.introduction import introduction
 from cnndsl.targets.numpy.prepare import prepare_text
-from cnndsl.targets.numpy.sources import import_lines
+from cnndsl.targets.numpy.sources import assigns, import_lines
 from cnndsl.targets.numpy.statements import literal
 from cnndsl.targets.numpy.texts import WIDTH, quoted, sized, wrapped
 
 if TYPE_CHECKING:
     from cnndsl.targets.numpy.emit import Emitter
 
-FRAME = (batches.__name__, network.__name__, tensors.__name__, threads.__name__)
+FRAME = (
+    ("Threads", (threads,)),
+    ("Reading a file of weights", (tensors,)),
+    ("Weights in, images in, outputs out; the command", (network, batches)),
+)
+"""Sections, and the modules whose text stands in them."""
 LATE = ("BLAS", "DEFAULT")  # constants made of classes that stand below
 FIRST = ("Array",)  # constants that annotations everywhere name
 
@@ -121,34 +127,36 @@ def opening(program: Program, emitter: Emitter, batch: str = "", numbers: Sequen
 
 def closing(program: Program, emitter: Emitter, memory: list[str]) -> list[str]:
     """The sections that follow the steps."""
-    own = {text: module for (module, _), text in emitter.copied.definitions.items()}
-    frame_texts = [t for t, module in own.items() if module in FRAME]
-    kernel_texts = [t for t, module in own.items() if module not in FRAME]
+    framed = [module for _, modules in FRAME for module in modules]
     late = [emitter.copied.constants[k] for k in LATE if k in emitter.copied.constants]
     chain = f"CHAIN = {cost.TILE}  # numbers that a chain of functions works on at a time"
-    told = [emitter.copied.constants[k] for k in constants_of(emitter, False)]
+    constants, kernels = texts_of(emitter, framed, outside=True)
+    frame: list[str] = []
+    for title, modules in FRAME:
+        told, texts = texts_of(emitter, modules)
+        frame += [heading(title), "\n".join(told), *texts] if texts else []
     return [
         *([heading("Number by number"), *dict.fromkeys(emitter.functions)] if emitter.functions else []),
         heading("Kernels"),
-        "\n".join([chain, *told]),
-        *kernel_texts,
+        "\n".join([chain, *constants]),
+        *kernels,
         heading("The names of the weights"),
         state_text(program),
         heading("Memory"),
         *memory,
-        heading("Threads, files, and the command"),
-        "\n".join(emitter.copied.constants[k] for k in constants_of(emitter, True)),
-        *frame_texts,
+        *frame,
         "\n".join(late),
         'if __name__ == "__main__":\n    sys.exit(main(sys.argv[1:]))',
     ]
 
 
-def constants_of(emitter: Emitter, framed: bool) -> list[str]:
-    """The names of the copied constants that the frame's modules hold, or those that the kernels' do."""
-    modules = (batches, network, tensors, threads)
-    names = [k for k in emitter.copied.constants if k not in (*LATE, *FIRST)]
-    return [k for k in names if any(k in vars(m) for m in modules) == framed]
+def texts_of(emitter: Emitter, modules: Sequence[ModuleType], outside: bool = False) -> tuple[list[str], list[str]]:
+    """The copied constants and definitions that stand in these modules; outside: in none of them."""
+    names = {m.__name__ for m in modules}
+    constants = {k: text for k, text in emitter.copied.constants.items() if k not in (*LATE, *FIRST)}
+    told = [text for k, text in constants.items() if any(assigns(m.__name__, k) for m in modules) != outside]
+    texts = [text for (module, _), text in emitter.copied.definitions.items() if (module in names) != outside]
+    return told, texts
 
 
 def joined(sections: list[str]) -> str:

@@ -131,6 +131,11 @@ def parsed(module: str) -> tuple[tuple[str, ...], dict[str, ast.stmt]]:
     return tuple(source.split("\n")), tops
 
 
+def assigns(module: str, name: str) -> bool:
+    """Whether a constant is a module's own, and not imported there."""
+    return isinstance(parsed(module)[1].get(name), (ast.Assign, ast.AnnAssign))
+
+
 @functools.cache
 def names_in(node: ast.AST) -> tuple[str, ...]:
     """The names that a statement reads, each once, in the order of the text."""

@@ -95,8 +95,11 @@ def test_a_file_is_narrow_in_one_style_and_has_nothing_that_it_does_not_use(name
     assert [x.string for x in tokens(text) if x.type == tokenize.STRING and not x.string.lstrip("fbr").startswith('"')] == []
     assert not [x.string for x in tokens(text) if x.type == tokenize.COMMENT and ("type:" in x.string or "fmt:" in x.string)]
     tops = {x.name for x in ast.parse(text).body if isinstance(x, (ast.FunctionDef, ast.ClassDef))}
-    named = [x.string for x in tokens(text) if x.type == tokenize.NAME]
-    assert {x for x in tops if named.count(x) < 2} == set()
+    read = {x.id for x in ast.walk(ast.parse(text)) if isinstance(x, ast.Name) and isinstance(x.ctx, ast.Load)}
+    assert tops - read <= {"load"}  # what the caller of a step uses
+    constants = [t.id for x in ast.parse(text).body if isinstance(x, ast.Assign) for t in x.targets if isinstance(t, ast.Name)]
+    assert len(constants) == len({*constants})
+    assert {*constants} <= read
     methods = {
         m.name for c in ast.parse(text).body if isinstance(c, ast.ClassDef) for m in c.body if isinstance(m, ast.FunctionDef)
     }

@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
+# The element types of the format, as NumPy calls them.
 KINDS = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "BOOL": "|b1", "I64": "<i8", "I32": "<i4",
     "I16": "<i2", "I8": "|i1", "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "|u1",
 }  # fmt: skip
-LARGEST_HEADER = 100_000_000
+LARGEST_HEADER = 100_000_000  # bytes
 
 
 def read_tensors(path: str) -> dict[str, Array]:
