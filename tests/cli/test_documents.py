@@ -12,14 +12,14 @@ from __future__ import annotations
 import doctest
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from cnndsl.data.datasets import digits
 from cnndsl.errors import CnnError
 from cnndsl.language.load import check
 
@@ -72,10 +72,6 @@ CONSOLES = [page for page in PAGES if any(language == "console" for language, _,
 
 @pytest.mark.parametrize("page", CONSOLES, ids=lambda p: p.stem)
 def test_commands(page: Path, cli: Any, tmp_path: Path) -> None:
-    test = digits().test
-    assert test is not None
-    picture, _ = test.take(np.flatnonzero(test.labels == 7)[:1])
-    Image.fromarray(np.asarray(picture[0]).reshape(28, 28)).resize((112, 112)).save(tmp_path / "digit.png")
     for language, kind, text in fences(page):
         if language == "cnn" and kind.endswith(".cnn"):
             (tmp_path / kind).write_text(text)
@@ -84,12 +80,35 @@ def test_commands(page: Path, cli: Any, tmp_path: Path) -> None:
         for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
             command, *lines = part.strip().splitlines()
             program, *words = shlex.split(command, comments=True)
-            assert program == "cnndsl", command
-            done = cli(*words)
-            assert done.code == 0, done.err
-            said = done.out + done.err
+            assert program in ("cnndsl", "python"), command
+            if program == "python":
+                alone = subprocess.run([sys.executable, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+                assert alone.returncode == 0, alone.stderr
+                said = alone.stdout
+            else:
+                done = cli(*words)
+                assert done.code == 0, done.err
+                said = done.out + done.err
             for line in lines:
                 assert line.split("…")[0].strip() in said, (command, line, said)
+
+
+ROW = re.compile(r"^\| `(.+?)` \| `(.+?)` \| ([EW]\d+) ?(.*?) \|$", re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "tutorials").glob("*.md")), ids=lambda p: p.stem)
+def test_what_a_tutorial_breaks_is_broken(page: Path, cli: Any, tmp_path: Path) -> None:
+    """Rows of a table `instead of | write | check says`: the change of the page's file, a code, words of the message."""
+    ((name, text),) = ((kind, text) for language, kind, text in fences(page) if language == "cnn" and kind.endswith(".cnn"))
+    rows = ROW.findall(page.read_text(encoding="utf-8"))
+    table = page.read_text(encoding="utf-8").split("| --- | --- | --- |\n")[1].split("\n\n")[0]
+    assert len(rows) >= 4 and len(rows) == len(table.splitlines())
+    for old, new, code, says in rows:
+        assert text.count(old) == 1, old
+        (tmp_path / name).write_text(text.replace(old, new))
+        done = cli("check", name)
+        assert done.code == 1 and f"error[{code}]: " in done.err, (new, done.err)
+        assert all(part in done.err for part in says.split(" … ")), (new, done.err)
 
 
 DIFFS = [page for page in PAGES if any(language == "diff" for language, _, _ in fences(page))]
