@@ -138,6 +138,15 @@ def test_stages(page: Path, cli: Any, tmp_path: Path) -> None:
     assert shown > 20
 
 
+def test_the_readme_shows_the_text_that_is_emitted(cli: Any, tmp_path: Path) -> None:
+    """But for numbers: blocks are cut to the caches and threads of a machine."""
+    ((text,),) = ([text] for _, kind, text in fences(ROOT / "README.md") if kind == "net.py")
+    assert cli("compile", "lenet5", "--batch", "64", "--threads", "2", "-o", "net.py").code == 0
+    emitted = {re.sub(r"\d+", "0", line) for line in (tmp_path / "net.py").read_text(encoding="utf-8").splitlines()}
+    for line in text.splitlines():
+        assert re.sub(r"\d+", "0", line) in emitted, line
+
+
 def test_dumps_are_called_what_pages_call_them() -> None:
     from cnndsl.passes import pipelines
 
