@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cnndsl.errors import error
 from cnndsl.graph.graph import INPUT, Graph, Value
 
 
@@ -26,3 +27,26 @@ def batched_values(graph: Graph) -> set[Value]:
         if carries:
             found.update(node.outputs)
     return found
+
+
+def check_batch(graph: Graph, batch: int) -> None:
+    """Raises E608 where a graph that was read does not compute on `batch` images: an input has others, or a value whose
+    images a plan may part has their numbers mixed.
+    """
+    for name, x in graph.inputs.items():
+        if x.node.attrs.batched and x.type.shape[:1] != (batch,):
+            what = f"the input {name} is {x.type}, and the first lines say batch {batch}"
+            raise error("E608", what, x.node.origin.span, help="both may be edited, but to the same number")
+    _check_views(graph)
+
+
+def _check_views(graph: Graph) -> None:
+    carried = batched_values(graph)
+    for node in graph.nodes:
+        inner = getattr(node.attrs, "inner", None)
+        if isinstance(inner, Graph):
+            _check_views(inner)
+        elif node.op.view and node.operands[0] in carried:
+            before, after = node.operands[0].type, node.outputs[0].type
+            if before.shape[:1] != after.shape[:1]:
+                raise error("E608", f"{node.op.name} makes {after} of a batch {before}", node.origin.span)

@@ -20,14 +20,16 @@ REQUIRED = ("specialise", "inference")
 
 def run_passes(graph: Graph, pipeline: Sequence[Pass], ctx: Context, watch: Watch | None = None) -> Graph:
     """The graph after the passes that `ctx.options` choose of `pipeline`. Raises E601 if one breaks it, and what
-    `selected` raises.
+    `selected` raises; E608 where a graph that was read has another batch than the options.
     """
+    from cnndsl.graph.batch import check_batch
     from cnndsl.graph.verify import verify
 
     steps = selected(pipeline, ctx.options)
     specialised = ctx.options.training or ctx.options.resumed > 0  # a training step is built on integer sizes
     if ctx.options.resumed:
         verify(graph, specialised=True)
+        check_batch(graph, ctx.options.batch)
     for number, step in enumerate(steps, 1):
         name = step.__name__
         ctx.log.step = name
