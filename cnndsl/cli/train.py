@@ -44,6 +44,7 @@ def train(
     from cnndsl.cli.progress import Progress
     from cnndsl.data import datasets
     from cnndsl.errors import error
+    from cnndsl.runtime.heap import keep_freed_memory
     from cnndsl.training.loop import train as train_model
 
     given = pairs(arguments or ()).only("train")
@@ -57,6 +58,7 @@ def train(
     name = data or how.data
     if name is None:
         raise error("E770", f"{net.name} names no data to train on", help="name it: --data digits, or --data FOLDER")
+    keep_freed_memory()
     with Progress() as progress:
         done = train_model(
             net,

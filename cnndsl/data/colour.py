@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.data.draws import Draws
+from cnndsl.data.resample import Pictures, arrayed
 from cnndsl.errors import counted, error
 
 Array = NDArray[Any]
-Made = tuple[int, Callable[[Array, Draws], Array]]
+Made = tuple[int, Callable[..., Array]]
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow and most libraries have it
 
 
@@ -57,18 +58,19 @@ def normalize(mean: Any, std: Any) -> Made:
     if not (stds > 0).all():
         raise error("E422", f"std is above 0, not {std}")
 
-    def run(x: Array, draws: Draws) -> Array:
+    def run(x: Pictures, draws: Draws, out: Array | None = None) -> Array:
         for name, v in (("mean", means), ("std", stds)):
             if len(v) not in (1, x.shape[3]):
                 raise error(
                     "E706",
                     f"normalize has {counted(len(v), 'number')} for {name}, the pictures have {counted(x.shape[3], 'channel')}",
                 )
-        # Channel by channel: a row of three numbers is too short for NumPy's fast loops.
-        out = np.empty(x.shape, np.float32)
-        for c in range(x.shape[3]):
-            np.subtract(x[..., c], means[c % len(means)], out=out[..., c])
-            np.divide(out[..., c], stds[c % len(stds)], out=out[..., c])
+        x = arrayed(x)
+        out = np.empty(x.shape, np.float32) if out is None else out
+        np.multiply(x, np.float32(1 / 255 if x.dtype == np.uint8 else 1), out=out, dtype=np.float32)
+        rows = out.reshape(*x.shape[:2], -1)  # three numbers are too short for NumPy's fast loops
+        for v, change in ((means, np.subtract), (stds, np.divide)):
+            change(rows, v if len(v) == 1 else np.tile(v, x.shape[2]), out=rows)
         return out
 
     return 0, run

@@ -1,6 +1,6 @@
 """Image steps that keep a part of the picture: crop, center_crop, random_crop, random_resized_crop.
 
-x (n, H, W, C) uint8 or float32. Sizes in pixels, height before width.
+x: arrays (n, H, W, C), uint8 or float32, or one photograph. Sizes in pixels, height before width.
 """
 
 from __future__ import annotations
@@ -10,15 +10,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cnndsl.data.draws import Draws, drawn, span_of
-from cnndsl.data.resample import resized
+from cnndsl.data.draws import Draws, span_of
+from cnndsl.data.resample import Pictures, arrayed, cut, resized
 from cnndsl.data.sides import pair
 from cnndsl.errors import error
 
-Array = NDArray[Any]
-Made = tuple[int, Callable[[Array, Draws], Array]]
+Made = tuple[int, Callable[[Pictures, Draws], Pictures]]
 TRIES = 10
 
 
@@ -39,10 +37,10 @@ def center_crop(size: Any) -> Made:
     """The middle `n` x `n` or `HxW` pixels."""
     height, width = pair(size)
 
-    def run(x: Array, draws: Draws) -> Array:
+    def run(x: Pictures, draws: Draws) -> Pictures:
         _within("center_crop", x, height, width)
         top, left = (x.shape[1] - height) // 2, (x.shape[2] - width) // 2
-        return x[:, top : top + height, left : left + width]
+        return cut(x, top, left, height, width)
 
     return 0, run
 
@@ -53,9 +51,9 @@ def crop(size: Any, at: Any = (0, 0)) -> Made:
     if not (isinstance(at, tuple) and len(at) == 2 and all(isinstance(v, int) and v >= 0 for v in at)):
         raise error("E422", f"at is [row, column], not {at}")
 
-    def run(x: Array, draws: Draws) -> Array:
+    def run(x: Pictures, draws: Draws) -> Pictures:
         _within("crop", x, height + at[0], width + at[1])
-        return x[:, at[0] : at[0] + height, at[1] : at[1] + width]
+        return cut(x, *at, height, width)
 
     return 0, run
 
@@ -64,15 +62,15 @@ def random_crop(size: Any) -> Made:
     """`n` x `n` or `HxW` pixels from anywhere in the picture."""
     height, width = pair(size)
 
-    def run(x: Array, draws: Draws) -> Array:
+    def run(x: Pictures, draws: Draws) -> Pictures:
         _within("random_crop", x, height, width)
         u = draws.uniform()
         top = (u[:, 0] * (x.shape[1] - height + 1)).astype(np.intp)
         left = (u[:, 1] * (x.shape[2] - width + 1)).astype(np.intp)
         if len(x) == 1:
-            return x[:, top[0] : top[0] + height, left[0] : left[0] + width]
+            return cut(x, int(top[0]), int(left[0]), height, width)
         rows, columns = top[:, None] + np.arange(height), left[:, None] + np.arange(width)
-        return np.asarray(x[np.arange(len(x))[:, None, None], rows[:, :, None], columns[:, None, :]])
+        return np.asarray(arrayed(x)[np.arange(len(x))[:, None, None], rows[:, :, None], columns[:, None, :]])
 
     return 2, run
 
@@ -91,12 +89,12 @@ def random_resized_crop(size: Any, area: Any = AREA, aspect: Any = ASPECT) -> Ma
     if aspects[0] <= 0:
         raise error("E422", f"an aspect is above 0, not {aspect}")
 
-    def run(x: Array, draws: Draws) -> Array:
-        made = []
-        for picture, u in zip(x, draws.uniform(), strict=True):
-            top, left, high, wide = part(x.shape[1], x.shape[2], u.tolist(), areas, aspects)
-            made.append(resized(picture[None, top : top + high, left : left + wide], height, width))
-        return np.concatenate(made)
+    def run(x: Pictures, draws: Draws) -> Pictures:
+        parts = [part(x.shape[1], x.shape[2], u.tolist(), areas, aspects) for u in draws.uniform()]
+        if len(x) == 1:
+            return resized(cut(x, *parts[0]), height, width)
+        made = [resized(cut(picture[None], *p), height, width) for picture, p in zip(arrayed(x), parts, strict=True)]
+        return np.concatenate([arrayed(y) for y in made])
 
     return 4 * TRIES, run
 
@@ -107,8 +105,8 @@ def part(
     """(top, left, height, width) of a part of an h x w picture. u: four numbers in [0, 1) for each try."""
     logs = math.log(aspects[0]), math.log(aspects[1])
     for k in range(0, len(u), 4):
-        area = h * w * float(drawn(np.asarray(u[k]), areas))
-        aspect = math.exp(float(drawn(np.asarray(u[k + 1]), logs)))
+        area = h * w * (areas[0] + u[k] * (areas[1] - areas[0]))
+        aspect = math.exp(logs[0] + u[k + 1] * (logs[1] - logs[0]))
         wide, high = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
         if 0 < wide <= w and 0 < high <= h:
             return int(u[k + 2] * (h - high + 1)), int(u[k + 3] * (w - wide + 1)), high, wide
@@ -120,7 +118,7 @@ def part(
     return (h - high) // 2, (w - wide) // 2, high, wide
 
 
-def _within(what: str, x: Array, height: int, width: int) -> None:
+def _within(what: str, x: Pictures, height: int, width: int) -> None:
     if x.shape[1] < height or x.shape[2] < width:
         raise error("E706", f"{what}: {height}x{width} pixels do not lie within a picture of {x.shape[1]}x{x.shape[2]}",
                     help="resize first")  # fmt: skip

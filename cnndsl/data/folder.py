@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.data.images import SUFFIXES, check_picture, read_picture
+from cnndsl.data.images import SUFFIXES, check_picture, open_picture
 from cnndsl.data.records import Dataset, Part
+from cnndsl.data.resample import Photograph
 from cnndsl.errors import error
 
 KEPT = 256 << 20  # bytes of decoded pictures kept in memory
@@ -23,7 +24,7 @@ class PictureFiles:
 
     def __init__(self, paths: list[Path]) -> None:
         self.paths = paths
-        self._kept: dict[int, NDArray[Any]] = {}
+        self._kept: dict[int, Photograph | NDArray[Any]] = {}
         self._bytes = 0
         self._lock = threading.Lock()
 
@@ -31,19 +32,26 @@ class PictureFiles:
         return len(self.paths)
 
     def take(self, indices: NDArray[Any]) -> list[NDArray[Any]]:
-        return [self._read(int(i)) for i in indices]
+        """Each as an array (H, W, C)."""
+        return [x.array()[0] if isinstance(x, Photograph) else x for x in self.decoded(indices)]
 
     def only(self, indices: NDArray[Any]) -> PictureFiles:
         return PictureFiles([self.paths[int(i)] for i in indices])
 
-    def _read(self, index: int) -> NDArray[Any]:
+    def decoded(self, indices: NDArray[Any]) -> list[Photograph | NDArray[Any]]:
+        """Each as it was decoded."""
+        return [self._read(int(i)) for i in indices]
+
+    def _read(self, index: int) -> Photograph | NDArray[Any]:
         found = self._kept.get(index)
         if found is None:
-            found = read_picture(self.paths[index])
+            found = open_picture(self.paths[index])
+            # Pillow keeps four bytes for a pixel of colour.
+            size = found.shape[1] * found.shape[2] * 4 if isinstance(found, Photograph) else found.nbytes
             with self._lock:
-                if index not in self._kept and self._bytes + found.nbytes <= KEPT:
+                if index not in self._kept and self._bytes + size <= KEPT:
                     self._kept[index] = found
-                    self._bytes += found.nbytes
+                    self._bytes += size
         return found
 
 

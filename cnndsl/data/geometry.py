@@ -1,6 +1,6 @@
 """Image steps that move pixels by whole steps, or change the size: resize, flip, pad, shift.
 
-x (n, H, W, C) uint8 or float32. Sizes in pixels, height before width.
+x: arrays (n, H, W, C), uint8 or float32, or one photograph. Sizes in pixels, height before width.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.data.draws import Draws, drawn, span_of
-from cnndsl.data.resample import floats, resized
+from cnndsl.data.resample import Pictures, arrayed, floats, mirrored, resized
 from cnndsl.data.sides import pair, side
 from cnndsl.errors import error
 from cnndsl.language.vocabulary import SIDE
 
 Array = NDArray[Any]
-Made = tuple[int, Callable[[Array, Draws], Array]]
+Made = tuple[int, Callable[[Pictures, Draws], Pictures]]
 
 
 def resize(size: Any) -> Made:
@@ -32,7 +32,7 @@ def resize(size: Any) -> Made:
         side(low)
         side(high)
 
-    def run(x: Array, draws: Draws) -> Array:
+    def run(x: Pictures, draws: Draws) -> Pictures:
         if target is not None:
             return resized(x, *target)
         if fixed:
@@ -48,12 +48,11 @@ def flip(axis: str = "horizontal") -> Made:
     if axis not in ("horizontal", "vertical"):
         raise error("E422", f"expected horizontal or vertical, but found {axis}")
 
-    def run(x: Array, draws: Draws) -> Array:
-        mirror = x[:, :, ::-1] if axis == "horizontal" else x[:, ::-1]
+    def run(x: Pictures, draws: Draws) -> Pictures:
         chosen = draws.uniform()[:, 0] < 0.5
         if len(x) == 1:
-            return mirror if chosen[0] else x
-        return np.where(chosen[:, None, None, None], mirror, x)
+            return mirrored(x, axis) if chosen[0] else x
+        return np.where(chosen[:, None, None, None], arrayed(mirrored(x, axis)), arrayed(x))
 
     return 1, run
 
@@ -67,8 +66,8 @@ def pad(amount: Any, mode: str = "zero") -> Made:
     if mode not in modes:
         raise error("E422", f"expected zero, reflect or edge, but found {mode}")
 
-    def run(x: Array, draws: Draws) -> Array:
-        return np.asarray(np.pad(x, ((0, 0), (high, high), (wide, wide), (0, 0)), mode=modes[mode]))
+    def run(x: Pictures, draws: Draws) -> Pictures:
+        return np.asarray(np.pad(arrayed(x), ((0, 0), (high, high), (wide, wide), (0, 0)), mode=modes[mode]))
 
     return 0, run
 
@@ -79,7 +78,7 @@ def shift(amount: Any) -> Made:
     if low != int(low) or high != int(high):
         raise error("E422", f"a shift goes by whole pixels, not {amount}")
 
-    def run(x: Array, draws: Draws) -> Array:
+    def run(x: Pictures, draws: Draws) -> Pictures:
         x = floats(x)
         n, height, width, _ = x.shape
         moved = np.floor(drawn(draws.uniform(), (low, high + 1))).astype(np.intp)
@@ -92,6 +91,6 @@ def shift(amount: Any) -> Made:
     return 2, run
 
 
-def _shorter(x: Array, n: int) -> tuple[int, int]:
+def _shorter(x: Pictures, n: int) -> tuple[int, int]:
     _, h, w, _ = x.shape
     return (n, max(1, round(w * n / h))) if h <= w else (max(1, round(h * n / w)), n)

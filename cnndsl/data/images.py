@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnndsl.data.resample import Photograph
 from cnndsl.errors import error
 
 if TYPE_CHECKING:
@@ -32,6 +33,12 @@ def read_picture(path: str | Path) -> NDArray[Any]:
     """The picture at `path`: (H, W, 1) where it is grey, else (H, W, 3); uint8, or float32 in [0, 1] where it has
     sixteen bits. Raises E703 where it is no picture, E704 where it is too large.
     """
+    found = open_picture(path)
+    return found.array()[0] if isinstance(found, Photograph) else found
+
+
+def open_picture(path: str | Path) -> Photograph | NDArray[Any]:
+    """The same, decoded, but eight bits not yet made an array."""
     path = Path(path)
     with _opened(path) as image:
         image.load()
@@ -79,10 +86,10 @@ def _quietly() -> Iterator[None]:
         yield
 
 
-def _decoded(image: Image) -> NDArray[Any]:
+def _decoded(image: Image) -> Photograph | NDArray[Any]:
     from PIL import Image, ImageOps
 
-    if image.mode != "RGB" or image.info:
+    if image.mode != "RGB" or image.format != "JPEG" or "exif" in image.info or "xmp" in image.info:
         with _quietly():
             ImageOps.exif_transpose(image, in_place=True)  # no copy where nothing is turned
             if image.mode.startswith("I;16") or image.mode in ("I", "F"):
@@ -94,10 +101,10 @@ def _decoded(image: Image) -> NDArray[Any]:
                 paper.paste(image, mask=image.getchannel("A"))
                 image = paper
             elif image.mode in ("1", "L"):
-                return np.asarray(image.convert("L"))[:, :, None]
+                image = image.convert("L")
             elif image.mode != "RGB":
                 image = image.convert("RGB")
-    return np.asarray(image)
+    return Photograph(image)
 
 
 def _deep(image: Image) -> NDArray[Any]:

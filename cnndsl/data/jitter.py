@@ -1,4 +1,4 @@
-"""Image steps that draw colours anew: color_jitter, pca_jitter. x (n, H, W, C) float32 in [0, 1]."""
+"""Image steps that draw colours anew: color_jitter, pca_jitter. x (n, H, W, C), uint8 or float32 in [0, 1]."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from cnndsl.data.colour import luma
 from cnndsl.data.draws import Draws, drawn, span_of
+from cnndsl.data.resample import Pictures, arrayed
 from cnndsl.errors import error
 
 Array = NDArray[Any]
-Made = tuple[int, Callable[[Array, Draws], Array]]
+Made = tuple[int, Callable[[Any, Draws], Array]]
 ORDERS = tuple(permutations(range(4)))
 
 # Principal components of the colours of ImageNet's training pictures in [0, 1], as fb.resnet.torch has them.
@@ -39,15 +40,20 @@ def color_jitter(brightness: Any = 0.4, contrast: Any = 0.4, saturation: Any = 0
     bounds = (*factors, turns)
     still = (*(b == (1.0, 1.0) for b in factors), turns == (0.0, 0.0))
 
-    def run(x: Array, draws: Draws) -> Array:
-        _colours("color_jitter", x, (1, 3))
-        x, u = x.copy(), draws.uniform()
+    def run(x: Pictures, draws: Draws) -> Array:
+        _colours("color_jitter", x.shape, (1, 3))
+        x, u = arrayed(x), draws.uniform()
+        unit = np.float32(1 / 255 if x.dtype == np.uint8 else 1)
+        out = np.empty(x.shape, np.float32)
         amounts = [drawn(u[:, i], b) for i, b in enumerate(bounds)]
+        planes = np.empty((x.shape[3], *x.shape[1:3]), np.float32)
         for i, picture in enumerate(x):
+            np.multiply(picture.transpose(2, 0, 1), unit, out=planes, dtype=np.float32)
             for what in ORDERS[int(u[i, 4] * len(ORDERS))]:
                 if not still[what]:
-                    CHANGES[what](picture, np.float32(amounts[what][i]))
-        return x
+                    CHANGES[what](planes, np.float32(amounts[what][i]))
+            out[i] = planes.transpose(1, 2, 0)
+        return out
 
     return 5, run
 
@@ -59,23 +65,29 @@ def _factors(name: str, value: Any) -> tuple[float, float]:
     return (low, high) if hasattr(value, "low") else (max(0.0, 1 - low), 1 + high)
 
 
+def _grey(x: Array) -> Array:
+    return luma(x.transpose(1, 2, 0))
+
+
 def _brighten(x: Array, f: np.float32) -> None:
+    """In place, as the others: x (C, H, W), planes, of which NumPy makes long loops."""
     x *= f
     np.clip(x, 0, 1, out=x)
 
 
 def _contrast(x: Array, f: np.float32) -> None:
-    middle = np.float32(luma(x).mean(dtype=np.float64))
+    middle = np.float32(_grey(x).mean(dtype=np.float64))
     x *= f
     x += (1 - f) * middle
     np.clip(x, 0, 1, out=x)
 
 
 def _saturate(x: Array, f: np.float32) -> None:
-    if x.shape[2] == 3:
-        grey = luma(x) * (1 - f)
+    if len(x) == 3:
+        grey = _grey(x)
+        grey *= 1 - f
         x *= f
-        x += grey[:, :, None]
+        x += grey
         np.clip(x, 0, 1, out=x)
 
 
@@ -83,10 +95,10 @@ def _turn(x: Array, f: np.float32) -> None:
     """Hue: with top and bottom the largest and smallest of R, G, B, each becomes top − (top − bottom) · a trapezium of
     its distance to the new hue (A. R. Smith, "Color Gamut Transform Pairs", 1978).
     """
-    if x.shape[2] != 3:
+    if len(x) != 3:
         return
-    r, g, b = x[..., 0], x[..., 1], x[..., 2]
-    top, bottom = x.max(axis=2), x.min(axis=2)
+    r, g, b = x
+    top, bottom = x.max(axis=0), x.min(axis=0)
     range_ = top - bottom
     safe = np.where(range_ > 0, range_, np.float32(1))
     # In sixths of the circle, from red.
@@ -94,7 +106,7 @@ def _turn(x: Array, f: np.float32) -> None:
     sixths += 6 * f
     for c, n in enumerate((5, 3, 1)):
         k = np.mod(n + sixths, np.float32(6))
-        x[..., c] = top - range_ * np.clip(np.minimum(k, 4 - k), 0, 1)
+        x[c] = top - range_ * np.clip(np.minimum(k, 4 - k), 0, 1)
 
 
 CHANGES = (_brighten, _contrast, _saturate, _turn)
@@ -110,7 +122,7 @@ def pca_jitter(strength: Any = 0.1) -> Made:
     along = np.asarray(COMPONENTS) * np.asarray(STANDARD_DEVIATIONS) * strength
 
     def run(x: Array, draws: Draws) -> Array:
-        _colours("pca_jitter", x, (3,))
+        _colours("pca_jitter", x.shape, (3,))
         u = draws.uniform()
         # Box and Muller: two numbers for each pair.
         radius, angle = np.sqrt(-2 * np.log(1 - u[:, 0::2])), 2 * math.pi * u[:, 1::2]
@@ -122,7 +134,7 @@ def pca_jitter(strength: Any = 0.1) -> Made:
     return 4, run
 
 
-def _colours(what: str, x: Array, known: tuple[int, ...]) -> None:
-    if x.shape[3] not in known:
+def _colours(what: str, shape: tuple[int, ...], known: tuple[int, ...]) -> None:
+    if shape[3] not in known:
         wanted = " or ".join(map(str, known))
-        raise error("E706", f"{what} changes pictures of {wanted} channels, these have {x.shape[3]}")
+        raise error("E706", f"{what} changes pictures of {wanted} channels, these have {shape[3]}")

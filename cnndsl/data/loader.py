@@ -7,6 +7,7 @@ nothing is copied between processes, and no worker can die by itself.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -62,7 +63,8 @@ class Reader:
         """Start on the pictures `samples` of `part`, into `out` (n, H, W, C) float32 where it is given."""
         found = np.empty((len(samples), *self.shape), np.float32) if out is None else out
         filling = Filling(self, part, samples, seed, epoch, found)
-        size = max(PIECE, -(-len(samples) // self.workers)) if isinstance(part.images, np.ndarray) else 1
+        share = len(samples) / self.workers
+        size = max(PIECE, math.ceil(share)) if isinstance(part.images, np.ndarray) else max(1, min(8, int(share) // 4))
         for first in range(0, len(samples), size):
             filling.futures.append(self.pool.submit(filling.fill, first, min(first + size, len(samples))))
         return filling
@@ -88,16 +90,25 @@ class Filling:
             return self._draws
 
     def fill(self, first: int, last: int) -> None:
-        try:
-            pictures, _ = self.part.take(self.samples[first:last])
-        except CnnError as e:
-            if not self.reader.skips or e.code not in ("E703", "E704"):
-                raise
-            self.bad[first] = e  # files come one by one
+        """The pictures from `first` to before `last`: those of an array together, those of files one by one."""
+        if isinstance(self.part.images, np.ndarray):
+            self._put(first, last, self.part.images[self.samples[first:last]])
             return
-        draws = [d.only(first, last) for d in self.draws()]
-        made = pipeline.through(self.reader.steps, pictures, draws)
-        self.images[first:last] = pipeline.fitted(made, self.reader.shape)
+        for i in range(first, last):
+            try:
+                picture = self.part.images.decoded(self.samples[i : i + 1])
+            except CnnError as e:
+                if not self.reader.skips or e.code not in ("E703", "E704"):
+                    raise
+                self.bad[i] = e
+                continue
+            self._put(i, i + 1, picture)
+
+    def _put(self, first: int, last: int, pictures: pipeline.Pictures) -> None:
+        place = self.images[first:last]
+        made = pipeline.through(self.reader.steps, pictures, [d.only(first, last) for d in self.draws()], place)
+        if made is not place:
+            place[:] = pipeline.fitted(made, self.reader.shape)
 
     def wait(self) -> Array:
         """Whether each picture is there, once all are done. Raises what a worker raised, of the first picture first."""

@@ -18,15 +18,15 @@ from numpy.typing import NDArray
 
 from cnndsl.data import affine, colour, crops, geometry, jitter, spoil
 from cnndsl.data.draws import Draws
-from cnndsl.data.resample import floats
+from cnndsl.data.resample import Photograph, floats
 from cnndsl.errors import CnnError, error
 
 if TYPE_CHECKING:
     from cnndsl.language.recipe import Call, Preprocess
 
 Array = NDArray[Any]
-Pictures = Array | Sequence[Array]
-Apply = Callable[[Array, Draws], Array]
+Pictures = Array | Sequence[Array | Photograph]
+Apply = Callable[..., Array | Photograph]
 
 STEPS: dict[str, Callable[..., tuple[int, Apply]]] = {
     "grey": colour.grey,
@@ -47,18 +47,24 @@ STEPS: dict[str, Callable[..., tuple[int, Apply]]] = {
     "noise": spoil.noise,
 }
 """word → its arguments → (how many random numbers an image needs, the step). The signature is the language's."""
-ON_BYTES = ("resize", "center_crop", "random_crop", "random_resized_crop", "crop", "flip", "pad", "shift")
-"""Steps that may meet eight-bit pixels, before they become floats: a part of a picture is made floats, not all of it."""
+ON_BYTES = ("resize", "center_crop", "random_crop", "random_resized_crop", "crop", "flip", "pad", "shift", "color_jitter",
+            "normalize")  # fmt: skip
+"""Steps that may meet eight bits, before they become floats: what is cut away is never made floats."""
+INTO = ("normalize",)
+"""Steps that write into an array they are given: where one comes last, a picture needs no array of its own."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One bound step. stream: names its random numbers. draws: how many an image needs. on_bytes: see `ON_BYTES`."""
+    """One bound step. stream: names its random numbers. draws: how many an image needs. on_bytes, into: whether it is of
+    `ON_BYTES`, of `INTO`.
+    """
 
     stream: str
     draws: int
     run: Apply
     on_bytes: bool = False
+    into: bool = False
 
 
 def bind(calls: Sequence[Call], where: str, random: bool) -> tuple[Step, ...]:
@@ -78,7 +84,7 @@ def bind(calls: Sequence[Call], where: str, random: bool) -> tuple[Step, ...]:
             raise error(
                 "E422", f"{call.name} draws at random; {where} has no randomness", call.span, help="put it into augment"
             )
-        steps.append(Step(f"{where}.{i}.{call.name}", count, run, call.name in ON_BYTES))
+        steps.append(Step(f"{where}.{i}.{call.name}", count, run, call.name in ON_BYTES, call.name in INTO))
     return tuple(steps)
 
 
@@ -116,14 +122,18 @@ def drawing(steps: Sequence[Step], seed: int, epoch: int, samples: Array) -> lis
     return [Draws(seed, epoch, step.stream, samples, step.draws).filled() for step in steps]
 
 
-def through(steps: Sequence[Step], pictures: Pictures, draws: Sequence[Draws]) -> Array:
-    """`pictures` through `steps`, as one array, with numbers drawn before."""
+def through(steps: Sequence[Step], pictures: Pictures, draws: Sequence[Draws], out: Array | None = None) -> Array:
+    """`pictures` through `steps`, as one array, with numbers drawn before; into `out` where that comes without a copy."""
     alone = any(step.draws and step.stream.endswith(".resize") for step in steps)  # each to a size of its own
     if isinstance(pictures, np.ndarray) and not alone:
-        return _through(steps, pictures, draws)
-    if not alone and len({(x.shape, x.dtype) for x in pictures}) == 1:
-        return _through(steps, np.stack(list(pictures)) if len(pictures) > 1 else pictures[0][None], draws)
-    single = [_through(steps, x[None], [d.only(i, i + 1) for d in draws]) for i, x in enumerate(pictures)]
+        return _through(steps, pictures, draws, out)
+    arrays = [x for x in pictures if isinstance(x, np.ndarray)]
+    if not alone and len(arrays) == len(pictures) and len({(x.shape, x.dtype) for x in arrays}) == 1:
+        return _through(steps, np.stack(arrays), draws, out)
+    if len(pictures) == 1:
+        return _through(steps, pictures[0] if isinstance(pictures[0], Photograph) else pictures[0][None], draws, out)
+    each = (x if isinstance(x, Photograph) else x[None] for x in pictures)
+    single = [_through(steps, x, [d.only(i, i + 1) for d in draws]) for i, x in enumerate(each)]
     sizes = sorted({x.shape[1:] for x in single})
     if {s[:2] for s in sizes} == {sizes[0][:2]} and {s[2] for s in sizes} == {1, 3}:
         single = [np.repeat(x, 3, axis=3) if x.shape[3] == 1 else x for x in single]
@@ -133,9 +143,11 @@ def through(steps: Sequence[Step], pictures: Pictures, draws: Sequence[Draws]) -
     return np.concatenate(single)
 
 
-def _through(steps: Sequence[Step], x: Array, draws: Sequence[Draws]) -> Array:
+def _through(steps: Sequence[Step], x: Array | Photograph, draws: Sequence[Draws], out: Array | None = None) -> Array:
     for step, own in zip(steps, draws, strict=True):
-        x = step.run(x if step.on_bytes else floats(x), own)
+        x = x if step.on_bytes else floats(x)
+        last = step.into and step is steps[-1] and out is not None and out.shape == x.shape
+        x = step.run(x, own, out) if last else step.run(x, own)
     return floats(x)
 
 

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from cnndsl.data import pipeline
+from cnndsl.data.resample import Photograph
 from cnndsl.errors import CnnError
 from cnndsl.language.recipe import Call, Interval
 
@@ -51,8 +52,10 @@ def each(step: Call, given: list[np.ndarray], samples: list[int]) -> list[np.nda
     return [pipeline.run(steps, [x], SEED, EPOCH, np.array([s]))[0] for x, s in zip(given, samples, strict=True)]
 
 
-def triangle(x: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The filter of `resize`, pixel by pixel."""
+def triangle(x: np.ndarray, height: int, width: int, bits: int | None = None) -> np.ndarray:
+    """The filter of `resize`, pixel by pixel, along rows and then along columns. bits: of Pillow's whole-number weights
+    (libImaging/Resample.c), with which each direction is rounded to eight bits.
+    """
 
     def along(x: np.ndarray, new: int) -> np.ndarray:
         old = len(x)
@@ -62,10 +65,31 @@ def triangle(x: np.ndarray, height: int, width: int) -> np.ndarray:
         for i in range(new):
             centre = (i + 0.5) * scale - 0.5
             weights = np.array([max(0.0, 1 - abs(j - centre) / reach) for j in range(old)])
-            rows.append(np.tensordot(weights / weights.sum(), x, 1))
+            weights /= weights.sum()
+            if bits is None:
+                rows.append(np.tensordot(weights, x, 1))
+            else:
+                whole = np.floor(weights * 2**bits + 0.5).astype(np.int64)
+                rows.append(((np.tensordot(whole, x.astype(np.int64), 1) + (1 << (bits - 1))) >> bits).clip(0, 255))
         return np.stack(rows)
 
-    return along(along(x, height).swapaxes(0, 1), width).swapaxes(0, 1)
+    return along(along(x.swapaxes(0, 1), width).swapaxes(0, 1), height)
+
+
+def eight_bits(found: np.ndarray, x: np.ndarray, height: int, width: int) -> None:
+    """`found` is `x` by the filter on eight bits, rows first or columns first: which, is for Pillow's version to choose."""
+    wanted = (triangle(x, height, width, 22), triangle(x.swapaxes(0, 1), width, height, 22).swapaxes(0, 1))
+    assert any(np.array_equal(found, pipeline.floats(y.astype(np.uint8))) for y in wanted)
+    assert np.abs(wanted[0] - triangle(x.astype(float), height, width)).max() < 1.01
+
+
+@pytest.mark.parametrize("size", [(20, 24), (100, 90), (5, 60)])
+def test_resize_of_eight_bits_and_of_floats(size: tuple[int, int]) -> None:
+    for x in (*pictures(3, SIZES[:3]), *pictures(1, SIZES[:2]), *pictures(4, SIZES[:1])):
+        steps = pipeline.bind([call("resize", size)], "preprocess", random=False)
+        eight_bits(pipeline.run(steps, [x])[0], x, *size)
+        floats = pipeline.floats(x)
+        np.testing.assert_allclose(pipeline.run(steps, [floats])[0], triangle(floats.astype(float), *size), atol=1e-6)
 
 
 @pytest.mark.parametrize("keys", [{}, {"area": Interval(0.3, 0.5), "aspect": Interval(1, 1)}, {"area": 1, "aspect": 3}])
@@ -88,10 +112,9 @@ def test_random_resized_crop(keys: dict[str, object]) -> None:
             wide, high = (w, round(w / r0)) if w / h < r0 else (round(h * r1), h) if w / h > r1 else (w, h)
             top, left = (h - high) // 2, (w - wide) // 2
         part = x[top : top + high, left : left + wide]
-        np.testing.assert_allclose(found, triangle(part / 255, 20, 24), atol=1e-6)
-        if part.shape != (20, 24, 3):  # Pillow rounds to eight bits twice
-            theirs = Image.fromarray(part).resize((24, 20), Image.Resampling.BILINEAR)
-            assert np.abs(found * 255 - np.asarray(theirs)).max() <= 1.01
+        eight_bits(found, part, 20, 24)
+        theirs = Image.fromarray(part).resize((24, 20), Image.Resampling.BILINEAR)
+        np.testing.assert_array_equal(found, pipeline.floats(np.asarray(theirs)))
 
 
 def test_a_random_crop_keeps_an_even_share_of_the_area() -> None:
@@ -230,6 +253,27 @@ def test_a_picture_alone_and_in_a_batch_has_the_same_bits() -> None:
         np.testing.assert_array_equal(some, whole[3:8])
         for i in (0, 5, 11):
             np.testing.assert_array_equal(pipeline.run(steps, [x[i]], SEED, EPOCH, samples[i : i + 1])[0], whole[i])
+
+
+def test_photographs_and_arrays_have_the_same_bits() -> None:
+    """What Pillow holds is cut and resized there, and comes out as the same pixels in an array do."""
+    first = (call("random_resized_crop", 16), call("resize", 20), call("resize", Interval(16, 40)), call("resize", (16, 17)))
+    then = (
+        call("random_crop", 16),
+        call("center_crop", 16),
+        call("crop", 16, at=(0, 0)),
+        call("flip"),
+        call("flip", "vertical"),
+    )
+    then = (*then, call("pad", 1), call("shift", 1), call("grey"), call("color_jitter"), call("normalize", 0.5, 2))
+    for channels in (1, 3):
+        for x in pictures(channels, SIZES[:3]):
+            photograph = Photograph(Image.fromarray(x if channels == 3 else x[:, :, 0]))
+            assert photograph.shape == (1, *x.shape)
+            for a, b in itertools.product(first, then):
+                steps = bound(a, b)
+                found, wanted = (pipeline.run(steps, [y], SEED, EPOCH, np.array([5])) for y in (photograph, x))
+                np.testing.assert_array_equal(found, wanted)
 
 
 def test_given_pictures_are_not_written_on() -> None:
