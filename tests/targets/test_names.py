@@ -15,7 +15,8 @@ from cnndsl.graph.graph import Graph
 from cnndsl.graph.read import parse_graph
 from cnndsl.graph.text import to_text
 from cnndsl.passes.context import Options
-from cnndsl.runtime.compile import compile, lower
+from cnndsl.runtime.compile import compile, lower, lower_batches
+from cnndsl.runtime.load import load_source
 from cnndsl.targets.numpy.lower.call import Text, keys
 from cnndsl.targets.numpy.texts import plain, wrapped
 
@@ -64,6 +65,17 @@ def test_no_name_of_a_head_breaks_the_text(name: str) -> None:
     assert len(found) == 2
     for y, z in zip(found, wanted, strict=True):
         np.testing.assert_allclose(y, z, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_name_breaks_a_module_for_several_batches(name: str) -> None:
+    g = named(name)
+    del g.heads[name]
+    w = g.initial_weights(0)
+    text = lower_batches(g, target="numpy", options=Options(file=name), batches=(1, 2))[1]
+    found = load_source(text, "several").Network().load(w)
+    x = np.ones((2, 6, 6, 2), np.float32)
+    np.testing.assert_array_equal(found.run(x), compile(g, w, batch=2, threads=1)(x))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from cnndsl.graph.graph import STATE, Node, Value
 from cnndsl.graph.types import drawn
 from cnndsl.program.program import Buffer, Kernel, Program
+from cnndsl.targets.numpy.fusion import parts_of
 from cnndsl.targets.numpy.texts import WIDTH, plain
 
 NOTE = "# -"  # how a comment begins that is none of a kernel
@@ -35,41 +36,43 @@ class Comments:
 
     # Of a kernel ------------------------------------------------------------------------------------------------------
 
-    def of(self, k: Kernel) -> str:
-        """`conv1: 5x5 conv + tanh, 28x28x1 → 28x28x6`: shapes of one image, those of weights left out."""
-        count = len(k.inputs)
+    def of(self, k: Kernel) -> list[str]:
+        """`conv1: 5x5 conv + tanh, 28x28x1 → 28x28x6`: shapes of one image without weights; on two lines if long."""
+        count, name = len(k.inputs), plain(path_of(k).lstrip(" -:") or k.name)
         if any(b.space == "state" for b in k.outputs):
-            return plain(f"{path_of(k).lstrip(' -:') or k.name}: update, {_shape(k.outputs[-1], False)}")
+            return [f"# {name}: update, {_shape(k.outputs[-1], False)}"]
         words, joined = self._words(k)
         reads = [i for i, b in enumerate(k.inputs) if b.space not in FIXED] or list(range(count))
         reads = [i for i in reads if k.batched[i]] or reads
         alone = [i for i in reads if i not in joined] or reads
         ins = ", ".join(dict.fromkeys(_shape(k.inputs[i], k.batched[i]) for i in alone))
         outs = ", ".join(dict.fromkeys(_shape(b, k.batched[count + i]) for i, b in enumerate(k.outputs)))
-        return plain(f"{path_of(k).lstrip(' -:') or k.name}: {words}, {ins} → {outs}")
+        one = f"# {name}: {plain(words)}, {ins} → {outs}"
+        return [one] if len(one) + 4 <= WIDTH else [f"# {name}: {plain(words)},", f"#   {ins} → {outs}"]
 
     def _words(self, k: Kernel) -> tuple[str, set[int]]:
         """What it does, `3x3 conv + batch norm + add(unit.skip) + relu`; the inputs that stand in its brackets."""
-        if k.node.op.name != "fused":
-            return _word(k.node, k.node.operands), set()
-        inner = k.node.attrs.inner
-        numbers = {value: i for i, value in enumerate(inner.inputs.values())}
+        inner = k.node.attrs.inner if k.node.op.name == "fused" else None
+        nodes = [k.node] if inner is None else [n for n in inner.nodes if n.op.inputs != 0]
+        given = k.node.operands if inner is None else tuple(inner.inputs.values())
+        numbers = {x: i for i, x in enumerate(given)}
         joined: set[int] = set()
+
+        def told(x: Value) -> str:
+            """An operand for the brackets: where it comes from, or how it is made on the side."""
+            if x in numbers:
+                joined.add(numbers[x])
+                return self.origin(k, k.node.operands[numbers[x]])
+            return f"{x.node.op.name}({', '.join(map(told, x.node.operands))})" if x.node.operands else x.node.op.name
+
+        main = _main(nodes, parts_of(k.node).anchor)
         found = []
-        for node in inner.nodes:
-            if node.op.inputs == 0:
-                continue
+        for node in main:
             word = _word(node, [k.node.operands[numbers[x]] if x in numbers else x for x in node.operands])
-            given = [numbers[x] for x in node.operands if x in numbers]
-            wide = [i for i in given if k.inputs[i].space not in FIXED and k.batched[i]]
-            if (
-                word != "pointwise"
-                and node.op.pointwise is not None
-                and len(node.operands) == 2
-                and len(given) == len(wide) == 1
-            ):
-                word += f"({self.origin(k, k.node.operands[wide[0]])})"
-                joined.add(wide[0])
+            beside = [x for x in node.operands if x.node not in main and not (x in numbers and _fixed(k, numbers[x]))]
+            named = word != "pointwise" and node.op.pointwise is not None and len(node.operands) == 2
+            if named and beside and (len(beside) == 2 or any(x.node in main for x in node.operands)):
+                word += f"({', '.join(map(told, beside))})"
             found.append(word)
         return " + ".join(w for w, _ in itertools.groupby(found)), joined
 
@@ -116,6 +119,24 @@ class Comments:
 
 def _shape(b: Buffer, batched: bool) -> str:
     return drawn(b.type.shape[1:] if batched and b.type.rank else b.type.shape)
+
+
+def _fixed(k: Kernel, number: int) -> bool:
+    """Whether an input is the same for every image: weights and what is made of them."""
+    return k.inputs[number].space in FIXED or not k.batched[number]
+
+
+def _main(nodes: Sequence[Node], anchor: Node | None) -> list[Node]:
+    """Those that lead to the anchor or from it, in order; without one, those that lead from the first."""
+    first = anchor if anchor is not None else nodes[0]
+    below, above = {first}, {first}
+    for node in nodes:
+        if any(x.node in below for x in node.operands):
+            below.add(node)
+    for node in reversed(nodes):
+        if any(x.node is node for other in above for x in other.operands):
+            above.add(node)
+    return [n for n in nodes if n in below or n in above]
 
 
 def _word(node: Node, operands: Sequence[Value]) -> str:

@@ -128,7 +128,7 @@ class Emitter:
         count = len(k.inputs)
         ins = [self.text(b, cut and k.batched[i]) for i, b in enumerate(k.inputs)]
         outs = [self.text(b, cut and k.batched[count + i]) for i, b in enumerate(k.outputs)]
-        head = [f"# {self.comments.of(k)}"]
+        head = self.comments.of(k)
         if k.choice.fallback:
             return head + self._fallback(k, ins, outs)
         if k.node.op.view:

@@ -202,3 +202,13 @@ def test_the_first_lines_name_the_file_that_they_stand_in(file: str, shown: str)
     text = lower(net.graph, target="numpy", options=Options(takes=net.takes, file=file))[1]
     assert shown in text.split('"""')[1]
     assert ast.get_docstring(ast.parse(text))
+
+
+def test_what_is_made_on_the_side_stands_in_the_brackets_of_what_takes_it() -> None:
+    """A gate on the main branch, and the shortcut's convolution that the sum is fused with."""
+    found = " ".join(x.strip("# ") for x in comments(source_of("se_resnet50", 1)))
+    assert (
+        "1x1 conv + batch norm + add(multiply(main.conv_bn3.conv, main.squeeze_excite.gate.dense2)) + relu, 56x56x64 →" in found
+    )
+    assert "multiply(main.conv_bn3.conv, main.squeeze_excite.gate.dense2) + add(stage1.unit) + relu" in found
+    assert "added in place: a.stage1_unit_skip_shortcut_conv_bn_conv holds main.conv_bn3.conv before" in found
