@@ -26,6 +26,7 @@ from cnndsl.cli import (
     import_,
     new,
     ops,
+    restore,
     run,
     show,
     train,
@@ -63,6 +64,7 @@ app.command("show")(show.show)
 app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)
 app.command("run")(run.run)
+app.command("restore")(restore.restore)
 app.command("compile")(compile.compile)
 app.command("export")(export.export)
 app.command("bench")(bench.bench)

@@ -50,7 +50,8 @@ def train(
     given = pairs(arguments or ()).only("train")
     net = load_model(model, given)
     if recipe and recipe in net.tasks:
-        raise error("E423", f"{recipe} is a task, which cannot be carried out yet", net.tasks[recipe].span)
+        help = f"cnndsl restore PICTURE --model {model} --task {recipe}"
+        raise error("E423", f"{recipe} is a task, which is carried out on one picture", net.tasks[recipe].span, help=help)
     if recipe not in net.trains:
         known = ", ".join(sorted(filter(None, net.trains))) or "none"
         raise error("E770", f"{net.name} has no recipe {f'train {recipe}' if recipe else 'train'}; named ones: {known}")

@@ -297,11 +297,7 @@ def _hints(definitions: Definitions) -> Iterator[Diagnostic]:
     for recipe in definitions.recipes:
         values, spans = recipes.entries(recipe, [])
         what = f"{recipe.kind} {recipe.name.text}" if recipe.name else recipe.kind
-        if recipe.kind == "task":
-            at = recipe.name.span if recipe.name else recipe.span
-            yield Diagnostic("W402", f"{what} cannot be carried out yet: no command runs tasks", at)
-        else:
-            yield from recipes.not_carried_out(what, values, spans)
+        yield from recipes.not_carried_out(what, values, spans)
 
 
 def _retrained(model: Model, train: Mapping[str, str] | None) -> Model:

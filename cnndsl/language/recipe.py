@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cnndsl.errors import Span
@@ -202,6 +202,12 @@ class Task:
     entries: Mapping[str, Any]
     span: Span | None = field(default=None, compare=False, repr=False)
     spans: Mapping[str, Span] = field(default_factory=dict, compare=False, repr=False)
+
+    def override(self, entries: Mapping[str, str]) -> Task:
+        """The task with entries changed, given as text: {"steps": "500"}. Raises E401 to E404."""
+        from cnndsl.language.recipes import entry_of
+
+        return replace(self, entries={**self.entries, **{key: entry_of(key, x, "task") for key, x in entries.items()}})
 
 
 @dataclass(frozen=True)

@@ -325,7 +325,7 @@ def _value(kind_: str, key: str, x: tree.Expr) -> Any:
 def not_carried_out(recipe: str, values: Mapping[str, Any], spans: Mapping[str, Span]) -> Iterator[Diagnostic]:
     """W402 for each entry with words that are written correctly and cannot be carried out yet."""
     for key, value in values.items():
-        found = words.not_run(key, value)
+        found = words.not_run(key, value, recipe.startswith("task"))
         if found:
             names = listed(x if isinstance(x, str) else x.name for x in found)
             first = next((x.span for x in found if isinstance(x, Call) and x.span is not None), None)
@@ -358,14 +358,15 @@ def preprocess_record(recipe: tree.Recipe, found: list[Diagnostic]) -> Preproces
     return Preprocess(**entries(recipe, found)[0])
 
 
-def entry_of(key: str, text: str) -> Any:
-    """The value of one entry of `train`, given as text."""
+def entry_of(key: str, text: str, kind: str = "train") -> Any:
+    """The value of one entry of `train` or `task`, given as text."""
     from cnndsl.language.syntax.parse import parse_value
 
-    if key not in words.TRAIN_KEYS:
-        help = nearest(key, words.TRAIN_KEYS) or f"there are {listed(words.TRAIN_KEYS)}"
-        raise error("E401", f"train has no key {in_words(key)}", help=help)
-    return entry(key, parse_value(Source(f"train.{key}", text)))
+    keys = KEYS[kind]
+    if key not in keys:
+        help = nearest(key, keys) or _elsewhere(key) or f"there are {listed(keys)}"
+        raise error("E401", f"{kind} has no key {in_words(key)}", help=help)
+    return entry(key, parse_value(Source(f"{kind}.{key}", text)))
 
 
 def overridden(recipe: TrainRecipe, given: Mapping[str, str]) -> TrainRecipe:

@@ -163,11 +163,14 @@ RUN = {
     "precision": ("float32",),
 }
 """The words that can be carried out. A key that is not here and not always carried out is refused as a whole."""
-NEVER_RUN = ("views", "reduce", "input", "jitter")
+NEVER_RUN = ("views", "reduce")
 
 
-def not_run(key: str, value: object) -> list[Call | str]:
-    """The words in the value of one entry that this version cannot carry out; the key itself where that is it."""
+def not_run(key: str, value: object, task: bool = False) -> list[Call | str]:
+    """The words in the value of one entry that this version cannot carry out; the key itself where that is it.
+
+    task: of a `task`, whose loss may have a mask; training data have none.
+    """
     if key in NEVER_RUN:
         return [key]
     if key == "validate" and isinstance(value, str):
@@ -176,13 +179,12 @@ def not_run(key: str, value: object) -> list[Call | str]:
         return []
     words = value if isinstance(value, tuple) else (value,)
     calls = [getattr(w, "call", w) for w in words]
-    return [c for c in calls if isinstance(c, Call | str) and not _runs(key, c)]
+    return [c for c in calls if isinstance(c, Call | str) and not _runs(key, c, task)]
 
 
-def _runs(key: str, word: Call | str) -> bool:
+def _runs(key: str, word: Call | str, task: bool) -> bool:
     name = word if isinstance(word, str) else word.name
     if name not in RUN[key]:
         return False
-    # Training data have no masks.
-    masked = key == "loss" and isinstance(word, Call) and ("mask" in word.keys or len(word.args) > 2)
+    masked = not task and key == "loss" and isinstance(word, Call) and ("mask" in word.keys or len(word.args) > 2)
     return not masked

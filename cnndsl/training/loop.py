@@ -8,12 +8,9 @@ then resumed ends with the same bits as one that ran through.
 from __future__ import annotations
 
 import math
-import signal
 import threading
 import time
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +30,7 @@ from cnndsl.training.checkpoint import Position
 from cnndsl.training.classes import class_count, class_names, fitted_data
 from cnndsl.training.diagnose import not_finite, spoilt
 from cnndsl.training.evaluate import input_shape, measure, scores_of
+from cnndsl.training.interrupts import interrupts
 from cnndsl.training.recipes import changed, check_recipe, recipe_entries
 from cnndsl.training.records import EpochDone, Evaluation, OnEvent, Row, Skipped, Started, Stepped, TrainResult
 from cnndsl.training.step import compile_step
@@ -160,7 +158,7 @@ class _Run:
             self._describe(run_dir)
             checkpoint.save(run_dir, at, self.step.state)
         plan = Plan(self.part, self.batch, self.per_epoch, self.steps, self.recipe.seed, self._order)
-        with _interrupts() as asked, Reader(*self.reading) as reader:
+        with interrupts() as asked, Reader(*self.reading) as reader:
             loader = Loader(reader, plan)
             began = time.perf_counter() - at.seconds
             while at.step < self.steps and not asked.is_set():
@@ -296,23 +294,3 @@ def _parts(recipe: TrainRecipe, data: Dataset) -> tuple[Part, Part | None]:
     if not held.any() or held.all():
         raise error("E423", f"validate = {share:g} leaves nothing to {'validate' if not held.any() else 'train'} on")
     return data.train.only(np.flatnonzero(~held)), data.train.only(np.flatnonzero(held))
-
-
-@contextmanager
-def _interrupts() -> Iterator[threading.Event]:
-    """Within, the first Ctrl-C only sets the event; the second is as usual."""
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-    before = signal.getsignal(signal.SIGINT)
-
-    def on_interrupt(number: int, frame: Any) -> None:
-        asked.set()
-        signal.signal(signal.SIGINT, before if before is not None else signal.default_int_handler)
-
-    signal.signal(signal.SIGINT, on_interrupt)
-    try:
-        yield asked
-    finally:
-        signal.signal(signal.SIGINT, before if before is not None else signal.default_int_handler)

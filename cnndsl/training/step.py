@@ -178,6 +178,7 @@ def compile_step(
     outputs: Sequence[str] = (),
     max_memory: int | str | None = None,
     without: Iterable[str] = (),
+    sizes: Mapping[str, int] | None = None,
 ) -> Step:
     """Compile one training step of `net` on batches of `batch` images.
 
@@ -185,7 +186,7 @@ def compile_step(
     model's own. loss: `"cross_entropy(logits)"`; clip: `"norm(2.0)"`; average: `"ema(0.999)"`, as a recipe has them;
     freeze: paths of weights that stay. outputs: at most one named value to return beside the loss.
     max_memory: what the step may need, in bytes or as `2GB`: activations are then made again instead of kept. Raises E605.
-    without: passes to leave out.
+    without: passes to leave out. sizes: numbers for the symbols of the inputs' sizes.
     """
     from cnndsl.runtime.compile import checked_batch, compile_step_graph
     from cnndsl.runtime.safetensors import read_weights
@@ -198,7 +199,7 @@ def compile_step(
     average = recipe.average if average is None else _entry("average", average)
     graph = build_step(
         net, terms, optimizer, batch, outputs, clip=recipe.clip if clip is None else _entry("clip", clip), average=average,
-        freeze=recipe.freeze if freeze is None else freeze, places=recipe.spans if freeze is None else None,
+        freeze=recipe.freeze if freeze is None else freeze, places=recipe.spans if freeze is None else None, sizes=sizes,
     )  # fmt: skip
     given = net.initial_weights(seed) if weights is None else weights
     given = given if isinstance(given, Mapping) else read_weights(given)
@@ -240,6 +241,7 @@ def build_step(
     average: Call | None = None,
     freeze: Sequence[str] = (),
     places: Mapping[str, Span] | None = None,
+    sizes: Mapping[str, int] | None = None,
 ) -> Graph:
     """The graph of one step on `batch` images. Inputs: the model's, `label` (or `target`, `mask`), `rate`, `seed`.
 
@@ -257,7 +259,7 @@ def build_step(
         if name in graph.inputs:
             message = f"the model's input {name} has the name of an input of every training step"
             raise error("E423", message, graph.inputs[name].node.origin.span, help="give it another name")
-    options = Options(batch=batch, training=True)
+    options = Options(batch=batch, training=True, sizes=sizes or {})
     ctx = Context(None, options, Log())
     frozen = names_under(graph, freeze, (places or {}).get("freeze"))
     graph = training(specialise(graph, ctx), ctx, frozen)
