@@ -212,7 +212,9 @@ class Emitter:
             width, filters = anchor.outputs[0].type.sizes[2:]
             numbers["block"] = cost.block_apart(numbers["block"], width, filters)
             positions = numbers["block"][0] * numbers["block"][1] * width
-            product = [f'(product,) = carve({_after(base, inner)}, (({positions}, {each or filters}), "f4"))']
+            product = [
+                f'(product,) = carve({_after(base, inner)}, (({positions}, {each or filters}), "f4"))  # before it is added'
+            ]
             self.copied.add(memory.carve)
             inner += cost.aligned(((positions, each or filters), 4))
         if any(e is not None for e in parts.epilogue):
