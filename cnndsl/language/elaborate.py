@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 from cnndsl.errors import CnnError, Diagnostic, Frame, Span, counted, error
 from cnndsl.graph.graph import Graph, Origin, Value
@@ -228,14 +228,9 @@ class Elaborator:
                 self.report(e, env, x.repeat.span)
                 return POISON
             if count > MOST_STEPS:
-                self.report(
-                    error(
-                        "E907", f"{count:,} repetitions: a model takes at most {MOST_STEPS:,} steps to expand", x.repeat.span
-                    ),
-                    env,
-                )
-                raise Enough
+                self.too_many(f"{count:,} repetitions", x.repeat.span, env)
         for i in range(count):
+            before, spent = value, self.steps
             self.tick(x.span, env)
             turn = f", repetition {i + 1} of {count}" if count > 1 else ""
             try:
@@ -245,7 +240,15 @@ class Elaborator:
             except CnnError as e:
                 self.report(e, env, x.primary.span)
                 value = POISON
+            if x.repeat is not None and isinstance(before, Value) and isinstance(value, Value) and before.type == value.type:
+                each = self.steps - spent  # what follows meets the same value, and takes as many steps
+                if self.steps + each * (count - i - 1) > MOST_STEPS:
+                    self.too_many(f"{count:,} repetitions of {each:,} steps", x.repeat.span, env)
         return self.checked(x.check, value, env) if x.check is not None and x.name is None else value
+
+    def too_many(self, what: str, span: Span, env: Env) -> NoReturn:
+        self.report(error("E907", f"{what}: a model takes at most {MOST_STEPS:,} steps to expand", span), env)
+        raise Enough
 
     def primary(self, step: tree.Step, value: Any, env: Env, first: bool, segment: str | None, turn: str) -> Task:
         x = step.primary

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cnndsl.errors import CnnError, Source
-from cnndsl.language.load import bundled_models, check
+from cnndsl.language.load import bundled_models, check, load_text
 from cnndsl.language.syntax.parse import parse
 from cnndsl.language.syntax.scan import plain
 
@@ -27,6 +27,19 @@ def test_ten_seeded_errors(name: str) -> None:
     assert len(set(found) & marked) >= 9
     assert set(found) <= marked
     assert len(found) == len(set(found))
+
+
+@pytest.mark.parametrize("name", ["syntax", "meaning"])
+def test_what_is_said_of_ten_seeded_errors(name: str, request: pytest.FixtureRequest) -> None:
+    """`pytest --update-golden` writes it anew; read the difference."""
+    path = Path(__file__).parents[1] / "golden" / "seeded" / f"{name}.txt"
+    source = Source(f"{name}.cnn", (SEEDED / f"{name}.cnn").read_text(encoding="utf-8"))
+    with pytest.raises(CnnError) as caught:
+        load_text(source.text, source.name)
+    said = f"{caught.value}\n"
+    if request.config.getoption("--update-golden"):
+        path.write_text(said, encoding="utf-8")
+    assert said == path.read_text(encoding="utf-8")
 
 
 Mutation = Callable[[str], str]

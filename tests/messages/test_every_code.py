@@ -92,6 +92,12 @@ def test_every_code_of_a_text_or_a_command_has_a_golden_case_of_one() -> None:
     assert sorted(set(CODES) - shown("", "commands")) == sorted([*NEVER, *ONLY_PYTHON])
 
 
+def test_there_are_many_ill_formed_models() -> None:
+    """Each with what it is told, held to the letter; most are of text alone."""
+    assert len(list(GOLDEN.glob("*.txt"))) >= 150
+    assert len(list(GOLDEN.rglob("*.txt"))) >= 300
+
+
 def test_what_stands_apart_says_why() -> None:
     assert not set(NEVER) & set(ONLY_PYTHON)
     assert all(len(why) > 20 for why in [*NEVER.values(), *ONLY_PYTHON.values()])
