@@ -43,7 +43,7 @@ def train(
     from cnndsl.cli.models import load_model
     from cnndsl.cli.progress import Progress
     from cnndsl.data import datasets
-    from cnndsl.errors import error
+    from cnndsl.errors import counted, error
     from cnndsl.runtime.heap import keep_freed_memory
     from cnndsl.training.loop import train as train_model
 
@@ -81,7 +81,7 @@ def train(
         print(f"to go on: {command(sys.argv[1:], '--resume')}")
         raise typer.Exit(130)
     if done.skipped:
-        print(f"\nskipped  {len(done.skipped):,} pictures that cannot be read: {done.run_dir / 'skipped.txt'}")
+        print(f"\nskipped  {counted(len(done.skipped), 'picture')} that cannot be read: {done.run_dir / 'skipped.txt'}")
     print(f"\nweights  {done.run_dir / 'weights.safetensors'}")
     print(f"curve    {done.run_dir / 'loss.png'}, log.csv")
     same = [model, *(f"{key}={value}" for key, value in given.model.items())]

@@ -37,7 +37,7 @@ def read_table(path: Path, check: bool = True) -> Dataset:
         raise error("E702", f"{path} is empty")
     wide = len(rows[0][1])
     columns = _columns(path, rows)
-    home = path.parent.resolve()
+    home = path.parent, path.parent.resolve()
     files: tuple[list[Path], list[Path]] = ([], [])
     named: tuple[list[str], list[str]] = ([], [])
     for line, row in rows:
@@ -97,8 +97,8 @@ def _columns(path: Path, rows: list[tuple[int, list[str]]]) -> dict[str, int]:
     raise error("E702", f"{path}, line 1 names no columns path and label", help="path,label")
 
 
-def _inside(home: Path, text: str, where: str, check: bool) -> Path:
-    """The picture of that name, which lies in the folder `home` also when links are followed."""
+def _inside(home: tuple[Path, Path], text: str, where: str, check: bool) -> Path:
+    """The picture of that name, which lies in the folder `home` (as given, and resolved) also when links are followed."""
     text = text.strip()
     name = text.replace("\\", "/")
     if not name or "\0" in name:
@@ -107,9 +107,9 @@ def _inside(home: Path, text: str, where: str, check: bool) -> Path:
         raise error(
             "E702", f"{where}: {text} leads out of the folder of the table", help="paths are relative, and go downwards only"
         )
-    path = home / name
+    path = home[0] / name
     try:
-        if not path.resolve().is_relative_to(home):
+        if not path.resolve().is_relative_to(home[1]):
             raise error("E702", f"{where}: {text} is a link that leads out of the folder of the table")
         if check:
             check_picture(path)
