@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+import threading
 import tokenize
 from pathlib import Path
 from typing import Any
@@ -159,3 +160,22 @@ def test_what_has_no_batch_and_what_prints_no_such_file() -> None:
     g.output(g.input("x", (4,), batched=False).relu())
     with pytest.raises(CnnError, match="no input of still has a batch"):
         lower_batches(g, target="numpy", options=Options(), batches=(1, 8))
+
+
+def test_runs_at_the_same_time_have_memory_of_their_own() -> None:
+    net = cnndsl.load("lenet5")
+    text = lower_batches(net.graph, target="numpy", options=Options(workers=2), batches=(1, 8))[1]
+    found = load_source(text, "several").Network().load(net.initial_weights(0))
+    images = np.random.default_rng(0).random((8, 28, 28, 1), np.float32)
+    wanted = {n: found.run(images[:n]) for n in (1, 8)}
+    wrong: list[int] = []
+
+    def call(n: int) -> None:
+        wrong.extend(n for _ in range(30) if not np.array_equal(found.run(images[:n]), wanted[n]))
+
+    callers = [threading.Thread(target=call, args=(n,)) for n in (1, 8, 1, 8)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert wrong == []
