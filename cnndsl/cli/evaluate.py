@@ -29,6 +29,7 @@ def evaluate(
     from cnndsl.cli.models import find_weights, load_model, say
     from cnndsl.data import datasets
     from cnndsl.errors import error
+    from cnndsl.runtime.heap import keep_freed_memory
     from cnndsl.training.evaluate import evaluate as evaluate_model
 
     net = load_model(model, pairs(arguments or ()).only())
@@ -37,6 +38,7 @@ def evaluate(
     name = data or (how.entries.get("data") if how is not None else None) or (net.train.data if net.train is not None else None)
     if name is None:
         raise error("E770", f"{net.name} names no data to evaluate on", help="name it: --data digits, or --data FOLDER")
+    keep_freed_memory()
     result = evaluate_model(net, found.path, datasets.open(name), target=target, threads=threads, recipe=recipe)
     if as_json:
         about = {"model": net.name, "data": name, "weights": str(found.path)}

@@ -14,6 +14,7 @@ from cnndsl.errors import error
 
 LARGEST = 512 << 20  # bytes of an archive, unpacked: CIFAR has 186 MB
 MOST_MEMBERS = 10_000
+LONGEST_HEADER = 1 << 16
 
 
 def read_tar(path: Path, names: Collection[str]) -> dict[str, bytes]:
@@ -24,7 +25,7 @@ def read_tar(path: Path, names: Collection[str]) -> dict[str, bytes]:
             packed = probe.read(2) == b"\x1f\x8b"
         with gzip.open(path) if packed else path.open("rb") as f:
             stream: Any = _Bounded(f, path)
-            with tarfile.open(fileobj=stream, mode="r|") as archive:
+            with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Member) as archive:
                 for count, member in enumerate(archive):
                     if count >= MOST_MEMBERS:
                         raise error("E704", f"{path} has more than {MOST_MEMBERS:,} members")
@@ -50,11 +51,22 @@ def _checked(path: Path, member: tarfile.TarInfo) -> str:
     parts = member.name.replace("\\", "/").split("/")
     if member.name.startswith("/") or ".." in parts or ":" in parts[0]:
         raise error("E702", f"{path} has a member outside itself: {member.name}", help="such an archive is not read")
-    if not member.isfile() and not member.isdir():
-        raise error("E702", f"{path} has a member that is no file: {member.name}", help="links and devices are not read")
+    if member.issparse() or not (member.isfile() or member.isdir()):
+        help = "links, devices and files with holes are not read"
+        raise error("E702", f"{path} has a member that is no file: {member.name}", help=help)
     if member.size > LARGEST:
         raise error("E704", f"{path}, {member.name}: {member.size:,} bytes; at most {LARGEST:,} are read")
     return parts[-1]
+
+
+class _Member(tarfile.TarInfo):
+    """A header whose long names and other extensions are short: `tarfile` reads them whole."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type not in (*tarfile.REGULAR_TYPES, tarfile.DIRTYPE) and self.size > LONGEST_HEADER:
+            raise tarfile.HeaderError(f"a header of {self.size:,} bytes")
+        found: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]
+        return found
 
 
 class _Bounded(io.RawIOBase):

@@ -7,6 +7,7 @@ import io
 import os
 import pickle
 import tarfile
+import tracemalloc
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -357,6 +358,29 @@ def test_sizes_that_lie(tmp_path: Path) -> None:
         m.size = size
         (tmp_path / "x.tar.gz").write_bytes(gzip.compress(m.tobuf() + b"\1" * 3073))
         fails(tmp_path / "x.tar.gz", code, says)
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK])
+@pytest.mark.parametrize("first", [False, True])
+def test_headers_that_are_long(tmp_path: Path, kind: bytes, first: bool) -> None:
+    m = tarfile.TarInfo("x")
+    m.type, m.size = kind, 40 << 20
+    before = b"" if first else tarfile.TarInfo("empty").tobuf()
+    (tmp_path / "x.tar.gz").write_bytes(gzip.compress(before + m.tobuf() + b"\0" * m.size, 1))
+    tracemalloc.start()
+    fails(tmp_path / "x.tar.gz", "E702", "x.tar.gz")
+    assert tracemalloc.get_traced_memory()[1] < 10 << 20
+    tracemalloc.stop()
+
+
+def test_files_with_holes(tmp_path: Path) -> None:
+    header = bytearray(tarfile.TarInfo("train.bin").tobuf())
+    header[156:157] = tarfile.GNUTYPE_SPARSE
+    header[483:495] = b"%011o\0" % (500 << 20)  # its size where the holes are filled
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    (tmp_path / "x.tar").write_bytes(bytes(header) + b"\0" * 1024)
+    fails(tmp_path / "x.tar", "E702", "no file: train.bin")
 
 
 @pytest.mark.parametrize("name", ["train.bin", "filler"])
