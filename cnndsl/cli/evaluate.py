@@ -54,6 +54,7 @@ def as_data(e: Evaluation) -> dict[str, object]:
         "images": e.count,
         "loss": e.loss,
         "accuracy": e.accuracy,
+        **({"top": {str(k): x for k, x in e.top.items()}} if e.top else {}),
         "labels": list(e.labels),
         "confusion": [[int(n) for n in row] for row in e.confusion],
     }
@@ -64,7 +65,8 @@ def report(e: Evaluation) -> str:
     from cnndsl.errors import printable
 
     labels = [printable(x) for x in e.labels]
-    lines = [f"images    {e.count:,}", f"loss      {e.loss:.4f}", f"accuracy  {100 * e.accuracy:.2f} %", ""]
+    lines = [f"images    {e.count:,}", f"loss      {e.loss:.4f}", f"accuracy  {100 * e.accuracy:.2f} %"]
+    lines += [f"top {k:<5} {100 * x:.2f} %" for k, x in e.top.items()] + [""]
     if len(labels) > 40:
         wrong = [(int(e.confusion[i, j]), i, j) for i, j in zip(*e.confusion.nonzero(), strict=True) if i != j]
         lines.append("most often confused:")

@@ -159,11 +159,11 @@ RUN = {
     "loss": ("cross_entropy", "mse", "mae", "huber", "binary_cross_entropy", "total_variation"),
     "augment": (*_STILL, *_DRAWN),
     "images": _STILL,
-    "metrics": ("accuracy", "loss", "confusion"),
+    "metrics": ("accuracy", "loss", "confusion", "top"),
     "precision": ("float32",),
 }
 """The words that can be carried out. A key that is not here and not always carried out is refused as a whole."""
-NEVER_RUN = ("views", "reduce")
+NEVER_RUN: tuple[str, ...] = ()
 
 
 def not_run(key: str, value: object, task: bool = False) -> list[Call | str]:

@@ -1,24 +1,27 @@
-"""How good a trained network is: loss, accuracy, confusion matrix. Every image counts exactly once."""
+"""How good a trained network is: loss, accuracy, top-k, confusion matrix. Every image counts exactly once."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.data import pipeline
+from cnndsl.data import pipeline, views
 from cnndsl.data.channels import check_dataset
 from cnndsl.data.loader import Reader
 from cnndsl.data.records import Dataset, Part
 from cnndsl.errors import error
 from cnndsl.training.classes import class_count, class_names, fitted_data
 from cnndsl.training.records import Evaluation
+from cnndsl.training.viewed import Network
+from cnndsl.training.viewed import scores as viewed
 
 if TYPE_CHECKING:
     from cnndsl.language.model import Model
+    from cnndsl.language.recipe import Eval
 
 Array = NDArray[Any]
 CHUNK = 256  # images prepared at a time
@@ -59,16 +62,27 @@ def evaluate(
     names = class_names(model, class_count(model, scores), trained, data.classes)
     check_dataset(data, input_shape(model))
     images = data.test if part == "test" and data.test is not None else data.train
+    tops = tops_of(how)
+    if how is not None and ("views" in how.entries or "reduce" in how.entries):
+        seen = views.bind(how.entries.get("views", ()), model.preprocess)
+        network = Network(model, weights, input_shape(model), scores, seen.whole, batch, target, threads)
+        found = viewed(network, seen, images, are_logits, how.entries.get("reduce", "mean"), threads)
+        return measured(((p[None], images.labels[i : i + 1]) for i, p in found), names, False, tops)
     run = compile(model, weights, target=target, batch=batch, threads=threads, outputs=(scores,) if scores else ())
     steps = pipeline.bind(model.preprocess.images, "preprocess", random=False) if model.preprocess is not None else ()
     with Reader(steps, input_shape(model), threads) as reader:
-        return measure(lambda x: run(x), reader, images, names, are_logits)
+        return measure(lambda x: run(x), reader, images, names, are_logits, tops)
 
 
-def measure(run: Any, reader: Reader, part: Part, labels: tuple[str, ...], are_logits: bool) -> Evaluation:
+def measure(
+    run: Any, reader: Reader, part: Part, labels: tuple[str, ...], are_logits: bool, tops: Sequence[int] = ()
+) -> Evaluation:
     """`run` (images → scores) over all of `part` that can be read, once. reader: with the steps of `preprocess`."""
-    total, right, count = 0.0, 0, 0
-    confusion = np.zeros((len(labels), len(labels)), np.int64)
+    return measured(_scored(run, reader, part), labels, are_logits, tops)
+
+
+def _scored(run: Any, reader: Reader, part: Part) -> Iterator[tuple[Array, Array]]:
+    """(scores (n, classes), true classes (n,)), chunk by chunk."""
     chunks = [np.arange(start, min(start + CHUNK, len(part))) for start in range(0, len(part), CHUNK)]
     ahead = reader.begin(part, chunks[0])
     for i in range(len(chunks)):
@@ -77,16 +91,36 @@ def measure(run: Any, reader: Reader, part: Part, labels: tuple[str, ...], are_l
         if not there.any():
             continue
         images, truth = (found.images, found.labels) if there.all() else (found.images[there], found.labels[there])
-        scores = np.asarray(last(run(images)))
-        scores = scores.reshape(len(truth), -1)
+        yield np.asarray(last(run(images))).reshape(len(truth), -1), truth
+
+
+def measured(
+    scored: Iterable[tuple[Array, Array]], labels: tuple[str, ...], are_logits: bool, tops: Sequence[int] = ()
+) -> Evaluation:
+    """The numbers of (scores, true classes), piece by piece. tops: ks of top(k)."""
+    total, right, count = 0.0, 0, 0
+    confusion = np.zeros((len(labels), len(labels)), np.int64)
+    within = dict.fromkeys(tops, 0)
+    for scores, truth in scored:
         total += float(losses(scores, truth, are_logits).sum())
         called = scores.argmax(axis=1)
         right += int((called == truth).sum())
         np.add.at(confusion, (truth, called), 1)
+        own = scores[np.arange(len(truth)), truth]
+        before = (scores > own[:, None]).sum(axis=1)  # classes that are called more likely than the true one
+        for k in within:
+            within[k] += int((before < k).sum())
         count += len(truth)
     if not count:
         raise error("E703", "there is no picture that can be read")
-    return Evaluation(total / count, right / count, confusion, labels, count)
+    top = {k: n / count for k, n in within.items()}
+    return Evaluation(total / count, right / count, confusion, labels, count, top)
+
+
+def tops_of(how: Eval | None) -> tuple[int, ...]:
+    """The ks of `metrics = [top(5), …]`."""
+    calls = how.entries.get("metrics", ()) if how is not None else ()
+    return tuple(int(c.args[0] if c.args else c.keys["count"]) for c in calls if c.name == "top")
 
 
 def losses(scores: Array, truth: Array, are_logits: bool) -> Array:

@@ -13,7 +13,7 @@ A run is a folder `runs/<model>/<number>`:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -107,10 +107,12 @@ class TrainResult:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Means over `count` images, each counted once. confusion[i, j]: images of class i that were called j."""
+    """Means over `count` images, each counted once. confusion[i, j]: images of class i that were called j. top: k → the
+    share of images whose class is among the k most likely ones."""
 
     loss: float
     accuracy: float
     confusion: NDArray[np.int64]
     labels: tuple[str, ...]
     count: int = 0
+    top: Mapping[int, float] = field(default_factory=dict)

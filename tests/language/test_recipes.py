@@ -57,6 +57,8 @@ train l { augment = color_jitter(brightness = 0.4, hue = -0.1..0.1) -> pca_jitte
 preprocess { images = grey -> invert(auto) -> resize(28x28) -> crop(24, at = [1, 2])
     labels = [cat, 3, "guinea pig", a, b, c, d, e, f, g] }
 eval { metrics = [accuracy, loss, confusion]; data = digits; batch = 3 }
+eval p { views = resize([224, 256]) -> squares -> six_crop(224) -> flip; reduce = max }
+eval q { views = resize(256) -> fully_convolutional; metrics = top(5) }
 task r { input = noise(0..0.1); loss = mse(output, image); optimizer = adam(0.01); jitter = 0.03; steps = 6000 }
 task s { input = meshgrid; loss = mse(early, image); schedule = exponential(0.99); steps = 3 }
 """
@@ -64,8 +66,6 @@ task s { input = meshgrid; loss = mse(early, image); schedule = exponential(0.99
 LATER = """
 train i { validate = "pictures" }
 train j { precision = bf16 }
-eval p { views = resize([224, 256]) -> squares -> six_crop(224) -> flip; reduce = max }
-eval q { views = resize(256) -> fully_convolutional; metrics = top(5) }
 """
 
 

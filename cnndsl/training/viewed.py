@@ -1,0 +1,103 @@
+"""Evaluation over the views of each picture: crops, sizes, mirror images; whole pictures by dense layers as convolutions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnndsl.data.loader import worker_count
+from cnndsl.data.records import Part
+from cnndsl.data.views import Views
+from cnndsl.errors import CnnError
+from cnndsl.passes.fully_convolutional import fully_convolutional
+
+if TYPE_CHECKING:
+    from cnndsl.language.model import Model
+
+Array = NDArray[Any]
+AHEAD = 2
+"""Pictures whose views are made while one is in use: a picture may have hundreds."""
+KEPT = 8
+"""Networks kept compiled, each for one size of picture."""
+
+
+class Network:
+    """A model on views: compiled once for its own size or, where it runs on whole pictures, for each size that comes."""
+
+    def __init__(
+        self, model: Model, weights: Any, shape: Sequence[int], scores: str, whole: bool, batch: int, target: str,
+        threads: int | None,
+    ) -> None:  # fmt: skip
+        self.model, self.weights, self.shape, self.whole = model, weights, tuple(shape), whole
+        self.batch = batch
+        self.how: dict[str, Any] = {
+            "target": target, "threads": threads, "outputs": (scores,) if scores else (),
+        }  # fmt: skip
+        self._made: dict[tuple[int, ...], Any] = {}
+
+    def __call__(self, views: Sequence[Array]) -> Array:
+        """(views, classes): what each view gives, in the order of `views`, which are (h, w, C) of any sizes."""
+        from cnndsl.data.pipeline import fitted
+        from cnndsl.training.evaluate import last
+
+        by_shape: dict[tuple[int, ...], list[int]] = {}
+        for i, x in enumerate(views):
+            by_shape.setdefault(x.shape, []).append(i)
+        found: list[Any] = [None] * len(views)
+        for shape, numbers in by_shape.items():
+            wanted = (*shape[:2], self.shape[2]) if self.whole else self.shape
+            images = fitted(np.stack([views[i] for i in numbers]), wanted)
+            scores = np.asarray(last(self._compiled(wanted, len(numbers))(images)))
+            for i, row in zip(numbers, scores.reshape(len(numbers), -1), strict=True):
+                found[i] = row
+        return np.stack(found)
+
+    def _compiled(self, shape: tuple[int, ...], views: int) -> Any:
+        """For pictures of that shape, so many at a time as one has views, `batch` at most."""
+        from cnndsl.runtime.compile import compile
+
+        key = (*shape, min(views, self.batch))
+        if key not in self._made:
+            if len(self._made) == KEPT:
+                self._made.pop(next(iter(self._made)))
+            net: Any = self.model
+            if self.whole:
+                net = fully_convolutional(self.model.graph, *shape[:2])
+            self._made[key] = compile(net, self.weights, batch=key[-1], **self.how)
+        return self._made[key]
+
+
+def scores(
+    network: Network, views: Views, part: Part, are_logits: bool, reduce: str, workers: int | None
+) -> Iterator[tuple[int, Array]]:
+    """(number of the picture, its probabilities (classes,) in float64), in order. reduce: `mean` or `max` over the views.
+
+    Raises E706 where a view does not fit the network, E703 where a picture cannot be read.
+    """
+    over: Callable[..., Any] = np.max if reduce == "max" else np.mean
+    with ThreadPoolExecutor(worker_count(workers), "views") as pool:
+        waiting: list[Future[list[Array]]] = []
+        for i in range(len(part) + AHEAD):
+            if i < len(part):
+                waiting.append(pool.submit(_views, views, part, i))
+            if i >= AHEAD:
+                found = network(waiting.pop(0).result()).astype(np.float64)
+                yield i - AHEAD, np.asarray(over(_softmax(found) if are_logits else found, axis=0))
+
+
+def _views(views: Views, part: Part, index: int) -> list[Array]:
+    pictures, _ = part.take(np.array([index]))
+    try:
+        return views.of(np.asarray(pictures[0]))
+    except CnnError as e:
+        raise CnnError(replace(d, message=f"{part.name_of(index)}: {d.message}") for d in e.diagnostics) from None
+
+
+def _softmax(x: Array) -> Array:
+    powers = np.exp(x - x.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
