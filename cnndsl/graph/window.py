@@ -78,6 +78,10 @@ def one_number_an_axis(sizes: Sequence[int], what: str, x: TensorType) -> None:
     if axes <= 0:
         help = "flatten, dense and the global pools take height and width away: what has a window stands before them"
         raise error("E304", f"expected a value with space, but x is {x}", help=help)
+    if axes != len(sizes) and 2 <= axes + len(sizes) <= 5:
+        help = "the batch is no part of a shape: 28x28x1" if axes > len(sizes) else "a shape ends with its channels: 28x28x1"
+        wanted = f"expected a {what} with {counted(axes, 'number')} for this value"
+        raise error("E304", f"{wanted}, but {what} is {sizes}, x is {x}", help=help)
     expect(axes == len(sizes), f"a {what} with {counted(axes, 'number')} for this value", "E304", **{what: sizes, "x": x})
 
 

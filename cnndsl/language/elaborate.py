@@ -290,6 +290,7 @@ class Elaborator:
             if op is None:
                 steps = [n for n in env.visible() if (b := env.find(n)) and (b.kind in ("block", "share", "value"))]
                 help = nearest(x.name.text, [*steps, *words()])
+                help = help or f"a part of your own is a block of the file: block {x.name.text} {{ … }}; cnndsl ops lists ours"
                 raise error("E203", f"there is no op or block named {x.name.text}", x.name.span, help=help)
             target = OpValue(op)
         if isinstance(target, OpValue):

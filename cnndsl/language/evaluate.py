@@ -105,7 +105,10 @@ def name_value(x: tree.Name, env: Env, allowed: Words) -> Any:
     if isinstance(allowed, tuple) and allowed:
         help = nearest(x.text, [*allowed, *env.visible()]) or f"it is one of {listed(allowed)}"
         raise error("E201", f"{x.text} is not a word that may stand here", help=help)
-    raise error("E203", f"{x.text} is not known here", help=nearest(x.text, [*env.visible(), *FUNCTIONS, "true", "false"]))
+    near = nearest(x.text, [*env.visible(), *FUNCTIONS, "true", "false"])
+    option = any(x.text in known for op in words().values() for known in op.words.values())
+    help = None if option else f"a parameter is declared behind the name of its model or block: ({x.text} = …)"
+    raise error("E203", f"{x.text} is not known here", help=near or help)
 
 
 def _chain(x: tree.Chain, env: Env) -> Any:

@@ -65,7 +65,8 @@ def _symbols(x: tree.Input, env: Env) -> dict[str, Any]:
         if not (part.text[0].isupper() and (len(part.text) == 1 or part.text[1:].isdecimal())):
             raise error("E203", f"{part.text} is not known here", part.span, help="a symbol is a capital letter: HxWx3")
         if part.text == "N":
-            raise error("E204", "N is the batch, which is always free", part.span, help="take another letter")
+            help = "leave it out: the batch is never written"
+            raise error("E204", "N is the batch, which is always free", part.span, help=help)
         if part.text not in env.symbols:
             env.symbols[part.text] = multiple(part.text, divisors.get(part.text, 1))
     for name in divisors:

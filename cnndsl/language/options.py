@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from cnndsl.errors import CnnError, Diagnostic, Span, error
+from cnndsl.errors import CnnError, Diagnostic, Span, counted, error
 from cnndsl.language.recipe import Call, Interval, Pipeline, Sides
 from cnndsl.language.spelling import listed, nearest
 from cnndsl.language.values import is_number, shown
@@ -19,8 +20,10 @@ def bind(call: Call, vocabulary: Mapping[str, Options], what: str, *, many: bool
         raise error("E402", f"{call.name} is no {what}", call.span, help=help)
     options = vocabulary[call.name]
     if len(call.args) > len(options):
-        most = f"at most {listed(options)}" if options else "no options"
-        raise error("E403", f"{call.name} takes {most}", call.spans.get(str(len(options)), call.span))
+        most = f"at most {counted(len(options), 'option')}: {listed(options)}" if options else "no options"
+        sides = len(options) == 1 and next(iter(options.values())).kind == "side" and len(call.args) == 2
+        mend = f"{call.name}({told(call.args[0])}x{told(call.args[1])})" if sides else None
+        raise error("E403", f"{call.name} takes {most}", call.spans.get(str(len(options)), call.span), help=mend)
     found = dict(zip(options, call.args, strict=False))
     places = {name: call.spans.get(str(k), call.span) for k, name in enumerate(found)}
     for key, value in call.keys.items():
@@ -34,7 +37,12 @@ def bind(call: Call, vocabulary: Mapping[str, Options], what: str, *, many: bool
         places[key] = place
     for name, option in options.items():
         if name in found:
-            check(call.name, name, option, found[name], places[name], many)
+            try:
+                check(call.name, name, option, found[name], places[name], many)
+            except CnnError as e:
+                unnamed = name not in call.keys and len(options) > 1
+                order = f"without names they come in this order: {call.name}({', '.join(options)})" if unnamed else None
+                raise CnnError(d if d.help else replace(d, help=order) for d in e.diagnostics) from None
         elif option.needed:
             raise error("E403", f"{call.name} needs {name}", call.span, help=f"{call.name}({name} = …)")
     return found
@@ -90,6 +98,8 @@ def told(value: Any) -> str:
             return " -> ".join(c.name for c in value.steps)
         case Sides():
             return "x".join(map(str, value))
+        case tuple():
+            return f"[{', '.join(map(told, value))}]"
     return shown(value)
 
 
@@ -99,7 +109,8 @@ def as_call(value: Any, span: Span) -> Call:
         return value
     if isinstance(value, str):
         return Call(value, (), {}, span)
-    raise error("E403", f"a step is a word, perhaps with options, not {told(value)}", span)
+    help = f"steps are joined by ->: {' -> '.join(map(told, value))}" if isinstance(value, tuple) and value else None
+    raise error("E403", f"a step is a word, perhaps with options, not {told(value)}", span, help=help)
 
 
 def steps_of(value: Any, span: Span) -> tuple[Call, ...]:

@@ -17,13 +17,14 @@ from cnndsl.language.spelling import folded, nearest
 from cnndsl.language.syntax import recover
 from cnndsl.language.syntax.habits import HABITS
 from cnndsl.language.syntax.parse import parse
+from cnndsl.language.syntax.scan import ITEMS
 
 OPS = words()
 OPTIONS = sorted({f.name for op in OPS.values() for f in op.fields()})
 TABLES = (vocabulary.OPTIMIZERS, vocabulary.SCHEDULES, vocabulary.LOSSES, vocabulary.STEPS, vocabulary.METRICS)
 KEYS = [*vocabulary.TRAIN_KEYS, *vocabulary.EVAL_KEYS, *vocabulary.TASK_KEYS, *vocabulary.PREPROCESS_KEYS]
 KNOWN = {
-    *OPS, *OPTIONS, *KEYS, "true", "false", *vocabulary.PRECISIONS,
+    *OPS, *OPTIONS, *KEYS, *ITEMS, "true", "false", *vocabulary.PRECISIONS,
     *(word for op in OPS.values() for listed in op.words.values() for word in listed),
     *(name for table in TABLES for name in table),
     *(name for table in TABLES for options in table.values() for name in options),

@@ -9,11 +9,14 @@ import re
 
 from cnndsl.errors import Diagnostic, Source, Span, error
 from cnndsl.graph.naming import RESERVED
+from cnndsl.language.spelling import listed, nearest
 
 MOST_BYTES = 512 * 1024
 MOST_LINES = 10_000
 MOST_TOKENS = 100_000
 MOST_NESTED = 100
+ITEMS = ("use", "defaults", "block", "model", "train", "eval", "task", "preprocess")
+"""The words that begin what a file is made of."""
 
 _TOKEN = re.compile(r"#[^\n]*|\"[^\"\n]*\"|\w+|[^\w\s]")
 _HIDDEN = re.compile(r'"[^"\n]*"|#[^\n]*')
@@ -204,7 +207,9 @@ def unexpected(source: Source, text: str, at: int, expected: set[str]) -> Diagno
         at = max(0, len(before) - 1)
         if before.endswith("->"):
             return Diagnostic("E105", "-> leads nowhere", Span(source, at - 1, at + 1), help="end the pipeline with a step")
-        return Diagnostic("E103", "the line ends too early", Span(source, at, at + 1), help=_after(before, expected))
+        next_line = re.compile(r"\s*\{").match(text, at + 1) and "LBRACE" in expected
+        mend = "its { stands on this line" if next_line else _after(before, expected)
+        return Diagnostic("E103", "the line ends too early", Span(source, at, at + 1), help=mend)
     word, span = found[0], Span(source, at, found.end())
     if word in _CLOSES and (inside(text, at) == "" or (word != "}" and inside(text, at) == "{")):
         return Diagnostic("E101", f"`{word}` closes nothing", span)
@@ -221,6 +226,13 @@ def unexpected(source: Source, text: str, at: int, expected: set[str]) -> Diagno
         word = "the end of the line"
     elif "__ANON_0" in expected and (word[0].isalpha() or word == "{"):
         return Diagnostic("E103", f"`{word}` begins a new step", span, help=f"steps on one line are joined by ->: … -> {word}")
+    elif word in ("(", "->", "{") and {"COLON", "RBRACE"} <= expected and "__ANON_0" not in expected:
+        return Diagnostic("E103", "a branch begins with its label", span, help="main: conv(8, 3x3); a value stands by its name")
+    elif inside(text, at) == "" and word == "{":
+        return Diagnostic("E103", "a { stands on the line of what it belongs to", span, help="model name {")
+    elif inside(text, at) == "" and word[0].isalpha() and "RECIPE" in expected:
+        near = nearest(word, ITEMS) or f"a file is made of {listed(ITEMS)}"
+        return Diagnostic("E103", f"`{word}` cannot stand here", span, help=near)
     return Diagnostic("E103", f"`{word}` cannot stand here", span, help=_after(before, expected))
 
 
@@ -235,6 +247,8 @@ _AFTER = {
 def _after(before: str, expected: set[str]) -> str | None:
     """What could have stood after the sign that stands before, or what else could."""
     sign = re.search(r"(->|\.\.|==|[-,*:=(+/|])\s*$", before)
+    if sign and sign[1] == ":" and "SHAPE" not in expected:
+        return "after : comes a step"
     return (_AFTER[sign[1]] if sign else None) or _wanted(expected)
 
 
