@@ -130,7 +130,12 @@ def _array(f: IO[bytes], where: str, size: int) -> Array:
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"format {version[0]}.{version[1]} is not known")
     header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, fortran, dtype = header(f, max_header_size=10_000)
+    try:
+        shape, fortran, dtype = header(f, max_header_size=10_000)
+    except Exception as e:  # NumPy reads the header as Python's literals, and fails in as many ways as they can be written
+        raise ValueError("its header is damaged") from e
+    if min(shape, default=0) < 0:
+        raise ValueError(f"its header promises the shape {shape}")
     if dtype.hasobject:
         raise ValueError("it holds Python objects, which are never read")
     elements = 1
