@@ -240,6 +240,8 @@ class Elaborator:
             except CnnError as e:
                 self.report(e, env, x.primary.span)
                 value = POISON
+            if before is POISON and value is POISON:
+                break  # what is wrong in what follows has been said
             if x.repeat is not None and isinstance(before, Value) and isinstance(value, Value) and before.type == value.type:
                 each = self.steps - spent  # what follows meets the same value, and takes as many steps
                 if self.steps + each * (count - i - 1) > MOST_STEPS:

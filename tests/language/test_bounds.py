@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,24 @@ def test_lists_of_lists_are_bounded_while_they_grow() -> None:
     towers = "model m(a = [1] * 9000, b = [a] * 9000) { input image: 8x8x1\n conv(len(b), 1x1) }"
     with pytest.raises(CnnError, match="a list has at most"):
         load_text(towers)
+
+
+BLOCK = "block u { relu -> conv(8, 1x1) }\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (f"{BLOCK}model m {{ input i: 8x8x8; u * 99999 }}", "99,999 repetitions of 4 steps"),
+        (f"{BLOCK}model m {{ input i: 8x8x3; u * 99999 }}", "99,999 repetitions of 4 steps"),
+        (f"{BLOCK}model m {{ input i: 8x8x8; {{ u * 300 }} * 300 }}", "300 repetitions of"),
+        ("model m { input i: 8x8x8; conv(8, 1x1, pad = sane) * 99999 }", "sane"),
+        (f"{BLOCK}model m {{ input i: 8x8x8; convv(8); {{ {{ u }} * 9000; tanh }} * 9 }}", "convv"),
+    ],
+)
+def test_repetitions_that_lead_nowhere_are_not_carried_out(text: str, says: str) -> None:
+    start = time.process_time()
+    with pytest.raises(CnnError, match=says) as caught:
+        load_text(text)
+    assert len(caught.value.diagnostics) == 1
+    assert time.process_time() - start < 0.5
