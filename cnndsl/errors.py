@@ -119,6 +119,7 @@ CODES: dict[str, str] = {
     "W407": "a dropout stands at the output",
     "W408": "two activations of one kind follow each other",
     "W409": "pictures or labels do not fit the model",
+    "W410": "an input looks as if its channels came first",
 }
 
 

@@ -111,13 +111,15 @@ class _Uses:
 
 
 def of_model(graph: Graph, named_by_losses: Collection[str], item: tree.ModelItem | None) -> Iterator[Diagnostic]:
-    """W401, W403, W404 for values, W406 to W408."""
+    """W401, W403, W404 for values, W406 to W408, W410."""
     users: set[int] = set()
     sizes = 0
     for node in graph.nodes:
         for x in node.operands:
             users.add(id(x.node))
         yield from _node(node)
+        if node.op.name == "input":
+            yield from _channels_first(node)
         if node.operands:
             before, after = node.operands[0].type, node.outputs[0].type
             sizes += after.rank > 2 and before.rank == after.rank and before.space != after.space
@@ -150,6 +152,14 @@ def _node(node: Node) -> Iterator[Diagnostic]:
         before = node.operands[0].node
         if before.op.name == name and before.origin.span != node.origin.span:
             yield _at(node, "W408", f"{name} follows {name}", "leave one of them out")
+
+
+def _channels_first(node: Node) -> Iterator[Diagnostic]:
+    """W410: 3x224x224, where 224x224x3 is meant."""
+    shape = node.outputs[0].type.shape[1:]
+    if len(shape) == 3 and shape[0] in (1, 3) and shape[1] == shape[2] and isinstance(shape[1], int) and shape[1] >= 16:
+        message = f"the input {node.attrs.name} is {shape[0]} rows high and has {shape[2]} channels"
+        yield _at(node, "W410", message, f"height, width, channels: {shape[1]}x{shape[2]}x{shape[0]}")
 
 
 def _unused(graph: Graph, users: set[int], losses: Collection[str]) -> Iterator[Diagnostic]:

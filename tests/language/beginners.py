@@ -120,6 +120,7 @@ BAD: dict[str, str] = {
     "size_as_two_numbers": recipe("images = resize(28, 28)", kind="preprocess"),
     "blocks_that_are_nowhere": model("bottleneck(64)", "residual(64)", "dense(num_classes)"),
     # warnings
+    "channels_first": model("conv(8, 3x3, pad = same)", shape="3x224x224"),
     "pictures_that_do_not_fit": recipe(
         "images = grey -> resize(32x32) -> normalize(mean = [0.1, 0.2, 0.3], std = 0.3)", "labels = [a, b]", kind="preprocess"
     ),
