@@ -37,7 +37,7 @@ def evaluate(
     how = net.evals.get(recipe)
     name = data or (how.entries.get("data") if how is not None else None) or (net.train.data if net.train is not None else None)
     if name is None:
-        raise error("E770", f"{net.name} names no data to evaluate on", help="name it: --data digits, or --data FOLDER")
+        raise error("E770", f"{net.name} names no data to evaluate on", help="name it: --data FOLDER, with one folder a class")
     keep_freed_memory()
     result = evaluate_model(net, found.path, datasets.open(name), target=target, threads=threads, recipe=recipe)
     if as_json:

@@ -81,6 +81,8 @@ def find_weights(model: Model, given: Path | None, spec: str, instead: str = "")
     if empty:
         raise error("E771", f"there are no weights for {model.name}: {latest} was broken off before it left any", help=on)
     ways = [f"train it first: cnndsl train {spec}"] if any(recipe.data for recipe in model.trains.values()) else []
+    if model.trains and not ways:
+        ways = [f"train it on pictures of your own: cnndsl train {spec} --data FOLDER"]
     ways += ["name a file: --weights w.safetensors", *([instead] if instead else [])]
     raise error("E771", f"there are no weights for {model.name}: none in runs/, none bundled", help="; or ".join(ways))
 

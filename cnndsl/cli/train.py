@@ -54,11 +54,13 @@ def train(
         raise error("E423", f"{recipe} is a task, which is carried out on one picture", net.tasks[recipe].span, help=help)
     if recipe not in net.trains:
         known = ", ".join(sorted(filter(None, net.trains))) or "none"
-        raise error("E770", f"{net.name} has no recipe {f'train {recipe}' if recipe else 'train'}; named ones: {known}")
+        tasks = f"its tasks: cnndsl restore PICTURE --model {model} --task {next(iter(net.tasks))}" if net.tasks else None
+        message = f"{net.name} has no recipe {f'train {recipe}' if recipe else 'train'}; named ones: {known}"
+        raise error("E770", message, help=tasks)
     how = net.trains[recipe].override(given.recipe.get("train", {}))
     name = data or how.data
     if name is None:
-        raise error("E770", f"{net.name} names no data to train on", help="name it: --data digits, or --data FOLDER")
+        raise error("E770", f"{net.name} names no data to train on", help="name it: --data FOLDER, with one folder a class")
     keep_freed_memory()
     with Progress() as progress:
         done = train_model(

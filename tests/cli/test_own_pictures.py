@@ -175,3 +175,12 @@ def test_a_run_that_was_stopped_says_where(cli: Any, pets: Path, monkeypatch: py
         m.setattr("cnndsl.training.loop._Run._leave", lambda *_: None)  # as where it is killed after its last checkpoint
         assert cli(*TRAIN, "--resume").code == 0
     assert "(this folder's newest run, as it was at step 8; it has come to step 16 since, unfinished)" in cli(*ask).err
+
+
+def test_what_has_no_data_of_its_own_says_what_can_be_done(cli: Any) -> None:
+    assert "train it on pictures of your own: cnndsl train resnet18 --data FOLDER" in cli("eval", "resnet18").err
+    assert "--data FOLDER, with one folder a class" in cli("train", "resnet18").err
+    for words in ("run hourglass x.png", "export hourglass", "train hourglass"):
+        done = cli(*words.split())
+        assert done.code == 1 and "cnndsl train" not in done.err
+    assert "its tasks: cnndsl restore PICTURE --model hourglass --task " in cli("train", "hourglass").err
