@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnndsl.cli.options import DataSet, Json, ModelName, PairList, TargetName, Threads, WeightsFile
+from cnndsl.cli.options import DataSet, Json, ModelName, PairList, TargetName, Threads
 
 if TYPE_CHECKING:
     from cnndsl.training.records import Evaluation
@@ -15,7 +16,12 @@ if TYPE_CHECKING:
 def evaluate(
     model: ModelName,
     arguments: PairList = None,
-    weights: WeightsFile = None,
+    weights: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--weights", "-w", help="A safetensors file; several times: an ensemble. Else the newest run; else bundled."
+        ),
+    ] = None,
     data: DataSet = None,
     recipe: Annotated[str, typer.Option("--recipe", help="The name of a recipe: eval NAME { … }.", show_default=False)] = "",
     target: TargetName = "numpy",
@@ -33,18 +39,22 @@ def evaluate(
     from cnndsl.training.evaluate import evaluate as evaluate_model
 
     net = load_model(model, pairs(arguments or ()).only())
-    found = find_weights(net, weights, model)
+    found = [find_weights(net, x, model) for x in weights or (None,)]
+    files = [x.path for x in found]
     how = net.evals.get(recipe)
     name = data or (how.entries.get("data") if how is not None else None) or (net.train.data if net.train is not None else None)
     if name is None:
         raise error("E770", f"{net.name} names no data to evaluate on", help="name it: --data FOLDER, with one folder a class")
     keep_freed_memory()
-    result = evaluate_model(net, found.path, datasets.open(name), target=target, threads=threads, recipe=recipe)
+    result = evaluate_model(
+        net, files[0] if len(files) == 1 else files, datasets.open(name), target=target, threads=threads, recipe=recipe
+    )
     if as_json:
-        about = {"model": net.name, "data": name, "weights": str(found.path)}
+        about = {"model": net.name, "data": name, "weights": str(files[0]) if len(files) == 1 else [str(x) for x in files]}
         print(json.dumps(about | as_data(result), indent=2))
     else:
-        say(f"weights: {found.path} ({found.found})")
+        for x in found:
+            say(f"weights: {x.path} ({x.found})")
         print(report(result))
 
 

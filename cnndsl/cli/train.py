@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,6 +21,13 @@ def train(
     arguments: PairList = None,
     data: DataSet = None,
     recipe: Annotated[str, typer.Option("--recipe", help="The name of a recipe: train NAME { … }.", show_default=False)] = "",
+    weights: Annotated[
+        Path | None, typer.Option("--weights", "-w", help="Weights to begin with, a safetensors file.", show_default=False)
+    ] = None,
+    reset: Annotated[
+        list[str] | None,
+        typer.Option("--reset", help="With --weights: a path of weights that begin anew, such as the last layer's."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with this folder's newest run of the model.")] = False,
     target: TargetName = "numpy",
     threads: Threads = None,
@@ -47,6 +55,10 @@ def train(
     from cnndsl.runtime.heap import keep_freed_memory
     from cnndsl.training.loop import train as train_model
 
+    if resume and (weights is not None or reset):
+        raise error("E770", "--resume goes on from a checkpoint; --weights and --reset begin a run")
+    if reset and weights is None:
+        raise error("E770", "--reset says what of --weights begins anew, and no --weights are given")
     given = pairs(arguments or ()).only("train")
     net = load_model(model, given)
     if recipe and recipe in net.tasks:
@@ -73,6 +85,8 @@ def train(
             max_memory=max_memory,
             workers=workers,
             on_bad_image=on_bad_image,
+            weights=weights,
+            reset=reset or (),
             on_event=progress,
         )
     if resume and done.begun == done.steps:

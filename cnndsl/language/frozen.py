@@ -1,4 +1,4 @@
-"""`freeze`: which weights of a network stay as they are while the rest is trained."""
+"""Weights by their paths: which of them `freeze` keeps as they are, which begin anew on a trained network."""
 
 from __future__ import annotations
 
@@ -11,17 +11,21 @@ from cnndsl.language.losses import check_paths
 KINDS = ("parameter", "buffer")
 
 
-def names_under(graph: Graph, paths: Iterable[str], span: Span | None = None) -> frozenset[str]:
+def names_under(graph: Graph, paths: Iterable[str], span: Span | None = None, what: str = "freeze") -> frozenset[str]:
     """The weights and running statistics at or under each path: of `stage1` too `stage1.conv.weight`, not `stage10.…`.
 
-    Raises E404, at `span`, for a path without weights; E423 where no parameter would be left to train.
+    what: the word that named them, for messages. Raises E404, at `span`, for a path without weights.
     """
     paths = tuple(paths)
-    wrong = list(check_paths(paths, graph, span))
+    wrong = list(check_paths(paths, graph, span, what))
     if wrong:
         raise CnnError(wrong)
-    names = [n for n, s in graph.state.items() if s.kind in KINDS]
-    found = frozenset(n for n in names for p in paths if n == p or n.startswith(f"{p}."))
-    if found and all(n in found for n in names if graph.state[n].kind == "parameter"):
+    return frozenset(n for n, s in graph.state.items() if s.kind in KINDS for p in paths if n == p or n.startswith(f"{p}."))
+
+
+def frozen(graph: Graph, paths: Iterable[str], span: Span | None = None) -> frozenset[str]:
+    """What `freeze` names. Raises E404, and E423 where no parameter would be left to train."""
+    found = names_under(graph, paths, span)
+    if found and all(n in found for n, s in graph.state.items() if s.kind == "parameter"):
         raise error("E423", "freeze leaves nothing to train", span)
     return found

@@ -47,7 +47,7 @@ def check_loss(terms: Sequence[LossTerm], graph: Graph) -> Iterator[Diagnostic]:
             yield Diagnostic("E405", message, call.span, help=f"name the value before the {name}: … as logits")
 
 
-def check_paths(paths: Sequence[Any], graph: Graph, span: Span | None) -> Iterator[Diagnostic]:
+def check_paths(paths: Sequence[Any], graph: Graph, span: Span | None, what: str = "freeze") -> Iterator[Diagnostic]:
     """E404 for a path of `freeze` that leads to no weight: it is the name of one, or of what holds some."""
     known = dict.fromkeys(
         ".".join(parts[:k]) for name in graph.state for parts in [name.split(".")] for k in range(1, len(parts) + 1)
@@ -55,7 +55,7 @@ def check_paths(paths: Sequence[Any], graph: Graph, span: Span | None) -> Iterat
     for path in paths:
         if path not in known:
             help = nearest(path, known) or "cnndsl show lists the paths of layers"
-            yield Diagnostic("E404", f"freeze names {path}, and {graph.name} has no weights there", span, help=help)
+            yield Diagnostic("E404", f"{what} names {path}, and {graph.name} has no weights there", span, help=help)
 
 
 def names_of(call: Call) -> Iterator[str]:

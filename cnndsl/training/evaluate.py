@@ -16,7 +16,7 @@ from cnndsl.data.records import Dataset, Part
 from cnndsl.errors import error
 from cnndsl.training.classes import class_count, class_names, fitted_data
 from cnndsl.training.records import Evaluation
-from cnndsl.training.viewed import Network
+from cnndsl.training.viewed import Network, softmax
 from cnndsl.training.viewed import scores as viewed
 
 if TYPE_CHECKING:
@@ -24,12 +24,13 @@ if TYPE_CHECKING:
     from cnndsl.language.recipe import Eval
 
 Array = NDArray[Any]
+Weights = Mapping[str, Array] | str | Path
 CHUNK = 256  # images prepared at a time
 
 
 def evaluate(
     model: Model,
-    weights: Mapping[str, Array] | str | Path,
+    weights: Weights | Sequence[Weights],
     dataset: Dataset,
     *,
     target: str = "numpy",
@@ -40,6 +41,7 @@ def evaluate(
 ) -> Evaluation:
     """Loss (mean cross entropy), accuracy and confusion matrix of `model` on a part of `dataset`.
 
+    weights: name → array, or a file; of several the probabilities are averaged (an ensemble).
     recipe: the name of an `eval` of the file; the unnamed one holds where there is one. batch: else the recipe's, else 64.
     Raises E423 for what the recipe asks for and cannot have, E705 where the labels do not fit the model, E706 where the
     pictures do not.
@@ -57,7 +59,11 @@ def evaluate(
     batch = batch or (how.entries.get("batch") if how is not None else None) or 64
 
     scores, are_logits = scores_of(model)
-    trained = () if isinstance(weights, Mapping) else read_notes(weights).classes
+    several = [weights] if isinstance(weights, (Mapping, str, Path)) else list(weights)
+    notes = [() if isinstance(w, Mapping) else read_notes(w).classes for w in several]
+    trained = notes[0]
+    if any(classes != trained for classes in notes):
+        raise error("E504", "the weights of an ensemble are of networks that tell other classes apart")
     data = fitted_data(model, scores, dataset, trained)
     names = class_names(model, class_count(model, scores), trained, data.classes)
     check_dataset(data, input_shape(model))
@@ -65,13 +71,26 @@ def evaluate(
     tops = tops_of(how)
     if how is not None and ("views" in how.entries or "reduce" in how.entries):
         seen = views.bind(how.entries.get("views", ()), model.preprocess)
-        network = Network(model, weights, input_shape(model), scores, seen.whole, batch, target, threads)
-        found = viewed(network, seen, images, are_logits, how.entries.get("reduce", "mean"), threads)
+        networks = [Network(model, w, input_shape(model), scores, seen.whole, batch, target, threads) for w in several]
+        found = viewed(networks, seen, images, are_logits, how.entries.get("reduce", "mean"), threads)
         return measured(((p[None], images.labels[i : i + 1]) for i, p in found), names, False, tops)
-    run = compile(model, weights, target=target, batch=batch, threads=threads, outputs=(scores,) if scores else ())
+    outputs = (scores,) if scores else ()
+    runs = [compile(model, w, target=target, batch=batch, threads=threads, outputs=outputs) for w in several]
+    run = runs[0] if len(runs) == 1 else together(runs, are_logits)
+    are_logits = are_logits and len(runs) == 1
     steps = pipeline.bind(model.preprocess.images, "preprocess", random=False) if model.preprocess is not None else ()
     with Reader(steps, input_shape(model), threads) as reader:
         return measure(lambda x: run(x), reader, images, names, are_logits, tops)
+
+
+def together(runs: Sequence[Any], are_logits: bool) -> Any:
+    """images → the mean of the networks' probabilities, (n, classes) float64."""
+
+    def run(images: Array) -> Array:
+        found = (np.asarray(last(r(images)), np.float64).reshape(len(images), -1) for r in runs)
+        return np.asarray(np.mean([softmax(x) if are_logits else x for x in found], axis=0))
+
+    return run
 
 
 def measure(

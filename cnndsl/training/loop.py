@@ -11,6 +11,7 @@ import math
 import threading
 import time
 import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ from cnndsl.training.evaluate import input_shape, measure, scores_of
 from cnndsl.training.interrupts import interrupts
 from cnndsl.training.recipes import changed, check_recipe, recipe_entries
 from cnndsl.training.records import EpochDone, Evaluation, OnEvent, Row, Skipped, Started, Stepped, TrainResult
+from cnndsl.training.starting import starting_weights
 from cnndsl.training.step import compile_step
 
 if TYPE_CHECKING:
@@ -54,20 +56,24 @@ def train(
     max_memory: int | str | None = None,
     workers: int | None = None,
     on_bad_image: str = "stop",
+    weights: Mapping[str, Array] | str | Path | None = None,
+    reset: Sequence[str] = (),
     on_event: OnEvent | None = None,
 ) -> TrainResult:
     """Train `model` by `recipe` on `dataset`.
 
     run_dir: the run's own folder; None: a new `runs/<model>/<number>` or, to resume, the newest. resume: go on from its
     newest checkpoint. max_memory: what a step may need, as `2GB`. workers: threads that prepare pictures ahead of the
-    step; None: one for each core. on_bad_image: `stop`, or `skip` for pictures that cannot be read. on_event: called with
-    `Started`, `Stepped`, `Skipped`, `EpochDone`.
+    step; None: one for each core. on_bad_image: `stop`, or `skip` for pictures that cannot be read. weights: what to
+    begin with, but for the paths of `reset`, which are drawn. on_event: called with `Started`, `Stepped`, `Skipped`,
+    `EpochDone`.
     The first Ctrl-C ends training after the step, saved (`TrainResult.stopped`); a second one ends it at once.
 
     Raises E421–E424 (the recipe), E703–E706 (the data), E707 (the loss is not finite), E708 (the disk), E709–E711.
     """
     reading = workers, on_bad_image
-    run = _Run(model, recipe, dataset, target, threads, max_memory, reading, on_event or (lambda event: None))
+    first = starting_weights(model, weights, reset, recipe.seed)
+    run = _Run(model, recipe, dataset, target, threads, max_memory, reading, first, on_event or (lambda event: None))
     return run.go(_folder(model, run_dir, resume), resume)
 
 
@@ -103,6 +109,7 @@ class _Run:
         threads: int | None,
         max_memory: int | str | None,
         reading: tuple[int | None, str],
+        first: Mapping[str, Array],
         tell: OnEvent,
     ) -> None:
         check_recipe(recipe)
@@ -130,7 +137,7 @@ class _Run:
         with Reader(*self.reading) as reader:  # bad pictures and steps are found before anything is compiled
             reader.begin(self.part, self._order(0)[: self.batch], recipe.seed).wait()
         self.step = compile_step(
-            model, model.initial_weights(recipe.seed), recipe=recipe, batch=self.batch, target=target,
+            model, first, recipe=recipe, batch=self.batch, target=target,
             threads=threads, seed=recipe.seed, outputs=(self.scores,) if self.scores else (),
             max_memory=max_memory,
         )  # fmt: skip

@@ -21,7 +21,7 @@ from cnndsl.errors import counted, error
 from cnndsl.graph.graph import INPUT, Graph, Origin, Value
 from cnndsl.graph.op import REGISTRY
 from cnndsl.graph.types import TensorType, drawn
-from cnndsl.language.frozen import names_under
+from cnndsl.language.frozen import frozen
 from cnndsl.language.losses import SQUASHED, computed
 from cnndsl.language.recipe import Sgd, TrainRecipe
 from cnndsl.language.vocabulary import LABEL_LOSSES as LOGIT_LOSSES
@@ -261,13 +261,13 @@ def build_step(
             raise error("E423", message, graph.inputs[name].node.origin.span, help="give it another name")
     options = Options(batch=batch, training=True, sizes=sizes or {})
     ctx = Context(None, options, Log())
-    frozen = names_under(graph, freeze, (places or {}).get("freeze"))
-    graph = training(specialise(graph, ctx), ctx, frozen)
+    stays = frozen(graph, freeze, (places or {}).get("freeze"))
+    graph = training(specialise(graph, ctx), ctx, stays)
 
     total = add_loss(graph, loss)
     wanted = {name: named(graph, name) for name in outputs}
     rate = scalar(graph, "rate", "float32")
-    states = {n: s for n, s in graph.state.items() if s.kind == "parameter" and n not in frozen}
+    states = {n: s for n, s in graph.state.items() if s.kind == "parameter" and n not in stays}
     found = differentiate(graph, total, [graph.state_values[n] for n in states])
     gradients = {n: g for n, g in zip(states, found, strict=True) if g is not None}
     add_updates(graph, optimizer, clipped(graph, clip, gradients), rate)

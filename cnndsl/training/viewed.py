@@ -73,9 +73,10 @@ class Network:
 
 
 def scores(
-    network: Network, views: Views, part: Part, are_logits: bool, reduce: str, workers: int | None
+    networks: Sequence[Network], views: Views, part: Part, are_logits: bool, reduce: str, workers: int | None
 ) -> Iterator[tuple[int, Array]]:
     """(number of the picture, its probabilities (classes,) in float64), in order. reduce: `mean` or `max` over the views.
+    Of several networks the mean is taken.
 
     Raises E706 where a view does not fit the network, E703 where a picture cannot be read.
     """
@@ -86,8 +87,10 @@ def scores(
             if i < len(part):
                 waiting.append(pool.submit(_views, views, part, i))
             if i >= AHEAD:
-                found = network(waiting.pop(0).result()).astype(np.float64)
-                yield i - AHEAD, np.asarray(over(_softmax(found) if are_logits else found, axis=0))
+                seen = waiting.pop(0).result()
+                found = [network(seen).astype(np.float64) for network in networks]
+                each = [over(softmax(x) if are_logits else x, axis=0) for x in found]
+                yield i - AHEAD, np.asarray(np.mean(each, axis=0))
 
 
 def _views(views: Views, part: Part, index: int) -> list[Array]:
@@ -98,6 +101,7 @@ def _views(views: Views, part: Part, index: int) -> list[Array]:
         raise CnnError(replace(d, message=f"{part.name_of(index)}: {d.message}") for d in e.diagnostics) from None
 
 
-def _softmax(x: Array) -> Array:
+def softmax(x: Array) -> Array:
+    """Over the last axis."""
     powers = np.exp(x - x.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))

@@ -14,7 +14,8 @@ from cnndsl.graph.equality import difference
 from cnndsl.graph.graph import Graph
 from cnndsl.graph.op import REGISTRY
 from cnndsl.language.load import bundled_models, load, load_text
-from cnndsl.passes.specialise import bind_sizes
+from cnndsl.passes.context import Context, Log, Options
+from cnndsl.passes.specialise import specialise
 from tests.language.generated_graphs import every_word, generated
 
 EVERYDAY = 400
@@ -295,7 +296,7 @@ def other_beginning() -> Graph:
 
 REFUSED: dict[str, tuple[Callable[[], Graph], str, str]] = {
     "an op of losses": (lambda: of(lambda x: x.node.graph.total_variation(x)), "E642", "no word"),
-    "a bound batch": (lambda: bind_sizes(of(lambda x: x.relu()), {"N": 2}), "E646", "free batch"),
+    "a bound batch": (lambda: specialise(of(lambda x: x.relu()), Context(None, Options(batch=2), Log())), "E646", "free batch"),
     "no output": (without_output, "E646", "no output"),
     "an input as output": (lambda: of(lambda x: x), "E646", "no step makes"),
     "an update": (updated, "E646", "update of conv.bias"),
