@@ -38,7 +38,6 @@ train {{
 # What happens to every picture before the network sees it.
 preprocess {{
     images = grey -> invert(auto) -> resize(28x28)
-    labels = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
 }}
 """
 

@@ -128,6 +128,12 @@ def test_another_number_of_classes_names_data_place_and_mend(cli: Any, pets: Pat
     assert not Path("runs").exists()
 
 
+def test_a_new_network_takes_pictures_of_ones_own_without_a_word(cli: Any, pets: Path) -> None:
+    assert cli("new", "mine").code == 0
+    done = cli("train", "mine.cnn", "classes=3", "--data", "pets", "train.epochs=1", "train.batch=6")
+    assert (done.code, done.err) == (0, "")
+
+
 def test_resuming_what_is_finished_says_so_and_how_to_train_on(cli: Any, pets: Path) -> None:
     assert cli(*TRAIN).code == 0
     before = Path("runs/tiny/1/weights.safetensors").read_bytes()
