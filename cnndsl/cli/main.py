@@ -26,6 +26,7 @@ from cnndsl.cli import (
     import_,
     new,
     ops,
+    plot,
     restore,
     run,
     show,
@@ -77,6 +78,7 @@ app.command("models")(catalogue.models)
 app.command("ops")(ops.ops)
 app.command("explain")(explain.explain)
 app.command("doctor")(doctor.doctor)
+app.add_typer(plot.plot)
 
 
 def _version(wanted: bool) -> None:
@@ -92,7 +94,8 @@ def overview(
 ) -> None:
     """Convolutional networks as text, compiled."""
     if context.invoked_subcommand is None:
-        others = ", ".join(sorted(c.name for c in app.registered_commands if c.name and c.name not in BEGIN))
+        named = [c.name for c in app.registered_commands] + [group.name for group in app.registered_groups]
+        others = ", ".join(sorted(str(name) for name in named if name and name not in BEGIN))
         print(OVERVIEW.format(version=__version__, others=others), end="")
 
 

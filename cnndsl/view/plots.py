@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+
+from cnndsl.errors import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,6 +29,8 @@ class Epoch(Protocol):
 
 
 Points = list[tuple[int, float]]
+GROUND = "#dce6f0"
+"""The colour between small pictures: none of the greys that they are made of."""
 
 
 def loss_curve(history: Sequence[Epoch], path: Path, title: str = "") -> None:
@@ -69,7 +74,28 @@ def empty(width: float, height: float) -> Figure:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Written aside and renamed, so that whoever watches the file never sees half a picture."""
+    """Written aside and renamed, so that whoever watches the file never sees half a picture. Raises OSError."""
     aside = path.with_name(f".{path.name}.part{path.suffix}")
-    figure.savefig(aside, dpi=120)
-    aside.replace(path)
+    try:
+        with warnings.catch_warnings():  # a name may be written in letters that the font has not
+            warnings.filterwarnings("ignore", r"Glyph \d+", UserWarning)
+            figure.savefig(aside, dpi=120)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def plain(text: str, most: int = 40) -> str:
+    """A name from outside as the text of a picture: escaped, no formula (`$`), not hidden (`_`), its middle cut where long."""
+    text = printable(text)
+    if len(text) > most:
+        text = f"{text[: most // 2]}…{text[len(text) - most // 2 + 1 :]}"
+    text = text.replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
+
+
+def formats() -> tuple[str, ...]:
+    """The endings of the pictures that can be written: png, svg, pdf and more."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    return tuple(sorted(FigureCanvasAgg.get_supported_filetypes()))
