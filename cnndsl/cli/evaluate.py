@@ -10,6 +10,7 @@ import typer
 from cnndsl.cli.options import DataSet, Json, ModelName, PairList, TargetName, Threads
 
 if TYPE_CHECKING:
+    from cnndsl.language.model import Model
     from cnndsl.training.records import Evaluation
 
 
@@ -34,17 +35,13 @@ def evaluate(
     from cnndsl.cli.arguments import pairs
     from cnndsl.cli.models import find_weights, load_model, say
     from cnndsl.data import datasets
-    from cnndsl.errors import error
     from cnndsl.runtime.heap import keep_freed_memory
     from cnndsl.training.evaluate import evaluate as evaluate_model
 
     net = load_model(model, pairs(arguments or ()).only())
     found = [find_weights(net, x, model) for x in weights or (None,)]
     files = [x.path for x in found]
-    how = net.evals.get(recipe)
-    name = data or (how.entries.get("data") if how is not None else None) or (net.train.data if net.train is not None else None)
-    if name is None:
-        raise error("E770", f"{net.name} names no data to evaluate on", help="name it: --data FOLDER, with one folder a class")
+    name = data_of(net, data, recipe)
     keep_freed_memory()
     result = evaluate_model(
         net, files[0] if len(files) == 1 else files, datasets.open(name), target=target, threads=threads, recipe=recipe
@@ -56,6 +53,18 @@ def evaluate(
         for x in found:
             say(f"weights: {x.path} ({x.found})")
         print(report(result))
+
+
+def data_of(net: Model, given: str | None, recipe: str = "") -> str:
+    """The data to evaluate on: those given, else those of the evaluation, else those of the training. E770 without any."""
+    from cnndsl.errors import error
+
+    how = net.evals.get(recipe)
+    evaluated = how.entries.get("data") if how is not None else None
+    name = given or evaluated or (net.train.data if net.train is not None else None)
+    if name is None:
+        raise error("E770", f"{net.name} names no data to evaluate on", help="name it: --data FOLDER, with one folder a class")
+    return str(name)
 
 
 def as_data(e: Evaluation) -> dict[str, object]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cnndsl.cli.options import ModelName, PairList, WeightsFile
+from cnndsl.cli.options import DataSet, ModelName, PairList, TargetName, Threads, WeightsFile
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from cnndsl.cli.models import Weights
     from cnndsl.language.model import Model
     from cnndsl.training.records import Row
@@ -66,6 +68,165 @@ def curves(
     told(output)
 
 
+Picture = Annotated[str, typer.Argument(help="The picture; the model's preprocess says what happens to it.")]
+Layers = Annotated[
+    list[str] | None,
+    typer.Option("--layer", "-l", help="A layer's path or name, several times; else some that tell much.", show_default=False),
+]
+
+
+@plot.command("activations")
+def activations(
+    model: ModelName,
+    picture: Picture,
+    output: Output,
+    arguments: PairList = None,
+    layers: Layers = None,
+    weights: WeightsFile = None,
+    title: Title = None,
+) -> None:
+    """What layers make of a picture, map by map: cnndsl plot activations lenet5 digit.png -o maps.png"""
+    from cnndsl.view.maps import activations as maps_of
+    from cnndsl.view.maps import activations_picture
+
+    check_output(output)
+    net, found = with_weights(model, arguments, weights)
+    image = prepared(net, picture)
+    maps = maps_of(net.graph, found.path, image, layers or ())
+    activations_picture(image, maps, output, net.name if title is None else title)
+    told(output)
+
+
+@plot.command("field")
+def field(
+    model: ModelName,
+    output: Output,
+    words: Annotated[
+        list[str] | None, typer.Argument(help="A picture to draw upon; key=value for the model.", show_default=False)
+    ] = None,
+    layers: Layers = None,
+    title: Title = None,
+) -> None:
+    """What the middle value of a layer sees of the input: cnndsl plot field resnet18 photo.png -l stage2 -o field.png"""
+    from cnndsl.cli.arguments import split
+    from cnndsl.cli.models import load_model
+    from cnndsl.errors import error
+    from cnndsl.training.evaluate import input_shape
+    from cnndsl.view.field import field_picture, fields
+
+    check_output(output)
+    pictures, given = split(words or ())
+    if len(pictures) > 1:
+        raise error("E770", f"one picture is drawn upon, not {len(pictures)}")
+    net = load_model(model, given.only())
+    found = fields(net.graph, layers or ())
+    image = prepared(net, pictures[0]) if pictures else None
+    field_picture(input_shape(net), image, found, output, net.name if title is None else title)
+    told(output)
+
+
+Recipe = Annotated[str, typer.Option("--recipe", help="The name of a recipe: eval NAME { … }.", show_default=False)]
+
+
+@plot.command("confusion")
+def confusion(
+    model: ModelName,
+    output: Output,
+    arguments: PairList = None,
+    data: DataSet = None,
+    weights: WeightsFile = None,
+    recipe: Recipe = "",
+    target: TargetName = "numpy",
+    threads: Threads = None,
+    title: Title = None,
+) -> None:
+    """Which classes are taken for which: cnndsl plot confusion lenet5 --data digits -o confusion.png"""
+    from cnndsl.cli.evaluate import data_of
+    from cnndsl.data import datasets
+    from cnndsl.training.evaluate import evaluate
+    from cnndsl.view.confusion import confusion_picture
+
+    check_output(output)
+    net, found = with_weights(model, arguments, weights)
+    name = data_of(net, data, recipe)
+    result = evaluate(net, found.path, datasets.open(name), target=target, threads=threads, recipe=recipe)
+    confusion_picture(result.confusion, result.labels, output, f"{net.name} on {name}" if title is None else title)
+    told(output)
+
+
+@plot.command("mistakes")
+def mistakes(
+    model: ModelName,
+    output: Output,
+    arguments: PairList = None,
+    data: DataSet = None,
+    count: Annotated[int, typer.Option("--count", "-n", min=1, max=100, help="How many, at most.")] = 18,
+    weights: WeightsFile = None,
+    recipe: Recipe = "",
+    target: TargetName = "numpy",
+    threads: Threads = None,
+    title: Title = None,
+) -> None:
+    """Pictures called wrongly, the surest mistakes first: cnndsl plot mistakes lenet5 --data digits -o mistakes.png"""
+    from cnndsl.cli.evaluate import data_of
+    from cnndsl.cli.models import say
+    from cnndsl.data import datasets
+    from cnndsl.training.mistakes import mistakes as mistakes_of
+    from cnndsl.view.confusion import mistakes_picture
+
+    check_output(output)
+    net, found = with_weights(model, arguments, weights)
+    name = data_of(net, data, recipe)
+    result = mistakes_of(net, found.path, datasets.open(name), count, target=target, threads=threads, recipe=recipe)
+    if not result.worst:
+        say(f"all of {result.count:,} pictures were called rightly: there is nothing to draw")
+        return
+    shown = "" if len(result.worst) == result.wrong else f", the surest {len(result.worst)}"
+    above = f"{net.name} on {name}: {result.wrong:,} of {result.count:,} wrong{shown}"
+    mistakes_picture(result.worst, output, above if title is None else title)
+    told(output)
+
+
+@plot.command("surface")
+def surface(
+    model: ModelName,
+    output: Output,
+    arguments: PairList = None,
+    data: DataSet = None,
+    points: Annotated[int, typer.Option("--points", min=3, max=201, help="Places on each side.")] = 21,
+    reach: Annotated[float, typer.Option("--reach", min=0.001, max=100, help="1: as far as the filters are large.")] = 1.0,
+    images: Annotated[int, typer.Option("--images", min=1, help="Pictures of the training part, at most.")] = 512,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the two directions.")] = 0,
+    weights: WeightsFile = None,
+    target: TargetName = "numpy",
+    threads: Threads = None,
+    title: Title = None,
+) -> None:
+    """The loss around a network in two random directions: cnndsl plot surface lenet5 --data digits -o surface.png"""
+    import sys
+
+    from cnndsl.cli.evaluate import data_of
+    from cnndsl.data import datasets
+    from cnndsl.training.surface import surface as surface_of
+    from cnndsl.view.surface import surface_picture
+
+    check_output(output)
+    net, found = with_weights(model, arguments, weights)
+    name = data_of(net, data)
+
+    def dot(_: int) -> None:
+        if sys.stderr.isatty():
+            print(".", end="", file=sys.stderr, flush=True)
+
+    result = surface_of(
+        net, found.path, datasets.open(name), points=points, reach=reach, images=images, seed=seed, target=target,
+        threads=threads, on_row=dot,
+    )  # fmt: skip
+    above = f"{net.name}: loss on {result.images:,} pictures of {name}"
+    surface_picture(result.places, result.losses, output, above if title is None else title)
+    told(output)
+
+
 def histories(words: list[str]) -> dict[str, list[Row]]:
     """Name → epochs, for each word: `NAME=RUN` or `RUN`, a run's folder, its log.csv, or a model with a run here."""
     from cnndsl.errors import error
@@ -74,14 +235,21 @@ def histories(words: list[str]) -> dict[str, list[Row]]:
     found: dict[str, list[Row]] = {}
     given = [("", x) if Path(x).exists() or "=" not in x else tuple(x.split("=", 1)) for x in words]
     logs = [(name, log_of(run)) for name, run in given]
-    models = [log.parent.parent.name for name, log in logs if not name]
+    own = [name or _label(log) for name, log in logs]
     for name, log in logs:
-        model, number = log.absolute().parent.parent.name, log.absolute().parent.name
-        label = name or (model if models.count(log.parent.parent.name) == 1 else f"{model} {number}")
+        label = name or _label(log)
+        if not name and own.count(label) > 1 and log.absolute().parent.name.isdecimal():
+            label = f"{label} {log.absolute().parent.name}"
         if label in found:
             raise error("E770", f"two lines have one name: {label}", help="name them: ReLU=runs/a/1 tanh=runs/b/1")
         found[label] = read_csv(log)
     return found
+
+
+def _label(log: Path) -> str:
+    """The model of a run, runs/MODEL/NUMBER; the name of another folder."""
+    folder = log.absolute().parent
+    return folder.parent.name if folder.name.isdecimal() else folder.name
 
 
 def log_of(run: str) -> Path:
@@ -94,7 +262,9 @@ def log_of(run: str) -> Path:
         return path
     folder: Path | None = path
     if not path.is_dir():
-        folder = latest_run(Path(run.rpartition(":")[2]).stem)
+        file, _, name = run.rpartition(":")
+        name = Path(name).stem if name.endswith(".cnn") and not file else name
+        folder = latest_run(name) if "/" not in name else None
         if folder is None:
             raise error("E770", f"there is no run {run}", help="name its folder, as runs/lenet5/1, or a model trained here")
     assert folder is not None
@@ -118,11 +288,23 @@ def with_weights(model: str, arguments: list[str] | None, given: Path | None) ->
     """The model and its weights, told on stderr."""
     from cnndsl.cli.arguments import pairs
     from cnndsl.cli.models import find_weights, load_model, say
+    from cnndsl.runtime.heap import keep_freed_memory
 
+    keep_freed_memory()
     net = load_model(model, pairs(arguments or ()).only())
     found = find_weights(net, given, model)
     say(f"weights: {found.path} ({found.found})")
     return net, found
+
+
+def prepared(net: Model, picture: str) -> NDArray[Any]:
+    """The picture as the network takes it: (H, W, C) float32. Raises E703, E706."""
+    from cnndsl.data import pipeline
+    from cnndsl.data.images import read_picture
+    from cnndsl.training.evaluate import input_shape
+
+    shape = input_shape(net)
+    return pipeline.apply(net.preprocess, [read_picture(Path(picture))], shape)[0]
 
 
 def told(path: Path) -> None:

@@ -23,6 +23,7 @@ def write_csv(path: Path, rows: Sequence[Row]) -> None:
 
 LARGEST = 16 << 20
 """Bytes of a log.csv: 100,000 epochs have ten million."""
+MOST_EPOCHS = 1_000_000_000
 
 
 def read_csv(path: Path) -> list[Row]:
@@ -49,6 +50,8 @@ def read_csv(path: Path) -> list[Row]:
         try:
             told = {name: float(x) for name, x in zip(lines[0], cells, strict=True) if name in wanted and x}
             whole = {name: int(told.get(name, 0)) for name in ("epoch", "step")}
+            if abs(whole["epoch"]) > MOST_EPOCHS:
+                raise ValueError
             last = {name: told.get(name, 0.0) for name in ("rate", "seconds")}
             middle = {name: told.get(name) for name in ("accuracy", "validation_loss", "validation_accuracy")}
             found.append(Row(loss=told["loss"], **whole, **last, **middle))  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,36 @@ def evaluate(
     Raises E423 for what the recipe asks for and cannot have, E705 where the labels do not fit the model, E706 where the
     pictures do not.
     """
+    found = scored(model, weights, dataset, target=target, threads=threads, batch=batch, part=part, recipe=recipe)
+    return measured(found.pieces, found.labels, found.are_logits, found.tops)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a network says of every image of a part, in its order.
+
+    pieces: (scores (n, classes), true classes (n,)), to be gone through once. tops: ks of top(k). images: the part.
+    """
+
+    pieces: Iterable[tuple[Array, Array]]
+    labels: tuple[str, ...]
+    are_logits: bool
+    tops: tuple[int, ...]
+    images: Part
+
+
+def scored(
+    model: Model,
+    weights: Weights | Sequence[Weights],
+    dataset: Dataset,
+    *,
+    target: str = "numpy",
+    threads: int | None = None,
+    batch: int | None = None,
+    part: str = "test",
+    recipe: str = "",
+) -> Scored:
+    """The scores behind `evaluate`, which takes and raises the same."""
     from cnndsl.language.recipes import refuse
     from cnndsl.runtime.compile import compile
     from cnndsl.runtime.notes import read_notes
@@ -73,14 +104,18 @@ def evaluate(
         seen = views.bind(how.entries.get("views", ()), model.preprocess)
         networks = [Network(model, w, input_shape(model), scores, seen.whole, batch, target, threads) for w in several]
         found = viewed(networks, seen, images, are_logits, how.entries.get("reduce", "mean"), threads)
-        return measured(((p[None], images.labels[i : i + 1]) for i, p in found), names, False, tops)
+        return Scored(((p[None], images.labels[i : i + 1]) for i, p in found), names, False, tops, images)
     outputs = (scores,) if scores else ()
     runs = [compile(model, w, target=target, batch=batch, threads=threads, outputs=outputs) for w in several]
     run = runs[0] if len(runs) == 1 else together(runs, are_logits)
     are_logits = are_logits and len(runs) == 1
     steps = pipeline.bind(model.preprocess.images, "preprocess", random=False) if model.preprocess is not None else ()
-    with Reader(steps, input_shape(model), threads) as reader:
-        return measure(lambda x: run(x), reader, images, names, are_logits, tops)
+
+    def pieces() -> Iterator[tuple[Array, Array]]:
+        with Reader(steps, input_shape(model), threads) as reader:
+            yield from _scored(run, reader, images)
+
+    return Scored(pieces(), names, are_logits, tops, images)
 
 
 def together(runs: Sequence[Any], are_logits: bool) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,8 @@ from cnndsl.view.plots import Epoch, Points, empty, plain, save
 
 MOST = 10
 """Runs in one picture: so many colours can be told apart."""
+LARGEST = 1e30
+"""What an axis can hold: beyond it, and beyond one over it on an axis of powers, nothing is drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Line:
 
 
 def curve_lines(runs: Mapping[str, Sequence[Epoch]]) -> dict[str, list[Line]]:
-    """`loss` and, where something is classified, `accuracy in %`: all runs' lines, of finite numbers."""
+    """`loss` and, where something is classified, `accuracy in %`: all runs' lines, without numbers that no axis holds."""
     found: dict[str, list[Line]] = {"loss": [], "accuracy in %": []}
     for name, epochs in runs.items():
         losses = [(e.epoch, e.loss) for e in epochs]
@@ -37,7 +38,7 @@ def curve_lines(runs: Mapping[str, Sequence[Epoch]]) -> dict[str, list[Line]]:
 
 
 def _finite(points: Sequence[tuple[int, float | None]], by: float = 1) -> Points:
-    return [(x, by * y) for x, y in points if y is not None and math.isfinite(y)]
+    return [(x, by * y) for x, y in points if y is not None and abs(y) < LARGEST]
 
 
 def curves_picture(runs: Mapping[str, Sequence[Epoch]], path: Path, title: str = "") -> None:
@@ -61,7 +62,7 @@ def curves_picture(runs: Mapping[str, Sequence[Epoch]], path: Path, title: str =
             if line.validation:
                 handles[line.run] = drawn
         axes.set(xlabel="epoch", ylabel=what)
-        if what == "loss" and all(y > 0 for line in lines for _, y in line.points):
+        if what == "loss" and all(y > 1 / LARGEST for line in lines for _, y in line.points):
             axes.set_yscale("log")
             axes.yaxis.set_major_formatter("{x:g}")
         axes.locator_params(axis="x", integer=True)

@@ -35,13 +35,14 @@ def mosaic(rows: Sequence[Sequence[Array]]) -> Array:
     return whole
 
 
-def in_rows(tiles: Sequence[Array], wide: int | None = None) -> list[list[Array]]:
-    """`tiles` row by row, `wide` in each; else about twice as many as there are rows."""
-    across = wide or columns(len(tiles))
+def in_rows(tiles: Sequence[Array], shape: float = 2.0) -> list[list[Array]]:
+    """`tiles` row by row, about `shape` times as many side by side as there are rows."""
+    across = columns(len(tiles), shape)
     return [list(tiles[i : i + across]) for i in range(0, len(tiles), across)]
 
 
-def columns(count: int) -> int:
-    """Of so many tiles, how many stand side by side: about twice as many as rows, with full rows where that is near."""
-    near = min(count, max(1, round((2 * count) ** 0.5)))
-    return next((n for n in range(near, min(count, 2 * near) + 1) if count % n == 0), near)
+def columns(count: int, shape: float = 2.0) -> int:
+    """Of so many tiles, how many stand side by side, with full rows where that is near."""
+    best = min(count, max(1, round((shape * count) ** 0.5)))
+    near = [n for n in range(-(-7 * best // 10), min(3 * best // 2, count) + 1) if count % n == 0]
+    return min(near, key=lambda n: abs(n - best), default=best)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from cnndsl.cli.plot import histories
+from cnndsl.data.datasets import digits
 from cnndsl.errors import CnnError
 
 HEAD = "epoch,step,rate,loss,accuracy,validation_loss,validation_accuracy,seconds\n"
@@ -21,7 +24,7 @@ def logged(folder: Path, *losses: float) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("word", ["filters", "curves"])
+@pytest.mark.parametrize("word", ["filters", "curves", "activations", "confusion", "mistakes", "field", "surface"])
 def test_help_has_an_example(cli: Any, word: str) -> None:
     done = cli("plot", word, "--help")
     assert done.code == 0
@@ -53,6 +56,8 @@ def test_curves_of_several_runs(cli: Any, tmp_path: Path) -> None:
         "b": [1.5],
     }
     assert list(histories(["runs/a/1", "runs/a/2"])) == ["a 1", "a 2"]
+    logged(tmp_path / "plain34", 1.0)
+    assert list(histories(["plain34", "b"])) == ["plain34", "b"]
 
 
 def test_a_name_of_a_run_is_no_formula(cli: Any, tmp_path: Path) -> None:
@@ -62,7 +67,65 @@ def test_a_name_of_a_run_is_no_formula(cli: Any, tmp_path: Path) -> None:
         assert (done.code, done.err) == (0, "drawn into curves.png\n")
 
 
+@pytest.fixture
+def digit(tmp_path: Path) -> str:
+    test = digits().test
+    assert test is not None
+    Image.fromarray(255 - np.asarray(test.images)[5, :, :, 0]).save(tmp_path / "digit.png")
+    return "digit.png"
+
+
+def test_activations(cli: Any, digit: str) -> None:
+    done = cli("plot", "activations", "lenet5", digit, "-o", "maps.svg")
+    assert done.code == 0, done.err
+    text = Path("maps.svg").read_text()
+    assert "avg_pool2  5x5x16" in text and "input  28x28x1" in text
+    done = cli("plot", "activations", "lenet5", digit, "-l", "conv2", "-o", "maps.svg")
+    assert done.code == 0, done.err
+    assert "conv2  10x10x16" in Path("maps.svg").read_text()
+
+
+@pytest.mark.parametrize("picture", [True, False])
+def test_field(cli: Any, digit: str, picture: bool) -> None:
+    done = cli("plot", "field", "lenet5", *([digit] if picture else []), "-l", "conv2", "-o", "field.svg")
+    assert (done.code, done.err) == (0, "drawn into field.svg\n")
+    assert "conv2: 14x14" in Path("field.svg").read_text()
+
+
+def test_confusion_and_mistakes_are_those_of_eval(cli: Any, tmp_path: Path) -> None:
+    told = json.loads(cli("eval", "lenet5", "--json").out)
+    right = sum(told["confusion"][i][i] for i in range(10))
+    assert cli("plot", "confusion", "lenet5", "-o", "confusion.svg").code == 0
+    assert f"{right:,} of {told['images']:,} right" in Path("confusion.svg").read_text()
+    done = cli("plot", "mistakes", "lenet5", "--data", "digits", "-n", "3", "-o", "mistakes.svg")
+    assert done.code == 0, done.err
+    assert f"{told['images'] - right} of {told['images']:,} wrong, the surest 3" in Path("mistakes.svg").read_text()
+
+
+def test_surface(cli: Any) -> None:
+    done = cli("plot", "surface", "lenet5", "--points", "3", "--images", "20", "-o", "surface.svg")
+    assert done.code == 0, done.err
+    assert "loss on 20 pictures of digits" in Path("surface.svg").read_text()
+
+
+def test_no_mistakes_are_told(cli: Any, digit: str, tmp_path: Path) -> None:
+    test = digits().test
+    assert test is not None
+    np.savez(tmp_path / "one.npz", images=np.asarray(test.images)[:1], labels=test.labels[:1])
+    done = cli("plot", "mistakes", "lenet5", "--data", "one.npz", "-o", "mistakes.png")
+    assert done.code == 0 and "nothing to draw" in done.err
+    assert not (tmp_path / "mistakes.png").exists()
+
+
 REFUSED = [
+    (("activations", "lenet5", "none.png", "-o", "a.png"), "E703", "none.png"),
+    (("activations", "lenet5", "digit.png", "-l", "dense", "-o", "a.png"), "E770", "dense gives no maps to draw: it is 120"),
+    (("activations", "lenet5", "digit.png", "-l", "con2", "-o", "a.png"), "E203", "did you mean conv2?"),
+    (("field", "lenet5", "digit.png", "digit.png", "-o", "a.png"), "E770", "one picture is drawn upon, not 2"),
+    (("field", "lenet5", "-l", "avg_pol", "-o", "a.png"), "E203", "did you mean avg_pool?"),
+    (("confusion", "lenet5", "-d", "none", "-o", "a.png"), "E701", "there is no data set none"),
+    (("mistakes", "lenet5", "--recipe", "crops", "-o", "a.png"), "E423", "no recipe eval crops"),
+    (("curves", "bad/far", "-o", "a.png"), "E702", "line 2"),
     (("filters", "lenet5", "-o", "a.gig"), "E770", ".png, .svg or .pdf"),
     (("filters", "lenet5", "-o", "none/a.png"), "E770", "there is no folder none"),
     (("filters", "lenet5", "-l", "conv22", "-o", "a.png"), "E203", "did you mean conv2?"),
@@ -82,12 +145,12 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("words", "code", "says"), REFUSED)
-def test_what_cannot_be_drawn(cli: Any, tmp_path: Path, words: tuple[str, ...], code: str, says: str) -> None:
+def test_what_cannot_be_drawn(cli: Any, tmp_path: Path, digit: str, words: tuple[str, ...], code: str, says: str) -> None:
     (tmp_path / "empty").mkdir()
     logged(tmp_path / "good", 1.0)
     spoilt = {
         "words": HEAD + "1,2,3,four,,,,\n", "short": HEAD + "1,2\n", "bytes": b"epoch,loss\n\xff\xfe", "other": "a,b\n1,2\n",
-        "none": HEAD, "infinite": HEAD + "inf,1,1,1,,,,1\n",
+        "none": HEAD, "far": HEAD + "1e300,1,1,1,,,,1\n", "infinite": HEAD + "inf,1,1,1,,,,1\n",
     }  # fmt: skip
     for name, text in spoilt.items():
         folder = tmp_path / "bad" / name

@@ -33,7 +33,7 @@ def test_other_channels_are_rows() -> None:
     assert np.allclose(2 * tiles[4][9] - 1, weight[:, :, 4, 9] / np.abs(weight[..., 9]).max())
 
 
-@pytest.mark.parametrize(("count", "wide"), [(1, 1), (6, 3), (64, 16), (96, 16), (7, 7), (20, 10), (32, 8)])
+@pytest.mark.parametrize(("count", "wide"), [(1, 1), (2, 2), (6, 3), (64, 8), (96, 12), (7, 4), (20, 5), (32, 8)])
 def test_rows_are_full_where_they_can_be(count: int, wide: int) -> None:
     assert columns(count) == wide
 
@@ -44,6 +44,11 @@ def test_a_mosaic_keeps_each_tile() -> None:
     assert whole.shape == (105, 190)
     assert whole[0, 0] == 0 and whole[-1, -1] == 5 and whole[60, 70] == 4
     assert np.isnan(whole[52]).all() and np.isnan(whole[:, 62]).all()
+
+
+def test_numbers_that_no_axis_holds_are_left_out() -> None:
+    (line,) = curve_lines({"a": [Epoch(1, 1e300), Epoch(2, float("inf")), Epoch(3, 0.5)]})["loss"]
+    assert line.points == [(3, 0.5)]
 
 
 def test_lines_are_those_of_the_epochs() -> None:

@@ -1,0 +1,70 @@
+"""The images that a trained network gets wrong, the surest of its mistakes first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnndsl.data.records import Dataset
+from cnndsl.data.resample import floats
+from cnndsl.training.evaluate import Weights, scored
+from cnndsl.training.viewed import softmax
+
+if TYPE_CHECKING:
+    from cnndsl.language.model import Model
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """An image that was called another class than its own.
+
+    name: its file, or its number in its part. picture: (H, W, C) in [0, 1], before `preprocess`. true, called: classes.
+    probability: of the class it was called. own: of its true class.
+    """
+
+    name: str
+    picture: Array
+    true: str
+    called: str
+    probability: float
+    own: float
+
+
+@dataclass(frozen=True, slots=True)
+class Mistakes:
+    """worst: the mistakes that the network was surest of, the surest first. wrong: how many there are of `count` images."""
+
+    worst: tuple[Mistake, ...]
+    wrong: int
+    count: int
+
+
+def mistakes(model: Model, weights: Weights | Sequence[Weights], dataset: Dataset, most: int = 16, **how: Any) -> Mistakes:
+    """The `most` worst mistakes of `model` on the test part of `dataset`. how: as `evaluate` takes it."""
+    found = scored(model, weights, dataset, **how)
+    wrong: list[tuple[float, int, int, int, float]] = []
+    count = 0
+    for scores, truth in found.pieces:
+        shares = softmax(scores.astype(np.float64)) if found.are_logits else scores
+        called = shares.argmax(axis=1)
+        for i in np.flatnonzero(called != truth):
+            c, t = int(called[i]), int(truth[i])
+            wrong.append((float(shares[i, c]), count + int(i), c, t, float(shares[i, t])))
+        count += len(truth)
+    worst = sorted(wrong, key=lambda x: (-x[0], x[1]))[:most]
+    pictures = [found.images.take(np.array([index]))[0][0] for _, index, *_ in worst]
+    names = found.labels
+    return Mistakes(
+        tuple(
+            Mistake(found.images.name_of(index), floats(picture), names[t], names[c], sure, own)
+            for (sure, index, c, t, own), picture in zip(worst, pictures, strict=True)
+        ),
+        len(wrong),
+        count,
+    )
