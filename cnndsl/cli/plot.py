@@ -21,7 +21,7 @@ Title = Annotated[str | None, typer.Option("--title", help="What stands above it
 
 plot = typer.Typer(
     name="plot",
-    help="Draw filters, maps, curves, confusions, mistakes and receptive fields.",
+    help="Draw filters, maps, curves, confusion, mistakes, receptive fields, the loss around a network.",
     no_args_is_help=True,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -37,7 +37,10 @@ def filters(
     weights: WeightsFile = None,
     title: Title = None,
 ) -> None:
-    """The filters of a convolution, as pictures: cnndsl plot filters lenet5 -o filters.png"""
+    """The filters of a convolution, as pictures.
+
+    Example: cnndsl plot filters lenet5 -o filters.png
+    """
     from cnndsl.runtime.weights import fitting
     from cnndsl.view.filters import filters_picture
     from cnndsl.view.layers import convolution
@@ -57,7 +60,10 @@ def curves(
     output: Output,
     title: Title = None,
 ) -> None:
-    """Loss and accuracy of one or several runs: cnndsl plot curves ReLU=runs/a/1 tanh=runs/b/1 -o curves.png"""
+    """Loss and accuracy of one or several runs.
+
+    Example: cnndsl plot curves ReLU=runs/a/1 tanh=runs/b/1 -o curves.png
+    """
     from cnndsl.errors import error
     from cnndsl.view.curves import MOST, curves_picture
 
@@ -85,7 +91,10 @@ def activations(
     weights: WeightsFile = None,
     title: Title = None,
 ) -> None:
-    """What layers make of a picture, map by map: cnndsl plot activations lenet5 digit.png -o maps.png"""
+    """What layers make of a picture, map by map.
+
+    Example: cnndsl plot activations lenet5 digit.png -o maps.png
+    """
     from cnndsl.view.maps import activations as maps_of
     from cnndsl.view.maps import activations_picture
 
@@ -107,7 +116,10 @@ def field(
     layers: Layers = None,
     title: Title = None,
 ) -> None:
-    """What the middle value of a layer sees of the input: cnndsl plot field resnet18 photo.png -l stage2 -o field.png"""
+    """What the middle value of a layer sees of the input.
+
+    Example: cnndsl plot field resnet18 photo.png -l stage2 -o field.png
+    """
     from cnndsl.cli.arguments import split
     from cnndsl.cli.models import load_model
     from cnndsl.errors import error
@@ -140,7 +152,10 @@ def confusion(
     threads: Threads = None,
     title: Title = None,
 ) -> None:
-    """Which classes are taken for which: cnndsl plot confusion lenet5 --data digits -o confusion.png"""
+    """Which classes are taken for which.
+
+    Example: cnndsl plot confusion lenet5 --data digits -o confusion.png
+    """
     from cnndsl.cli.evaluate import data_of
     from cnndsl.data import datasets
     from cnndsl.training.evaluate import evaluate
@@ -167,7 +182,10 @@ def mistakes(
     threads: Threads = None,
     title: Title = None,
 ) -> None:
-    """Pictures called wrongly, the surest mistakes first: cnndsl plot mistakes lenet5 --data digits -o mistakes.png"""
+    """Pictures called wrongly, the surest mistakes first.
+
+    Example: cnndsl plot mistakes lenet5 --data digits -o mistakes.png
+    """
     from cnndsl.cli.evaluate import data_of
     from cnndsl.cli.models import say
     from cnndsl.data import datasets
@@ -202,7 +220,10 @@ def surface(
     threads: Threads = None,
     title: Title = None,
 ) -> None:
-    """The loss around a network in two random directions: cnndsl plot surface lenet5 --data digits -o surface.png"""
+    """The loss around a network in two random directions.
+
+    Example: cnndsl plot surface lenet5 --data digits -o surface.png
+    """
     import sys
 
     from cnndsl.cli.evaluate import data_of

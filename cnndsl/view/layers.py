@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cnndsl.errors import error, printable
-from cnndsl.graph.graph import SOURCES, Graph, Node, Value
+from cnndsl.graph.graph import Graph, Node, Value
 from cnndsl.language.spelling import listed, nearest
 from cnndsl.view.summary import rows
 
@@ -59,22 +59,20 @@ def _some(graph: Graph) -> str:
 
 
 def telling_layers(graph: Graph, most: int = 8) -> list[Value]:
-    """Values worth looking at: over two axes, after their norm and activation; of more than `most`, evenly spread ones."""
+    """Values worth looking at, over two axes: the named ones (`as stage1`) where there are three of them; else each after its
+    norm, sum and activation. Of more than `most`, evenly spread ones."""
     users = graph.users()
-    found = []
-    for node, row in rows(graph).items():
-        value = node.outputs[0]
-        follows = users[node.id]
-        passed_on = len(follows) == 1 and ((follows[0].op.pointwise is not None and len(_flowing(follows[0])) == 1)
-                                           or follows[0].op.name in PASSES_ON)  # fmt: skip
-        if len(value.type.space) == 2 and not row.head and not passed_on:
-            found.append(value)
-    return spread(found, most)
+    layers = [(node, node.outputs[0]) for node, row in rows(graph).items() if not row.head]
+    maps = [(node, x) for node, x in layers if len(x.type.space) == 2]
+    named = [x for _, x in maps if any(x is y for y in graph.names.values())]
+    if len(named) >= 3:
+        return spread(named, most)
+    return spread([x for node, x in maps if not _passed_on(users[node.id])], most)
 
 
-def _flowing(node: Node) -> list[Value]:
-    """The operands that are no weights."""
-    return [x for x in node.operands if x.node.op not in SOURCES]
+def _passed_on(follows: Sequence[Node]) -> bool:
+    """Whether a value goes into one norm, sum or activation alone."""
+    return len(follows) == 1 and (follows[0].op.pointwise is not None or follows[0].op.name in PASSES_ON)
 
 
 def spread(found: Sequence[Value], most: int) -> list[Value]:

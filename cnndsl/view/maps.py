@@ -79,7 +79,7 @@ def activations_picture(image: Array, maps: Mapping[str, Array], path: Path, tit
         _bare(axes)
         axes.set_facecolor(GROUND)
         size = "x".join(map(str, x.shape)) + (f", maps 1 to {shown}" if shown < x.shape[2] else "")
-        axes.set_title(f"{plain(name)}  {size}", fontsize=9)
+        axes.set_title(f"{plain(name, 28)}  {size}", fontsize=9)
         bar = figure.colorbar(drawn, cax=axes.inset_axes((1.02, 0.0, 0.03, 1.0)))
         bar.ax.tick_params(labelsize=7)
     if title:

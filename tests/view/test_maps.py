@@ -50,7 +50,13 @@ def test_maps_are_what_the_reference_computes(net: cnndsl.Model) -> None:
 
 def test_without_names_norms_and_activations_are_through(net: cnndsl.Model) -> None:
     assert [x.node.path for x in telling_layers(net.graph)] == ["relu", "max_pool", "relu2"]
-    assert len(telling_layers(cnndsl.load("resnet18").graph)) == 8
+    assert len(telling_layers(cnndsl.load("vgg16").graph)) == 8
+
+
+def test_named_layers_tell_most() -> None:
+    graph = cnndsl.load("resnet18").graph
+    assert telling_layers(graph) == [graph.names[x] for x in ("stem", "stage1", "stage2", "stage3", "stage4")]
+    assert telling_layers(graph, 3) == [graph.names[x] for x in ("stem", "stage2", "stage4")]
 
 
 def test_a_block_is_what_it_gives() -> None:
