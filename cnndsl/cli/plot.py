@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cnndsl.cli.options import DataSet, ModelName, PairList, TargetName, Threads, WeightsFile
+from cnndsl.cli.options import DataSet, InputSizes, ModelName, PairList, TargetName, Threads, WeightsFile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -114,6 +115,7 @@ def field(
         list[str] | None, typer.Argument(help="A picture to draw upon; key=value for the model.", show_default=False)
     ] = None,
     layers: Layers = None,
+    input: InputSizes = None,
     title: Title = None,
 ) -> None:
     """What the middle value of a layer sees of the input.
@@ -122,7 +124,9 @@ def field(
     """
     from cnndsl.cli.arguments import split
     from cnndsl.cli.models import load_model
+    from cnndsl.cli.sizes import bound_sizes
     from cnndsl.errors import error
+    from cnndsl.passes.specialise import bind_sizes
     from cnndsl.training.evaluate import input_shape
     from cnndsl.view.field import field_picture, fields
 
@@ -131,9 +135,12 @@ def field(
     if len(pictures) > 1:
         raise error("E770", f"one picture is drawn upon, not {len(pictures)}")
     net = load_model(model, given.only())
+    if input:
+        net = replace(net, graph=bind_sizes(net.graph, bound_sizes(net.graph, input)))
+    shape = input_shape(net)
     found = fields(net.graph, layers or ())
     image = prepared(net, pictures[0]) if pictures else None
-    field_picture(input_shape(net), image, found, output, net.name if title is None else title)
+    field_picture(shape, image, found, output, net.name if title is None else title)
     told(output)
 
 
@@ -297,9 +304,9 @@ def log_of(run: str) -> Path:
 def check_output(path: Path) -> None:
     """Before anything is computed: E770 for a picture of another kind, or a folder that is not there."""
     from cnndsl.errors import error
-    from cnndsl.view.plots import formats
+    from cnndsl.view.plots import FORMATS
 
-    if path.suffix.lower().removeprefix(".") not in formats():
+    if path.suffix.lower().removeprefix(".") not in FORMATS:
         raise error("E770", f"{path} is no picture that can be written", help="its name ends in .png, .svg or .pdf")
     if path.is_dir() or not path.parent.is_dir():
         raise error("E770", f"{path} is a folder" if path.is_dir() else f"there is no folder {path.parent}")

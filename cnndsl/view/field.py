@@ -65,7 +65,7 @@ def _field(name: str, value: Value, known: Any) -> Field:
 
 def field_picture(shape: Sequence[int], image: Array | None, found: Sequence[Field], path: Path, title: str = "") -> None:
     """Write `image` (H, W, C), or an empty input of `shape` (H, W, C), with the fields as frames, to `path`."""
-    figure = empty(7.4, 5.0)
+    figure = empty(7.8, 5.0)
     axes = figure.add_subplot()
     high, wide = shape[:2]
     drawn = np.ones((high, wide)) if image is None else visible(image)
@@ -78,8 +78,8 @@ def field_picture(shape: Sequence[int], image: Array | None, found: Sequence[Fie
         (frame,) = axes.plot([left, right, right, left, left], [top, top, bottom, bottom, top], color=f"C{k}", lw=2.2)
         handles.append(frame)
         size = "x".join(map(str, x.size))
-        at = f"of {size}" if x.place is None else f"at {x.place[0]}, {x.place[1]} of {size}"
-        labels.append(f"{plain(x.layer)}: {x.height}x{x.width}\n{at}")
+        at = "" if x.place is None else f" at {x.place[0]}, {x.place[1]}"
+        labels.append(f"{plain(x.layer, 30)}\n{x.height}x{x.width}{at} of {size}")
     around = [(-0.5, high - 0.5, -0.5, wide - 0.5)] + [
         (x.top - 0.5, x.top + x.height - 0.5, x.left - 0.5, x.left + x.width - 0.5) for x in found
     ]

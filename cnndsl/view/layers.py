@@ -59,15 +59,30 @@ def _some(graph: Graph) -> str:
 
 
 def telling_layers(graph: Graph, most: int = 8) -> list[Value]:
-    """Values worth looking at, over two axes: the named ones (`as stage1`) where there are three of them; else each after its
-    norm, sum and activation. Of more than `most`, evenly spread ones."""
+    """Values worth looking at, over two axes: the named ones (`as stage1`) where there are three of them; else those through
+    which all flows, or all where these are fewer than three, after norm, sum and activation. Of more than `most`, evenly
+    spread ones."""
     users = graph.users()
-    layers = [(node, node.outputs[0]) for node, row in rows(graph).items() if not row.head]
-    maps = [(node, x) for node, x in layers if len(x.type.space) == 2]
-    named = [x for _, x in maps if any(x is y for y in graph.names.values())]
+    layers = [node for node, row in rows(graph).items() if not row.head]
+    alone = _alone(layers, users)
+    maps = [node for node in layers if len(node.outputs[0].type.space) == 2]
+    named = [node.outputs[0] for node in maps if any(node.outputs[0] is y for y in graph.names.values())]
     if len(named) >= 3:
         return spread(named, most)
-    return spread([x for node, x in maps if not _passed_on(users[node.id])], most)
+    found = [node for node in maps if not _passed_on(users[node.id])]
+    trunk = [node for node in found if node in alone]
+    return spread([node.outputs[0] for node in (trunk if len(trunk) >= 3 else found)], most)
+
+
+def _alone(layers: Sequence[Node], users: Sequence[Sequence[Node]]) -> set[Node]:
+    """Of layers in order, those at which no earlier one is needed any more: between blocks, not within branches."""
+    place = {node: k for k, node in enumerate(layers)}
+    found, needed = set(), 0
+    for k, node in enumerate(layers):
+        if needed <= k:
+            found.add(node)
+        needed = max([needed, *(place[user] for user in users[node.id] if user in place)])
+    return found
 
 
 def _passed_on(follows: Sequence[Node]) -> bool:

@@ -28,6 +28,8 @@ class Epoch(Protocol):
     def validation_accuracy(self) -> float | None: ...
 
 
+FORMATS = ("png", "svg", "pdf", "jpg")
+"""Endings of the pictures that can be written everywhere; matplotlib's others ask for programs beside it."""
 Points = list[tuple[int, float]]
 GROUND = "#dce6f0"
 """The colour between small pictures: none of the greys that they are made of."""
@@ -92,10 +94,3 @@ def plain(text: str, most: int = 40) -> str:
         text = f"{text[: most // 2]}…{text[len(text) - most // 2 + 1 :]}"
     text = text.replace("$", r"\$")
     return f" {text}" if text.startswith("_") else text
-
-
-def formats() -> tuple[str, ...]:
-    """The endings of the pictures that can be written: png, svg, pdf and more."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    return tuple(sorted(FigureCanvasAgg.get_supported_filetypes()))

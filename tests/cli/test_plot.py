@@ -89,7 +89,14 @@ def test_activations(cli: Any, digit: str) -> None:
 def test_field(cli: Any, digit: str, picture: bool) -> None:
     done = cli("plot", "field", "lenet5", *([digit] if picture else []), "-l", "conv2", "-o", "field.svg")
     assert (done.code, done.err) == (0, "drawn into field.svg\n")
-    assert "conv2: 14x14" in Path("field.svg").read_text()
+    assert "14x14 at 5, 5 of 10x10x16" in Path("field.svg").read_text()
+
+
+def test_field_of_open_sizes(cli: Any) -> None:
+    done = cli("plot", "field", "hourglass", "-o", "field.svg")
+    assert done.code == 1 and "error[E706]" in done.err
+    done = cli("plot", "field", "hourglass", "--input", "64x64x32", "-o", "field.svg")
+    assert done.code == 0, done.err
 
 
 def test_confusion_and_mistakes_are_those_of_eval(cli: Any, tmp_path: Path) -> None:

@@ -53,6 +53,12 @@ def test_without_names_norms_and_activations_are_through(net: cnndsl.Model) -> N
     assert len(telling_layers(cnndsl.load("vgg16").graph)) == 8
 
 
+def test_what_stands_within_branches_tells_less() -> None:
+    graph = cnndsl.load("googlenet").graph
+    every = [x.node.path for x in telling_layers(graph, 1000)]
+    assert len(every) > 10 and not [x for x in every if x.startswith("inception") and not x.endswith("concat")]
+
+
 def test_named_layers_tell_most() -> None:
     graph = cnndsl.load("resnet18").graph
     assert telling_layers(graph) == [graph.names[x] for x in ("stem", "stage1", "stage2", "stage3", "stage4")]
