@@ -60,8 +60,8 @@ def _some(graph: Graph) -> str:
 
 def telling_layers(graph: Graph, most: int = 8) -> list[Value]:
     """Values worth looking at, over two axes: the named ones (`as stage1`) where there are three of them; else those through
-    which all flows, or all where these are fewer than three, after norm, sum and activation. Of more than `most`, evenly
-    spread ones."""
+    which all flows, or all where the smallest maps are not among these, after norm, sum and activation. Of more than `most`,
+    evenly spread ones."""
     users = graph.users()
     layers = [node for node, row in rows(graph).items() if not row.head]
     alone = _alone(layers, users)
@@ -71,7 +71,14 @@ def telling_layers(graph: Graph, most: int = 8) -> list[Value]:
         return spread(named, most)
     found = [node for node in maps if not _passed_on(users[node.id])]
     trunk = [node for node in found if node in alone]
-    return spread([node.outputs[0] for node in (trunk if len(trunk) >= 3 else found)], most)
+    deep = len(trunk) >= 3 and _smallest(trunk) == _smallest(found)  # not so in a U: its skips pass by all that is deep
+    return spread([node.outputs[0] for node in (trunk if deep else found)], most)
+
+
+def _smallest(nodes: Sequence[Node]) -> int:
+    """Positions of the smallest map; 0 where sizes are open."""
+    spaces = [node.outputs[0].type.space for node in nodes]
+    return min(h * w if isinstance(h, int) and isinstance(w, int) else 0 for h, w in spaces)
 
 
 def _alone(layers: Sequence[Node], users: Sequence[Sequence[Node]]) -> set[Node]:

@@ -9,6 +9,7 @@ import pytest
 
 import cnndsl
 from cnndsl.errors import CnnError
+from cnndsl.passes.specialise import bind_sizes
 from cnndsl.view.confusion import confusion_picture, percent, shares
 from cnndsl.view.field import field_picture, fields
 from cnndsl.view.layers import layer_named, telling_layers
@@ -57,6 +58,11 @@ def test_what_stands_within_branches_tells_less() -> None:
     graph = cnndsl.load("googlenet").graph
     every = [x.node.path for x in telling_layers(graph, 1000)]
     assert len(every) > 10 and not [x for x in every if x.startswith("inception") and not x.endswith("concat")]
+
+
+def test_of_a_u_its_depth_is_shown() -> None:
+    graph = bind_sizes(cnndsl.load("hourglass").graph, {"H": 64, "W": 64})
+    assert min(int(x.type.space[0]) for x in telling_layers(graph, 1000)) == 2
 
 
 def test_named_layers_tell_most() -> None:
