@@ -147,7 +147,7 @@ def begun(
     from cnndsl.cli.models import load_model
     from cnndsl.cli.sizes import bound_sizes
     from cnndsl.passes.context import Options
-    from cnndsl.runtime.compile import checked_threads
+    from cnndsl.runtime.compile import checked_batch, checked_threads
     from cnndsl.training.step import build_step
 
     net = load_model(model, pairs(arguments).only())
@@ -163,7 +163,7 @@ def begun(
     else:
         size, graph = batch or 1, net.graph
     return graph, Options(
-        batch=size,
+        batch=checked_batch(size),
         sizes=bound_sizes(net.graph, input),
         workers=checked_threads(threads),
         training=train,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnndsl.cli.options import DataSet, Json, ModelName, PairList, TargetName, Threads
+from cnndsl.cli.options import DataSet, Json, ModelName, TargetName, Threads
 
 if TYPE_CHECKING:
     from cnndsl.language.model import Model
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 def evaluate(
     model: ModelName,
-    arguments: PairList = None,
+    arguments: Annotated[
+        list[str] | None, typer.Argument(help="key=value: arguments of the model.", show_default=False)
+    ] = None,
     weights: Annotated[
         list[Path] | None,
         typer.Option(

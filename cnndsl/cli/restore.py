@@ -87,23 +87,26 @@ def restore(
     before = photograph.resized(x, x.shape[0] * scale, x.shape[1] * scale, "bicubic") if scale > 1 else x
     before = before * hole if hole is not None else before
     quality = photograph.psnr(before, goal) if goal is not None else None
-    run_dir = checkpoint.new_run(Path("runs"), f"{net.name}_{task}")
-    print(f"{task} of {picture} by {net.name}, {before.shape[1]} x {before.shape[0]} pixels, into {run_dir}")
-    if quality is not None:
-        print(f"before: {quality:.2f} dB" + (" (enlarged by a bicubic filter)" if scale > 1 else ""))
-    print(ROWS)
+    folders: list[Path] = []
 
     def tell(e: Fitted) -> None:
+        if not folders:  # what cannot begin leaves no folder
+            folders.append(checkpoint.new_run(Path("runs"), f"{net.name}_{task}"))
+            print(f"{task} of {picture} by {net.name}, {before.shape[1]} x {before.shape[0]} pixels, into {folders[0]}")
+            if quality is not None:
+                print(f"before: {quality:.2f} dB" + (" (enlarged by a bicubic filter)" if scale > 1 else ""))
+            print(ROWS)
+            with kept(folders[0]):
+                photograph.save_photograph(folders[0] / "before.png", before)
         print(row(e), flush=True)
-        with kept(run_dir):
-            photograph.save_photograph(run_dir / "preview.png", e.picture)
+        with kept(folders[0]):
+            photograph.save_photograph(folders[0] / "preview.png", e.picture)
 
-    with kept(run_dir):
-        photograph.save_photograph(run_dir / "before.png", before)
     done = restored(
         net, how, x, mask=hole, truth=goal, factor=factor, patience=patience, every=every, target=target, threads=threads,
         on_event=tell,
     )  # fmt: skip
+    (run_dir,) = folders
     with kept(run_dir):
         from cnndsl.view.course import course_picture
 

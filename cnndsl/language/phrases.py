@@ -9,6 +9,7 @@ from cnndsl.errors import Diagnostic
 
 _TYPE = re.compile(r"\b(?:float|int|bool)\w*\[((?:[\w/*+ -]+,?)*)\]")
 _TUPLE = re.compile(r"\((\d+(?:, \d+)+)\)")
+_BEYOND = re.compile(r"given is \d{10,}")
 _LARGE = re.compile(r"from (\d+) to 2147483647")
 
 MENDS = {
@@ -23,7 +24,8 @@ MENDS = {
 def plainly(d: Diagnostic) -> Diagnostic:
     """The same message for a reader of `.cnn` files."""
     message = _TYPE.sub(_drawn, d.message)
-    message = _LARGE.sub(r"of at least \1", message)
+    if not _BEYOND.search(message):  # the upper end is told to those who are beyond it
+        message = _LARGE.sub(r"of at least \1", message)
     message = _TUPLE.sub(r"[\1]", message).replace(", but given is ", ", not ")
     help = d.help or MENDS.get(d.code)
     return d if (message, help) == (d.message, d.help) else replace(d, message=message, help=help)

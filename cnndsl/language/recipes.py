@@ -244,6 +244,9 @@ def entry(key: str, x: tree.Expr) -> Any:
             if not is_number(value) or value < 0:
                 raise error("E403", f"jitter is a number from 0, not {told(value)}", x.span)
         case "clip" | "average":
+            if not isinstance(value, str | Call):
+                example = "norm(2.0), value(1.0) or global_norm(1.0)" if key == "clip" else "ema(0.999)"
+                raise error("E403", f"{key} is a word with a number, not {told(value)}", x.span, help=f"{key} = {example}")
             call = as_call(value, x.span)
             bind(call, words.CLIPS if key == "clip" else words.AVERAGES, "way to clip" if key == "clip" else "average")
             return call

@@ -49,6 +49,11 @@ def fitted_data(model: Model, scores: str, data: Dataset, trained: Sequence[str]
     if set(own) <= set(names) and not fewer:
         return _ordered(data, own, names)
     strange = [x for x in own if x not in names]
+    alike = {x.casefold() for x in own} & {x.casefold() for x in names}
+    if trained is None and strange and alike and not numbered(own):  # with none alike, labels are other words for the same
+        message = f"{data.name} has a class {strange[0]}, which the labels of {model.name} do not name"
+        help = f"they name {_listed(names)}; leave labels out of preprocess, and the names of the data go with the weights"
+        raise error("E705", message, help=help)
     if trained and not numbered(own) and (len(strange) < len(own) or tuple(names) == tuple(trained)):
         message = f"{data.name} has a class {strange[0]}, which these weights of {model.name} were not trained on"
         raise error("E705", message, help=f"they know {_listed(names)}")

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.data.photograph import psnr
-from cnndsl.errors import counted, error
+from cnndsl.errors import CnnError, counted, error
 from cnndsl.graph.sizes import Affine
 from cnndsl.language.losses import names_of
 from cnndsl.language.recipe import Adam, Call, LossTerm, TrainRecipe
@@ -123,10 +123,17 @@ class _Fit:
             loss=self.terms, optimizer=said.get("optimizer", Adam(rate=0.01)), clip=said.get("clip"), spans=task.spans
         )
         self.rate = float(recipe.optimizer.rate)
-        self.step = compile_step(
-            model, model.initial_weights(self.seed), recipe=recipe, batch=1, target=target, threads=threads, seed=self.seed,
-            outputs=("output",), sizes=sizes,
-        )  # fmt: skip
+        try:
+            self.step = compile_step(
+                model, model.initial_weights(self.seed), recipe=recipe, batch=1, target=target, threads=threads, seed=self.seed,
+                outputs=("output",), sizes=sizes,
+            )  # fmt: skip
+        except CnnError as e:
+            (d, *_) = e.diagnostics
+            if not sizes or d.code != "E307":
+                raise
+            size = f"{picture.shape[1]} x {picture.shape[0]} pixels"
+            raise error("E706", f"{model.name} takes no picture as small as {size}: {d.message}") from None
         wanted = self.step.graph.inputs
         if "image" not in wanted:
             raise error("E423", f"the loss of task {task.name} names no image", task.spans.get("loss", task.span))

@@ -116,3 +116,11 @@ def test_names_of_a_stranger_cannot_steer_a_terminal(tmp_path: Path) -> None:
 def test_a_file_that_is_none_has_no_notes(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "w").write_bytes(content)
     assert read_notes(tmp_path / "w") == Notes() == read_notes(tmp_path / "none")
+
+
+@pytest.mark.parametrize("labels", ["cat, dogg, bird", "Dog, Cat, Bird"])
+def test_labels_that_do_not_name_the_classes_of_the_data_stop_training(labels: str) -> None:
+    """Numbers of classes are equal, so nothing else would tell: the network would call a dog a bird for ever."""
+    with pytest.raises(CnnError, match="which the labels of m do not name") as e:
+        fitted_data(model(labels), "", data("bird", "cat", "dog"))
+    assert e.value.code == "E705"

@@ -114,3 +114,10 @@ def test_spoiling_is_what_it_says() -> None:
     assert photograph.with_holes(flat.shape, 0.25, 3).mean() == pytest.approx(0.75, abs=0.02)
     assert photograph.psnr(flat + np.float32(0.1), flat) == pytest.approx(20, abs=1e-3)
     assert photograph.psnr(flat, flat) == float("inf")
+
+
+def test_a_picture_too_small_for_the_network_is_named_before_anything_is_written() -> None:
+    deep = load_text(TEXT.replace("conv(2, 1x1)", "pad([5, 5], mode = reflect) -> conv(2, 11x11)"))
+    with pytest.raises(CnnError, match="takes no picture as small as 3 x 3 pixels") as e:
+        restore(deep, deep.tasks["denoise"], PICTURE[:3, :3])
+    assert e.value.code == "E706"
