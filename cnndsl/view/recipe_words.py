@@ -22,17 +22,56 @@ KINDS: Mapping[str, tuple[str, Mapping[str, words.Options]]] = {
     "average": ("an average of the weights", words.AVERAGES),
 }
 """entry of a recipe → what its words are, and the words."""
+RECIPES: Mapping[str, tuple[str, ...]] = {
+    "train": words.TRAIN_KEYS, "eval": words.EVAL_KEYS, "task": words.TASK_KEYS, "preprocess": words.PREPROCESS_KEYS,
+}  # fmt: skip
 PLACES = {"augment": "augment", "images": "preprocess", "views": "eval", "input": "task"}
 
 
+TAKES: Mapping[str, str] = {
+    "data": "the name of a bundled data set; --data takes paths",
+    "batch": "images in one step",
+    "epochs": "how often all images are seen; or steps",
+    "steps": "how many steps; or epochs",
+    "seed": "a whole number: of weights, order, augmentation and dropout",
+    "freeze": "paths of weights that stay, such as [stem, stage1]",
+    "validate": "a share of the training data held back, such as 0.1",
+    "jitter": "the deviation of noise added to the input at each step",
+    "reduce": " or ".join(words.REDUCTIONS),
+    "precision": " or ".join(words.PRECISIONS),
+    "labels": "the names of the classes: [cat, dog]",
+}
+"""Keys of recipes whose values are not words with options."""
+
+
 def known() -> list[str]:
-    """Every word."""
-    return [word for _, vocabulary in KINDS.values() for word in vocabulary]
+    """Every word, key and kind of recipe."""
+    found = [word for _, vocabulary in KINDS.values() for word in vocabulary]
+    return [*found, *RECIPES, *dict.fromkeys(key for keys in RECIPES.values() for key in keys)]
 
 
 def pages(word: str) -> list[str]:
     """What a word of recipes is: one page for each kind of word of that name, none where there is none."""
-    return [_page(word, key, what, vocabulary[word]) for key, (what, vocabulary) in KINDS.items() if word in vocabulary]
+    found = [_page(word, key, what, vocabulary[word]) for key, (what, vocabulary) in KINDS.items() if word in vocabulary]
+    within = [recipe for recipe, keys in RECIPES.items() if word in keys]
+    if within:
+        found.append(f"{word}: an entry of {listed(within)}\n\n    {word} = {_value_of(word)}")
+    if word in RECIPES:
+        keys = RECIPES[word]
+        width = max(map(len, keys))
+        lines = [f"    {key:<{width}} = {_value_of(key)}" for key in keys]
+        found.append("\n".join([f"{word}: a recipe, {word} {{ … }}, with these entries:", "", *lines]))
+    return found
+
+
+def _value_of(key: str) -> str:
+    """What may stand behind `key =`."""
+    if key in TAKES:
+        return TAKES[key]
+    if key in words.PLACES:
+        return f"steps with -> between: {', '.join(words.PLACES[key])}"
+    what, vocabulary = KINDS[key]
+    return f"{what}: {', '.join(vocabulary)}"
 
 
 def defaults(word: str) -> dict[str, Any]:

@@ -79,3 +79,13 @@ def test_optimizers_say_what_holds_otherwise_and_views_are_carried_out() -> None
     assert "beta1" in adam and "else 0.9" in adam and "else 1e-08" in adam
     for word in ("ten_crop", "squares", "fully_convolutional", "cutout", "noise", "meshgrid"):
         assert all("cannot be carried out" not in page for page in pages(word))
+
+
+def test_every_key_of_every_recipe_is_explained() -> None:
+    for recipe, keys in recipe_words.RECIPES.items():
+        (page,) = recipe_words.pages(recipe)
+        for key in keys:
+            assert f"    {key}" in page
+            assert any(f"{key}: an entry of " in p and f"{key} = " in p for p in recipe_words.pages(key))
+            assert key in recipe_words.known()
+    assert "global_norm" in recipe_words.pages("clip")[-1]
