@@ -162,7 +162,10 @@ class Classifier:
             return pipeline.apply(self.preprocess, [read_picture(path)], self.shape)
         if not path.is_file():
             raise error("E702", f"there is no file {path}" if not path.exists() else f"{path} is not a file")
-        return pipeline.apply(self.preprocess, read_npy(path, self.shape), self.shape)
+        images = read_npy(path, self.shape)
+        if not len(images):
+            raise error("E706", f"{path} holds no images: its shape is {images.shape}")
+        return pipeline.apply(self.preprocess, images, self.shape)
 
     def probabilities(self, inputs: list[NDArray[Any]]) -> Iterator[NDArray[Any]]:
         """One row for each image, whatever the model ends with: softmax, log_softmax or plain scores."""

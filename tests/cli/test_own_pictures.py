@@ -190,3 +190,11 @@ def test_what_has_no_data_of_its_own_says_what_can_be_done(cli: Any) -> None:
         done = cli(*words.split())
         assert done.code == 1 and "cnndsl train" not in done.err
     assert "its tasks: cnndsl restore PICTURE --model hourglass --task " in cli("train", "hourglass").err
+
+
+def test_an_array_of_no_images_is_named(cli: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("none.npy", np.zeros((0, 28, 28, 1), np.uint8))
+    done = cli("run", "lenet5", "none.npy")
+    assert done.code == 1
+    assert "none.npy holds no images: its shape is (0, 28, 28, 1)" in done.err
