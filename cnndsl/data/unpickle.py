@@ -72,6 +72,7 @@ class _Machine:
         self.data, self.at, self.began = data, 0, 0
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
+        self.encoded = 0
 
     def run(self) -> Any:
         for _ in range(MOST_STEPS):
@@ -135,6 +136,9 @@ class _Machine:
         name = str(called) if isinstance(called, _Named) else "something"
         match name, given:
             case "_codecs.encode", (str() as text, "latin1" | b"latin1"):
+                self.encoded += len(text)  # a text may be taken from the memo again and again
+                if self.encoded > len(self.data):
+                    raise ValueError("it makes more bytes than it has")
                 self.stack.append(text.encode("latin-1"))
             case "numpy.dtype", (kind, *_):
                 if kind not in ("u1", b"u1"):

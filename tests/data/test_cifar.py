@@ -208,6 +208,20 @@ def test_arrays_that_lie() -> None:
             read_pickle(wrong)
 
 
+def test_a_text_is_not_made_into_bytes_again_and_again() -> None:
+    """Eight bytes of a pickle for each copy of a text that the memo keeps: a small file for all of memory."""
+    text = b"x" * 1_000_000
+    first = b"\x80\x02X" + len(text).to_bytes(4, "little") + text + b"q\x00X\x06\0\0\0latin1q\x01c_codecs\nencode\nq\x02"
+    copy = b"h\x02h\x00h\x01\x86R"
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="makes more bytes than it has"):
+            read_pickle(first + 500 * copy + b".")
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
+
+
 def test_any_pickle_cut_or_changed_is_refused_or_read() -> None:
     """No input makes it raise anything else, call anything, or take long."""
     good = python2(PIXELS[:1, :64].copy(), [3]).replace(b"M\x00\x0c\x86", b"M\x40\x00\x86")
