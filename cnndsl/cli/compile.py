@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -148,7 +147,7 @@ def begun(
     from cnndsl.cli.sizes import bound_sizes
     from cnndsl.passes.context import Options
     from cnndsl.runtime.compile import checked_batch, checked_threads
-    from cnndsl.training.step import build_step
+    from cnndsl.training.step import recipe_step
 
     net = load_model(model, pairs(arguments).only())
     if train:
@@ -156,10 +155,7 @@ def begun(
         if recipe is None:
             raise error("E770", f"{net.name} has no recipe, so there is no training step to write", help="add train { … }")
         size = batch or recipe.batch
-        graph = build_step(
-            net, recipe.loss, recipe.optimizer, size,
-            clip=recipe.clip, average=recipe.average, freeze=recipe.freeze, places=recipe.spans,
-        )  # fmt: skip
+        graph = recipe_step(net, recipe, size)
     else:
         size, graph = batch or 1, net.graph
     return graph, Options(
@@ -209,10 +205,10 @@ def watcher(folder: Path | None, target: str, options: Options) -> Watch | None:
 
 def write_whole(path: Path, text: str) -> None:
     """The file appears whole or not at all. Raises E598 where it cannot be written."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    from cnndsl.runtime.whole import whole
+
     try:
-        aside.write_text(text, encoding="utf-8")
-        aside.replace(path)
+        with whole(path) as aside:
+            aside.write_text(text, encoding="utf-8")
     except OSError as e:
-        aside.unlink(missing_ok=True)
         raise error("E598", f"{path} cannot be written: {e.strerror or e}") from None

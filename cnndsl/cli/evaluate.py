@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnndsl.cli.options import DataSet, Json, ModelName, TargetName, Threads
+from cnndsl.cli.options import Arguments, DataSet, EvalName, Json, ModelName, TargetName, Threads
 
 if TYPE_CHECKING:
     from cnndsl.language.model import Model
@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 def evaluate(
     model: ModelName,
-    arguments: Annotated[
-        list[str] | None, typer.Argument(help="key=value: arguments of the model.", show_default=False)
-    ] = None,
+    arguments: Arguments = None,
     weights: Annotated[
         list[Path] | None,
         typer.Option(
@@ -26,7 +24,7 @@ def evaluate(
         ),
     ] = None,
     data: DataSet = None,
-    recipe: Annotated[str, typer.Option("--recipe", help="The name of a recipe: eval NAME { … }.", show_default=False)] = "",
+    recipe: EvalName = "",
     target: TargetName = "numpy",
     threads: Threads = None,
     as_json: Json = False,

@@ -106,20 +106,18 @@ def _show_difference(name: str, before: str, after: str) -> None:
 def replace_text(path: Path, text: str) -> None:
     """The new text in the old one's place, whole or not at all; its rights and links to it stay. Raises E598."""
     from cnndsl.errors import error
+    from cnndsl.runtime.whole import whole
 
     target = path.resolve()
-    aside = target.with_name(f".{target.name[:40]}.{os.getpid()}")
     try:
         mode = target.stat().st_mode & 0o777
         if not (mode & 0o222 and os.access(target, os.W_OK)):
             raise error("E598", f"{path} is read-only and stays as it is", help="--diff shows what would change")
-        with aside.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.chmod(mode)
-        aside.replace(target)
+        with whole(target) as aside:
+            with aside.open("w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            aside.chmod(mode)
     except OSError as e:
         raise error("E598", f"{path} cannot be written and stays as it is: {(e.strerror or str(e)).lower()}") from None
-    finally:
-        aside.unlink(missing_ok=True)

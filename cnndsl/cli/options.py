@@ -12,6 +12,8 @@ PairList = Annotated[
     list[str] | None,
     typer.Argument(help="key=value: arguments of the model, entries of its recipe.", show_default=False),
 ]
+Arguments = Annotated[list[str] | None, typer.Argument(help="key=value: arguments of the model.", show_default=False)]
+EvalName = Annotated[str, typer.Option("--recipe", help="The name of a recipe: eval NAME { … }.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print data for programs instead of text for people.")]
 WeightsFile = Annotated[
     Path | None, typer.Option("--weights", "-w", help="A safetensors file; else the newest run here; else the bundled weights.")

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cnndsl.cli.options import DataSet, InputSizes, ModelName, PairList, TargetName, Threads, WeightsFile
+from cnndsl.cli.options import Arguments, DataSet, EvalName, InputSizes, ModelName, TargetName, Threads, WeightsFile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cnndsl.cli.models import Weights
+    from cnndsl.data.records import Dataset
     from cnndsl.language.model import Model
     from cnndsl.training.records import Row
 
@@ -33,7 +34,7 @@ plot = typer.Typer(
 def filters(
     model: ModelName,
     output: Output,
-    arguments: PairList = None,
+    arguments: Arguments = None,
     layer: Annotated[str, typer.Option("--layer", "-l", help="A convolution's path; else the first.", show_default=False)] = "",
     weights: WeightsFile = None,
     title: Title = None,
@@ -87,7 +88,7 @@ def activations(
     model: ModelName,
     picture: Picture,
     output: Output,
-    arguments: PairList = None,
+    arguments: Arguments = None,
     layers: Layers = None,
     weights: WeightsFile = None,
     title: Title = None,
@@ -127,7 +128,7 @@ def field(
     from cnndsl.cli.sizes import bound_sizes
     from cnndsl.errors import error
     from cnndsl.passes.specialise import bind_sizes
-    from cnndsl.training.evaluate import input_shape
+    from cnndsl.training.scores import input_shape
     from cnndsl.view.field import field_picture, fields
 
     check_output(output)
@@ -144,17 +145,14 @@ def field(
     told(output)
 
 
-Recipe = Annotated[str, typer.Option("--recipe", help="The name of a recipe: eval NAME { … }.", show_default=False)]
-
-
 @plot.command("confusion")
 def confusion(
     model: ModelName,
     output: Output,
-    arguments: PairList = None,
+    arguments: Arguments = None,
     data: DataSet = None,
     weights: WeightsFile = None,
-    recipe: Recipe = "",
+    recipe: EvalName = "",
     target: TargetName = "numpy",
     threads: Threads = None,
     title: Title = None,
@@ -163,15 +161,12 @@ def confusion(
 
     Example: cnndsl plot confusion lenet5 --data digits -o confusion.png
     """
-    from cnndsl.cli.evaluate import data_of
-    from cnndsl.data import datasets
     from cnndsl.training.evaluate import evaluate
     from cnndsl.view.confusion import confusion_picture
 
     check_output(output)
-    net, found = with_weights(model, arguments, weights)
-    name = data_of(net, data, recipe)
-    result = evaluate(net, found.path, datasets.open(name), target=target, threads=threads, recipe=recipe)
+    net, found, name, given = with_data(model, arguments, weights, data, recipe)
+    result = evaluate(net, found.path, given, target=target, threads=threads, recipe=recipe)
     confusion_picture(result.confusion, result.labels, output, f"{net.name} on {name}" if title is None else title)
     told(output)
 
@@ -180,11 +175,11 @@ def confusion(
 def mistakes(
     model: ModelName,
     output: Output,
-    arguments: PairList = None,
+    arguments: Arguments = None,
     data: DataSet = None,
     count: Annotated[int, typer.Option("--count", "-n", min=1, max=100, help="How many, at most.")] = 18,
     weights: WeightsFile = None,
-    recipe: Recipe = "",
+    recipe: EvalName = "",
     target: TargetName = "numpy",
     threads: Threads = None,
     title: Title = None,
@@ -193,16 +188,13 @@ def mistakes(
 
     Example: cnndsl plot mistakes lenet5 --data digits -o mistakes.png
     """
-    from cnndsl.cli.evaluate import data_of
     from cnndsl.cli.models import say
-    from cnndsl.data import datasets
     from cnndsl.training.mistakes import mistakes as mistakes_of
     from cnndsl.view.confusion import mistakes_picture
 
     check_output(output)
-    net, found = with_weights(model, arguments, weights)
-    name = data_of(net, data, recipe)
-    result = mistakes_of(net, found.path, datasets.open(name), count, target=target, threads=threads, recipe=recipe)
+    net, found, name, given = with_data(model, arguments, weights, data, recipe)
+    result = mistakes_of(net, found.path, given, count, target=target, threads=threads, recipe=recipe)
     if not result.worst:
         say(f"all of {result.count:,} pictures were called rightly: there is nothing to draw")
         return
@@ -216,7 +208,7 @@ def mistakes(
 def surface(
     model: ModelName,
     output: Output,
-    arguments: PairList = None,
+    arguments: Arguments = None,
     data: DataSet = None,
     points: Annotated[int, typer.Option("--points", min=3, max=201, help="Places on each side.")] = 21,
     reach: Annotated[float, typer.Option("--reach", min=0.001, max=100, help="1: as far as the filters are large.")] = 1.0,
@@ -233,21 +225,18 @@ def surface(
     """
     import sys
 
-    from cnndsl.cli.evaluate import data_of
-    from cnndsl.data import datasets
     from cnndsl.training.surface import surface as surface_of
     from cnndsl.view.surface import surface_picture
 
     check_output(output)
-    net, found = with_weights(model, arguments, weights)
-    name = data_of(net, data)
+    net, found, name, given = with_data(model, arguments, weights, data)
 
     def dot(_: int) -> None:
         if sys.stderr.isatty():
             print(".", end="", file=sys.stderr, flush=True)
 
     result = surface_of(
-        net, found.path, datasets.open(name), points=points, reach=reach, images=images, seed=seed, target=target,
+        net, found.path, given, points=points, reach=reach, images=images, seed=seed, target=target,
         threads=threads, on_row=dot,
     )  # fmt: skip
     above = f"{net.name}: loss on {result.images:,} pictures of {name}"
@@ -325,11 +314,23 @@ def with_weights(model: str, arguments: list[str] | None, given: Path | None) ->
     return net, found
 
 
+def with_data(
+    model: str, arguments: list[str] | None, weights: Path | None, data: str | None, recipe: str = ""
+) -> tuple[Model, Weights, str, Dataset]:
+    """The model and its weights, the name of the data to judge it by, and these."""
+    from cnndsl.cli.evaluate import data_of
+    from cnndsl.data import datasets
+
+    net, found = with_weights(model, arguments, weights)
+    name = data_of(net, data, recipe)
+    return net, found, name, datasets.open(name)
+
+
 def prepared(net: Model, picture: str) -> NDArray[Any]:
     """The picture as the network takes it: (H, W, C) float32. Raises E703, E706."""
     from cnndsl.data import pipeline
     from cnndsl.data.images import read_picture
-    from cnndsl.training.evaluate import input_shape
+    from cnndsl.training.scores import input_shape
 
     shape = input_shape(net)
     return pipeline.apply(net.preprocess, [read_picture(Path(picture))], shape)[0]

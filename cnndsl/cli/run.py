@@ -93,21 +93,16 @@ def listed(path: Path) -> list[Path]:
 
 def write_array(path: Path, parts: list[NDArray[Any]]) -> None:
     """The parts, one after the other, as an `.npy` file that appears whole or not at all. Raises E598."""
-    import os
-
     import numpy as np
 
     from cnndsl.errors import error
+    from cnndsl.runtime.whole import whole
 
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with aside.open("wb") as file:
+        with whole(path) as aside, aside.open("wb") as file:
             np.save(file, np.concatenate(parts))
-        aside.replace(path)
     except OSError as e:
         raise error("E598", f"{path} cannot be written: {e.strerror or e}") from None
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 class Classifier:
@@ -118,7 +113,7 @@ class Classifier:
     ) -> None:
         from cnndsl.runtime.compile import compile
         from cnndsl.training.classes import class_count, class_names
-        from cnndsl.training.evaluate import input_shape
+        from cnndsl.training.scores import input_shape
 
         self.labels = class_names(net, class_count(net, ""), trained)
         self.preprocess = net.preprocess
@@ -171,12 +166,13 @@ class Classifier:
         """One row for each image, whatever the model ends with: softmax, log_softmax or plain scores."""
         import numpy as np
 
+        from cnndsl.training.scores import softmax
+
         if not inputs:
             return
         scores = np.asarray(self.run(np.concatenate(inputs)))
         if self.last == "log_softmax":
             scores = np.exp(scores)
         elif self.last != "softmax":
-            scores = np.exp(scores - scores.max(axis=1, keepdims=True))
-            scores = scores / scores.sum(axis=1, keepdims=True)
+            scores = softmax(scores)
         yield from scores

@@ -38,7 +38,7 @@ def center_crop(size: Any) -> Made:
     height, width = pair(size)
 
     def run(x: Pictures, draws: Draws) -> Pictures:
-        _within("center_crop", x, height, width)
+        within("center_crop", x, height, width)
         top, left = (x.shape[1] - height) // 2, (x.shape[2] - width) // 2
         return cut(x, top, left, height, width)
 
@@ -52,7 +52,7 @@ def crop(size: Any, at: Any = (0, 0)) -> Made:
         raise error("E422", f"at is [row, column], not {at}")
 
     def run(x: Pictures, draws: Draws) -> Pictures:
-        _within("crop", x, height + at[0], width + at[1])
+        within("crop", x, height + at[0], width + at[1])
         return cut(x, *at, height, width)
 
     return 0, run
@@ -63,7 +63,7 @@ def random_crop(size: Any) -> Made:
     height, width = pair(size)
 
     def run(x: Pictures, draws: Draws) -> Pictures:
-        _within("random_crop", x, height, width)
+        within("random_crop", x, height, width)
         u = draws.uniform()
         top = (u[:, 0] * (x.shape[1] - height + 1)).astype(np.intp)
         left = (u[:, 1] * (x.shape[2] - width + 1)).astype(np.intp)
@@ -118,7 +118,8 @@ def part(
     return (h - high) // 2, (w - wide) // 2, high, wide
 
 
-def _within(what: str, x: Pictures, height: int, width: int) -> None:
+def within(what: str, x: Pictures, height: int, width: int) -> None:
+    """Raise E706 where the pictures have no so many pixels."""
     if x.shape[1] < height or x.shape[2] < width:
         raise error("E706", f"{what}: {height}x{width} pixels do not lie within a picture of {x.shape[1]}x{x.shape[2]}",
                     help="resize first")  # fmt: skip

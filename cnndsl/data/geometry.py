@@ -36,9 +36,9 @@ def resize(size: Any) -> Made:
         if target is not None:
             return resized(x, *target)
         if fixed:
-            return resized(x, *_shorter(x, int(low)))
+            return resized(x, *shorter(x, int(low)))
         (drawn_side,) = np.floor(drawn(draws.uniform()[:, 0], (low, high + 1)))  # such pictures come one by one
-        return resized(x, *_shorter(x, int(drawn_side)))
+        return resized(x, *shorter(x, int(drawn_side)))
 
     return (0 if fixed is not False else 1), run
 
@@ -91,6 +91,7 @@ def shift(amount: Any) -> Made:
     return 2, run
 
 
-def _shorter(x: Pictures, n: int) -> tuple[int, int]:
+def shorter(x: Pictures, n: int) -> tuple[int, int]:
+    """The size of pictures whose shorter side becomes n."""
     _, h, w, _ = x.shape
     return (n, max(1, round(w * n / h))) if h <= w else (max(1, round(h * n / w)), n)

@@ -117,3 +117,14 @@ def _deep(image: Image) -> NDArray[Any]:
     else:  # "I" is how Pillow opens some 16-bit files; 8-bit numbers do not come that way
         top = 65535.0
     return np.clip(pixels / np.float32(top), 0, 1)[:, :, None]
+
+
+def write_picture(path: Path, x: NDArray[Any]) -> None:
+    """Write (H, W, 1 or 3) as PNG: uint8, or floats that are cut to [0, 1] and rounded to eight bits. Raises OSError, and
+    E706 for other channels."""
+    from PIL import Image
+
+    if x.shape[2] not in (1, 3):
+        raise error("E706", f"a picture of {x.shape[2]} channels cannot be written as PNG")
+    pixels = x if x.dtype == np.uint8 else np.rint(np.clip(x, 0, 1) * 255).astype(np.uint8)
+    Image.fromarray(pixels[:, :, 0] if x.shape[2] == 1 else pixels).save(path)

@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.data.images import read_picture
-from cnndsl.data.resample import floats
+from cnndsl.data.images import read_picture, write_picture
+from cnndsl.data.resample import arrayed, floats
+from cnndsl.data.resample import resized as resized_pictures
 from cnndsl.errors import error
 from cnndsl.random import normal, stream_of, uniform, words
+from cnndsl.runtime.whole import whole
 
 Array = NDArray[np.float32]
 
@@ -33,13 +35,9 @@ def read_mask(path: str | Path, shape: tuple[int, ...]) -> Array:
 
 
 def save_photograph(path: Path, x: Array) -> None:
-    """Write PNG, aside first, so that whoever watches the file never sees half a picture. Raises OSError."""
-    from PIL import Image
-
-    pixels = np.rint(np.clip(x, 0, 1) * 255).astype(np.uint8)
-    aside = path.with_name(f".{path.name}.part.png")
-    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(aside)
-    aside.replace(path)
+    """Write PNG, so that whoever watches the file never sees half a picture. Raises OSError, E706."""
+    with whole(path) as aside:
+        write_picture(aside, x)
 
 
 def with_noise(x: Array, sigma: float, seed: int) -> Array:
@@ -57,11 +55,7 @@ def with_holes(shape: tuple[int, ...], share: float, seed: int) -> Array:
 
 def resized(x: Array, height: int, width: int, filter: str) -> Array:
     """By Pillow's filter of that name, `lanczos` or `bicubic`, on floats; cut to [0, 1]."""
-    from PIL import Image
-
-    how = {"lanczos": Image.Resampling.LANCZOS, "bicubic": Image.Resampling.BICUBIC}[filter]
-    planes = [np.asarray(Image.fromarray(x[:, :, c]).resize((width, height), how)) for c in range(x.shape[2])]
-    return np.clip(np.stack(planes, axis=2), 0, 1).astype(np.float32)
+    return np.clip(arrayed(resized_pictures(x[None], height, width, filter))[0], 0, 1)
 
 
 def psnr(x: Array, truth: Array) -> float:

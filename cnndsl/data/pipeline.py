@@ -88,6 +88,11 @@ def bind(calls: Sequence[Call], where: str, random: bool) -> tuple[Step, ...]:
     return tuple(steps)
 
 
+def preprocessing(preprocess: Preprocess | None) -> tuple[Step, ...]:
+    """The steps that every picture goes through; none where the file says nothing of them. Raises E421, E422."""
+    return bind(preprocess.images, "preprocess", random=False) if preprocess is not None else ()
+
+
 def _made(call: Call, make: Callable[..., tuple[int, Apply]]) -> tuple[int, Apply]:
     try:
         bound = inspect.signature(make).bind(*call.args, **call.keys)
@@ -107,8 +112,7 @@ def apply(preprocess: Preprocess | None, pictures: Pictures, shape: Sequence[int
     shape: (H, W, C) of the model's input; a grey picture is then repeated over the channels of a coloured input.
     Raises E421, E422 (the recipe), E706 (the pictures come out in another shape).
     """
-    steps = bind(preprocess.images, "preprocess", random=False) if preprocess is not None else ()
-    return fitted(run(steps, pictures), shape)
+    return fitted(run(preprocessing(preprocess), pictures), shape)
 
 
 def run(steps: Sequence[Step], pictures: Pictures, seed: int = 0, epoch: int = 0, samples: Array | None = None) -> Array:

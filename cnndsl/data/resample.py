@@ -65,22 +65,22 @@ def mirrored(x: Pictures, axis: str) -> Pictures:
     return x[:, :, ::-1] if axis == "horizontal" else x[:, ::-1]
 
 
-def resized(x: Pictures, height: int, width: int) -> Pictures:
-    """At size height x width, eight bits or float32 as `x` is."""
+def resized(x: Pictures, height: int, width: int, filter: str = "bilinear") -> Pictures:
+    """At size height x width by Pillow's filter of that name, eight bits or float32 as `x` is."""
     if x.shape[1:3] == (height, width):
         return x
     from PIL.Image import Resampling, fromarray
 
-    size, filter = (width, height), Resampling.BILINEAR
+    size, how = (width, height), Resampling[filter.upper()]
     if isinstance(x, Photograph):
-        return Photograph(x.image.resize(size, filter))
+        return Photograph(x.image.resize(size, how))
     if x.dtype != np.uint8:
         x = x.astype(np.float32, copy=False)
     out = np.empty((len(x), height, width, x.shape[3]), x.dtype)
     for picture, made in zip(x, out, strict=True):
         if x.dtype == np.uint8 and x.shape[3] == 3:
-            made[:] = fromarray(np.ascontiguousarray(picture)).resize(size, filter)
+            made[:] = fromarray(np.ascontiguousarray(picture)).resize(size, how)
             continue
         for c in range(x.shape[3]):
-            made[:, :, c] = fromarray(np.ascontiguousarray(picture[:, :, c])).resize(size, filter)
+            made[:, :, c] = fromarray(np.ascontiguousarray(picture[:, :, c])).resize(size, how)
     return out

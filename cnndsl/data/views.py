@@ -2,7 +2,7 @@
 
     resize([256, 288, 320, 352]) -> squares -> six_crop(224) -> flip        4 · 3 · 6 · 2 = 144 views
 
-A view is a picture (h, w, C); each step makes one or several views of each that it is given, in order. ten_crop: four
+A view is a picture (1, h, w, C); each step makes one or several views of each that it is given, in order. ten_crop: four
 corners and the middle, and their mirror images (Krizhevsky et al. 2012, section 4.1). squares: the left, middle and right
 (or upper, middle and lower) square of the shorter side; six_crop: four corners, the middle, and the whole resized
 (Szegedy et al. 2015, section 7).
@@ -18,14 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.data import pipeline
-from cnndsl.data.resample import arrayed
-from cnndsl.data.resample import resized as resized_pictures
+from cnndsl.data.crops import within
+from cnndsl.data.geometry import shorter
+from cnndsl.data.resample import Pictures, cut, mirrored, resized
 from cnndsl.data.sides import pair
-from cnndsl.errors import CnnError, error
+from cnndsl.errors import CnnError
 from cnndsl.language.recipe import Call, Preprocess, Sides
 
 Array = NDArray[Any]
-View = Callable[[Array], Iterator[Array]]
+View = Callable[[Pictures], Iterator[Pictures]]
 SIZES = ("resize", "center_crop", "crop", "pad")
 """Steps of `preprocess` that give a picture its size: where views have some of their own, those hold instead."""
 MAKE_SIZES = (*SIZES, "ten_crop", "six_crop", "squares", "fully_convolutional")
@@ -43,10 +44,10 @@ class Views:
 
     def of(self, picture: Array) -> list[Array]:
         """(H, W, C), uint8 or float32 in [0, 1] → every view as float32 (h, w, C), preprocessed."""
-        found = [pipeline.run(self.before, picture[None])[0] if self.before else picture]
+        found: list[Pictures] = [pipeline.run(self.before, picture[None]) if self.before else picture[None]]
         for step in self.steps:
             found = [made for x in found for made in step(x)]
-        return [pipeline.run(self.after, np.ascontiguousarray(x)[None])[0] for x in found]
+        return [pipeline.run(self.after, [x[0] if isinstance(x, np.ndarray) else x])[0] for x in found]
 
 
 def bind(calls: Sequence[Call], preprocess: Preprocess | None) -> Views:
@@ -56,7 +57,7 @@ def bind(calls: Sequence[Call], preprocess: Preprocess | None) -> Views:
     """
     steps = preprocess.images if preprocess is not None else ()
     own = any(c.name in MAKE_SIZES for c in calls)
-    before = () if own else pipeline.bind(steps, "preprocess", random=False)
+    before = () if own else pipeline.preprocessing(preprocess)
     after = pipeline.bind([c for c in steps if c.name not in SIZES], "preprocess", random=False) if own else ()
     found = tuple(_made(c) for c in calls if c.name != "fully_convolutional")
     return Views(found, before, after, any(c.name == "fully_convolutional" for c in calls))
@@ -71,29 +72,19 @@ def _made(call: Call) -> View:
     except CnnError as e:
         raise CnnError(d if d.span else replace(d, span=call.span) for d in e.diagnostics) from None
 
-    def run(x: Array) -> Iterator[Array]:
-        yield pipeline.run((step,), x[None])[0]
+    def run(x: Pictures) -> Iterator[Pictures]:
+        yield pipeline.run((step,), [x[0] if isinstance(x, np.ndarray) else x])
 
     return run
-
-
-def resized(x: Array, height: int, width: int) -> Array:
-    """(height, width, C) of one picture."""
-    return arrayed(resized_pictures(x[None], height, width))[0]
 
 
 def resize(size: Any) -> View:
     """One view for each size of a list."""
     wanted = size if isinstance(size, tuple) and not isinstance(size, Sides) else (size,)
 
-    def run(x: Array) -> Iterator[Array]:
+    def run(x: Pictures) -> Iterator[Pictures]:
         for n in wanted:
-            if isinstance(n, tuple):
-                yield resized(x, *n)
-                continue
-            least = min(x.shape[:2])
-            height, width = (max(1, round(s * n / least)) for s in x.shape[:2])
-            yield resized(x, height, width)
+            yield resized(x, *(n if isinstance(n, tuple) else shorter(x, n)))
 
     return run
 
@@ -101,9 +92,9 @@ def resize(size: Any) -> View:
 def flip(axis: str = "horizontal") -> View:
     """The picture and its mirror image."""
 
-    def run(x: Array) -> Iterator[Array]:
+    def run(x: Pictures) -> Iterator[Pictures]:
         yield x
-        yield x[:, ::-1] if axis == "horizontal" else x[::-1]
+        yield mirrored(x, axis)
 
     return run
 
@@ -111,32 +102,30 @@ def flip(axis: str = "horizontal") -> View:
 def squares() -> View:
     """Three squares of the shorter side: at one end of the longer, in its middle, at the other end."""
 
-    def run(x: Array) -> Iterator[Array]:
-        height, width = x.shape[:2]
+    def run(x: Pictures) -> Iterator[Pictures]:
+        _, height, width, _ = x.shape
         n = min(height, width)
         for share in (0, 1, 2):
-            top, left = ((s - n) * share // 2 for s in (height, width))
-            yield x[top : top + n, left : left + n]
+            yield cut(x, (height - n) * share // 2, (width - n) * share // 2, n, n)
 
     return run
 
 
-def five(x: Array, height: int, width: int, what: str) -> Iterator[Array]:
-    """The four corners, row by row, and the middle."""
-    if x.shape[0] < height or x.shape[1] < width:
-        raise error("E422", f"{what} takes {height} x {width} pixels of a picture of {x.shape[0]} x {x.shape[1]}")
-    down, along = x.shape[0] - height, x.shape[1] - width
+def five(x: Pictures, height: int, width: int, what: str) -> Iterator[Pictures]:
+    """The four corners, row by row, and the middle. Raises E706."""
+    within(what, x, height, width)
+    down, along = x.shape[1] - height, x.shape[2] - width
     for top, left in ((0, 0), (0, along), (down, 0), (down, along), (down // 2, along // 2)):
-        yield x[top : top + height, left : left + width]
+        yield cut(x, top, left, height, width)
 
 
 def ten_crop(size: Any) -> View:
     height, width = pair(size)
 
-    def run(x: Array) -> Iterator[Array]:
+    def run(x: Pictures) -> Iterator[Pictures]:
         for part in five(x, height, width, "ten_crop"):
             yield part
-            yield part[:, ::-1]
+            yield mirrored(part, "horizontal")
 
     return run
 
@@ -144,7 +133,7 @@ def ten_crop(size: Any) -> View:
 def six_crop(size: Any) -> View:
     height, width = pair(size)
 
-    def run(x: Array) -> Iterator[Array]:
+    def run(x: Pictures) -> Iterator[Pictures]:
         yield from five(x, height, width, "six_crop")
         yield resized(x, height, width)
 

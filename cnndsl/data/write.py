@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cnndsl.data.images import write_picture
 from cnndsl.data.records import Dataset, Part
-from cnndsl.data.resample import floats
 from cnndsl.errors import error
 
 
@@ -40,15 +38,5 @@ def _write(part: Part, classes: tuple[str, ...], folder: Path, each: int | None)
             continue
         done[label] += 1
         pictures, _ = part.take(np.array([i]))
-        _save(np.asarray(pictures[0]), folder / classes[label] / f"{done[label]:0{len(str(most))}}.png")
+        write_picture(folder / classes[label] / f"{done[label]:0{len(str(most))}}.png", np.asarray(pictures[0]))
     return sum(done.values())
-
-
-def _save(picture: NDArray[Any], path: Path) -> None:
-    """(H, W, C) as PNG; floats in [0, 1] are rounded to eight bits."""
-    from PIL import Image
-
-    pixels = picture if picture.dtype == np.uint8 else np.rint(255 * floats(picture)).astype(np.uint8)
-    if pixels.shape[2] not in (1, 3):
-        raise error("E706", f"a picture of {pixels.shape[2]} channels cannot be written as PNG")
-    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(path)

@@ -162,17 +162,14 @@ RUN = {
     "metrics": ("accuracy", "loss", "confusion", "top"),
     "precision": ("float32",),
 }
-"""The words that can be carried out. A key that is not here and not always carried out is refused as a whole."""
-NEVER_RUN: tuple[str, ...] = ()
+"""The words that can be carried out, of the keys of which some cannot."""
 
 
 def not_run(key: str, value: object, task: bool = False) -> list[Call | str]:
-    """The words in the value of one entry that this version cannot carry out; the key itself where that is it.
+    """The words in the value of one entry that this version cannot carry out.
 
     task: of a `task`, whose loss may have a mask; training data have none.
     """
-    if key in NEVER_RUN:
-        return [key]
     if key == "validate" and isinstance(value, str):
         return ["validate = a folder"]
     if key not in RUN or value is None:

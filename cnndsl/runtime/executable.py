@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from numpy.typing import NDArray
 
-from cnndsl.errors import CnnError, error
+from cnndsl.errors import CnnError, counted, error
 from cnndsl.graph.graph import State
 from cnndsl.graph.types import drawn
 from cnndsl.passes.context import Log
@@ -23,7 +23,7 @@ Array = NDArray[Any]
 
 def how(program: Program) -> str:
     """`numpy, batch 8, 2 threads`."""
-    return f"{program.target}, batch {program.batch}, {program.workers} thread{'s' * (program.workers != 1)}"
+    return f"{program.target}, batch {program.batch}, {counted(program.workers, 'thread')}"
 
 
 class Loaded:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.errors import error
+from cnndsl.runtime.whole import whole
 from cnndsl.targets.numpy.frame.tensors import KINDS, read_tensors
 
 Array = NDArray[Any]
@@ -49,16 +50,10 @@ def write_weights(path: str | os.PathLike[str], weights: Mapping[str, Any], meta
         offset += x.nbytes
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
-    target = Path(path)
-    aside = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        with open(aside, "wb") as file:
-            file.write(len(text).to_bytes(8, "little"))
-            file.write(text)
-            for x in arrays.values():
-                file.write(x.astype(x.dtype.newbyteorder("<"), copy=False).tobytes())
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(target)
-    finally:
-        aside.unlink(missing_ok=True)
+    with whole(Path(path)) as aside, open(aside, "wb") as file:
+        file.write(len(text).to_bytes(8, "little"))
+        file.write(text)
+        for x in arrays.values():
+            file.write(x.astype(x.dtype.newbyteorder("<"), copy=False).tobytes())
+        file.flush()
+        os.fsync(file.fileno())

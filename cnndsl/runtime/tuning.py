@@ -7,11 +7,9 @@ without it.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -20,6 +18,7 @@ from typing import Any
 
 from cnndsl.errors import printable
 from cnndsl.language.syntax.tables import home
+from cnndsl.runtime.whole import whole
 from cnndsl.targets.numpy.tuning import Table
 
 FORMAT = "cnndsl tuning 1"
@@ -122,15 +121,12 @@ def write(tables: Tables, threads: int, times: Mapping[str, Mapping[str, float]]
     both[str(threads)] = {**both.get(str(threads), {}), **{k: dict(v) for k, v in times.items()}}
     if tables.path is None:
         return Tables(None, both, "there is no folder to keep the table in; set XDG_CACHE_HOME to have one")
-    aside = tables.path.with_name(f"{tables.path.name}.{os.getpid()}.{threading.get_ident()}")
     text = json.dumps({"format": FORMAT, "machine": machine(), "times": both}, indent=1, sort_keys=True)
     try:
         tables.path.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_text(text + "\n", encoding="utf-8")
-        aside.replace(tables.path)
+        with whole(tables.path) as aside:
+            aside.write_text(text + "\n", encoding="utf-8")
     except OSError as e:
-        with contextlib.suppress(OSError):
-            aside.unlink(missing_ok=True)
         return Tables(tables.path, both, printable(f"{tables.path} cannot be written: {e.strerror or e}"))
     return Tables(tables.path, both)
 

@@ -1,4 +1,4 @@
-"""The epochs of a run as CSV, written and read. (As a picture: `cnndsl.view.plots`, `cnndsl.view.curves`.)"""
+"""The epochs of a run as CSV, written and read. (As a picture: `cnndsl.view.curves`.)"""
 
 from __future__ import annotations
 

@@ -17,7 +17,8 @@ from cnndsl.data.records import Dataset, Part
 from cnndsl.errors import error
 from cnndsl.training.classes import class_count, class_names, fitted_data
 from cnndsl.training.records import Evaluation
-from cnndsl.training.viewed import Network, softmax
+from cnndsl.training.scores import input_shape, last, losses, scores_of, softmax
+from cnndsl.training.viewed import Network
 from cnndsl.training.viewed import scores as viewed
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def scored(
     runs = [compile(model, w, target=target, batch=batch, threads=threads, outputs=outputs) for w in several]
     run = runs[0] if len(runs) == 1 else together(runs, are_logits)
     are_logits = are_logits and len(runs) == 1
-    steps = pipeline.bind(model.preprocess.images, "preprocess", random=False) if model.preprocess is not None else ()
+    steps = pipeline.preprocessing(model.preprocess)
 
     def pieces() -> Iterator[tuple[Array, Array]]:
         with Reader(steps, input_shape(model), threads) as reader:
@@ -175,44 +176,3 @@ def tops_of(how: Eval | None) -> tuple[int, ...]:
     """The ks of `metrics = [top(5), …]`."""
     calls = how.entries.get("metrics", ()) if how is not None else ()
     return tuple(int(c.args[0] if c.args else c.keys["count"]) for c in calls if c.name == "top")
-
-
-def losses(scores: Array, truth: Array, are_logits: bool) -> Array:
-    """−log of the probability of the true class, for each image, in float64. scores (n, classes), truth (n,)."""
-    scores = scores.astype(np.float64)
-    own = scores[np.arange(len(truth)), truth]
-    if not are_logits:
-        return -np.log(np.maximum(own, np.finfo(np.float32).tiny))
-    top = scores.max(axis=1)
-    return np.asarray(np.log(np.exp(scores - top[:, None]).sum(axis=1)) + top - own)
-
-
-def scores_of(model: Model) -> tuple[str, bool]:
-    """The value that says how likely each class is: the first cross entropy's logits, else the model's output.
-
-    ("", …) is the output. The second: whether it holds logits, rather than probabilities.
-    """
-    recipe = model.train
-    for term in recipe.loss if recipe is not None else ():
-        name = term.call.args[0] if term.call.args else None
-        if term.call.name == "cross_entropy" and isinstance(name, str) and name in model.graph.names:
-            return name, True
-    output = model.graph.outputs["output"].node
-    return "", output.op.name != "softmax"
-
-
-def input_shape(model: Model) -> tuple[int, ...]:
-    """(H, W, C) of the model's one picture input. Raises E706 where there is another number of inputs."""
-    if len(model.graph.inputs) != 1:
-        raise error("E706", f"{model.name} has {len(model.graph.inputs)} inputs; pictures fill one")
-    shape = next(iter(model.graph.inputs.values())).shape[1:]
-    if len(shape) != 3 or not all(isinstance(n, int) for n in shape):
-        raise error("E706", f"{model.name} takes no pictures of one size: its input is {'x'.join(map(str, shape))}")
-    return tuple(shape)
-
-
-def last(outputs: Any) -> Any:
-    """Of what an executable returns, the value asked for: it comes last, whether or not the model's output comes too."""
-    if isinstance(outputs, Mapping):
-        return list(outputs.values())[-1]
-    return outputs[-1] if isinstance(outputs, (tuple, list)) else outputs

@@ -30,10 +30,11 @@ from cnndsl.training import checkpoint, curves, schedules
 from cnndsl.training.checkpoint import Position
 from cnndsl.training.classes import class_count, class_names, fitted_data
 from cnndsl.training.diagnose import not_finite, spoilt
-from cnndsl.training.evaluate import input_shape, measure, scores_of
+from cnndsl.training.evaluate import measure
 from cnndsl.training.interrupts import interrupts
 from cnndsl.training.recipes import changed, check_recipe, recipe_entries
 from cnndsl.training.records import EpochDone, Evaluation, OnEvent, Row, Skipped, Started, Stepped, TrainResult
+from cnndsl.training.scores import input_shape, scores_of
 from cnndsl.training.starting import starting_weights
 from cnndsl.training.step import compile_step
 
@@ -127,8 +128,7 @@ class _Run:
         self.steps = recipe.steps if recipe.steps is not None else (recipe.epochs or 1) * self.per_epoch
         self.epochs = math.ceil(self.steps / self.per_epoch)
         augment = pipeline.bind(recipe.augment, "augment", random=True)
-        preprocess = model.preprocess.images if model.preprocess is not None else ()
-        self.preprocess = pipeline.bind(preprocess, "preprocess", random=False)
+        self.preprocess = pipeline.preprocessing(model.preprocess)
         self.reading = (*augment, *self.preprocess), self.shape, *reading
         self.judging = self.preprocess, self.shape, *reading
         self.entries = recipe_entries(recipe)
@@ -157,8 +157,7 @@ class _Run:
             at = self._resumed(run_dir)
         begun = at.step
         if begun >= self.steps:
-            self._leave(run_dir, at)
-            return TrainResult(run_dir, self.step.weights, tuple(at.history), begun, begun=begun)
+            return TrainResult(run_dir, self._leave(run_dir, at), tuple(at.history), begun, begun=begun)
         self.tell(Started(self.model.name, run_dir, self.epochs, self.per_epoch, self.batch, len(self.part),
                           len(self.validation) if self.validation is not None else 0, at.step if resume else None))  # fmt: skip
         if not resume:
@@ -170,8 +169,7 @@ class _Run:
             began = time.perf_counter() - at.seconds
             while at.step < self.steps and not asked.is_set():
                 at = self._epoch(at, run_dir, began, asked, loader)
-        self._leave(run_dir, at)
-        return TrainResult(run_dir, self.step.averaged, tuple(at.history), at.step, at.step < self.steps,
+        return TrainResult(run_dir, self._leave(run_dir, at), tuple(at.history), at.step, at.step < self.steps,
                            tuple(self.skipped.values()), begun)  # fmt: skip
 
     def _epoch(self, at: Position, run_dir: Path, began: float, asked: threading.Event, loader: Loader) -> Position:
@@ -272,20 +270,22 @@ class _Run:
         except OSError as e:
             raise checkpoint.unwritable(run_dir / "recipe.txt", e, run_dir) from None
 
-    def _leave(self, run_dir: Path, at: Position) -> None:
+    def _leave(self, run_dir: Path, at: Position) -> dict[str, Array]:
+        """Write the weights, which it gives back, and the curve."""
         from cnndsl.runtime.notes import Notes
         from cnndsl.runtime.safetensors import write_weights
-        from cnndsl.view.plots import loss_curve
+        from cnndsl.view.curves import loss_curve
 
-        path = run_dir / "weights.safetensors"
+        path, weights = run_dir / "weights.safetensors", self.step.averaged
         try:
             notes = Notes(self.labels, at.step, max(at.step, self.steps))
-            write_weights(path, self.step.averaged, notes.as_metadata())
+            write_weights(path, weights, notes.as_metadata())
             path = run_dir / "loss.png"
             if at.history:
                 loss_curve(at.history, path, f"{self.model.name} on {self.data.split(':')[0]}")
         except OSError as e:
             raise checkpoint.unwritable(path, e, run_dir) from None
+        return weights
 
 
 def _parts(recipe: TrainRecipe, data: Dataset) -> tuple[Part, Part | None]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cnndsl.data.records import Dataset
 from cnndsl.data.resample import floats
 from cnndsl.training.evaluate import Weights, scored
-from cnndsl.training.viewed import softmax
+from cnndsl.training.scores import softmax
 
 if TYPE_CHECKING:
     from cnndsl.language.model import Model

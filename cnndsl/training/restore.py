@@ -87,11 +87,17 @@ def restore(
 def shrinks(task: Task) -> int | None:
     """By how much the loss of a task makes the output smaller before it compares: 4 of `downsample(output, 4, lanczos)`."""
     for term in task.entries.get("loss", ()):
-        call = term.call.args[0] if term.call.args else None
-        if isinstance(call, Call) and call.name == "downsample":
+        call = _downsampled(term)
+        if call is not None:
             found = call.args[1] if len(call.args) > 1 else call.keys.get("factor")
             return found if isinstance(found, int) else None
     return None
+
+
+def _downsampled(term: LossTerm) -> Call | None:
+    """`downsample(output, 4, lanczos)`, where that is what a loss compares."""
+    call = term.call.args[0] if term.call.args else None
+    return call if isinstance(call, Call) and call.name == "downsample" else None
 
 
 def wants_mask(task: Task) -> bool:
@@ -116,7 +122,7 @@ class _Fit:
         self.terms, self.factor = _with_factor(task, factor)
         self.name, sizes = _sizes(model, picture.shape, self.factor)
         self.steps, self.seed = int(said["steps"]), int(said.get("seed", 0))
-        self.schedule, self.rate = said.get("schedule"), 0.0
+        self.schedule = said.get("schedule")
         self.jitter = float(said.get("jitter", 0.0))
         self.average = decay_of(said["average"]) if "average" in said else 0.0
         recipe = TrainRecipe(
@@ -221,8 +227,8 @@ def _with_factor(task: Task, factor: int | None) -> tuple[tuple[LossTerm, ...], 
         raise error("E423", f"a factor is a whole number from 1, not {factor}")
     found = []
     for term in terms:
-        call = term.call.args[0] if term.call.args else None
-        if isinstance(call, Call) and call.name == "downsample":
+        call = _downsampled(term)
+        if call is not None:
             keys = {k: v for k, v in call.keys.items() if k != "factor"}
             call = replace(call, args=(call.args[0], factor, *call.args[2:]), keys=keys)
             term = replace(term, call=replace(term.call, args=(call, *term.call.args[1:])))

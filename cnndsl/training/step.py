@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +80,7 @@ class Step:
         told = [
             f"{into} → loss",
             *([how(program)] if program is not None else []),
-            f"rate {self.rate:g}, after {done} step{'s' * (done != 1)}",
+            f"rate {self.rate:g}, after {counted(done, 'step')}",
         ]
         return f"<Step {self.graph.name}: {'; '.join(told)}>"
 
@@ -194,13 +195,13 @@ def compile_step(
     checked_batch(batch)
     if recipe is None:
         recipe = (None if isinstance(net, Graph) else net.train) or TrainRecipe(optimizer=Sgd(rate=0.01))
-    terms = recipe.loss if loss is None else _terms(loss)
-    optimizer = recipe.optimizer if optimizer is None else optimizer
-    average = recipe.average if average is None else _entry("average", average)
-    graph = build_step(
-        net, terms, optimizer, batch, outputs, clip=recipe.clip if clip is None else _entry("clip", clip), average=average,
-        freeze=recipe.freeze if freeze is None else freeze, places=recipe.spans if freeze is None else None, sizes=sizes,
-    )  # fmt: skip
+    said = {"loss": loss if loss is None else _terms(loss), "optimizer": optimizer, "clip": _entry("clip", clip),
+            "average": _entry("average", average)}  # fmt: skip
+    recipe = replace(recipe, **{key: x for key, x in said.items() if x is not None})
+    if freeze is not None:
+        places = {key: span for key, span in recipe.spans.items() if key != "freeze"}
+        recipe = replace(recipe, freeze=tuple(freeze), spans=places)
+    graph = recipe_step(net, recipe, batch, outputs, sizes)
     given = net.initial_weights(seed) if weights is None else weights
     given = given if isinstance(given, Mapping) else read_weights(given)
     executable = compile_step_graph(
@@ -208,8 +209,8 @@ def compile_step(
         takes={} if isinstance(net, Graph) else net.takes,
     )  # fmt: skip
     idle = {n: np.asarray(given[n]) for n in graph.state if n in given and n not in executable.state}
-    decay = decay_of(average) if average is not None else 0.0
-    return Step(graph, executable, float(optimizer.rate), seed, outputs[0] if outputs else "", idle, decay)
+    decay = decay_of(recipe.average) if recipe.average is not None else 0.0
+    return Step(graph, executable, float(recipe.optimizer.rate), seed, outputs[0] if outputs else "", idle, decay)
 
 
 def _entry(key: str, said: Call | str | None) -> Call | None:
@@ -228,6 +229,20 @@ def _terms(loss: str | Sequence[LossTerm]) -> Sequence[LossTerm]:
     from cnndsl.language.recipe import parse_loss
 
     return parse_loss(loss)
+
+
+def recipe_step(
+    net: Model | Graph,
+    recipe: TrainRecipe,
+    batch: int,
+    outputs: Sequence[str] = (),
+    sizes: Mapping[str, int] | None = None,
+) -> Graph:
+    """`build_step` by a recipe's loss, optimizer, clip, average and freeze."""
+    return build_step(
+        net, recipe.loss, recipe.optimizer, batch, outputs,
+        clip=recipe.clip, average=recipe.average, freeze=recipe.freeze, places=recipe.spans, sizes=sizes,
+    )  # fmt: skip
 
 
 def build_step(

@@ -22,7 +22,7 @@ from cnndsl.data.records import Dataset
 from cnndsl.errors import error
 from cnndsl.random import normal, stream_of
 from cnndsl.training.classes import fitted_data
-from cnndsl.training.evaluate import input_shape, last, losses, scores_of
+from cnndsl.training.scores import input_shape, last, losses, scores_of
 
 if TYPE_CHECKING:
     from cnndsl.graph.graph import Graph
@@ -88,8 +88,7 @@ def surface(
     run = compile(
         model, weights, target=target, threads=threads, batch=min(64, len(chosen)), outputs=(scores,) if scores else ()
     )
-    steps = pipeline.bind(model.preprocess.images, "preprocess", random=False) if model.preprocess is not None else ()
-    with Reader(steps, shape, threads) as reader:
+    with Reader(pipeline.preprocessing(model.preprocess), shape, threads) as reader:
         filling = reader.begin(data.train, chosen)
         filling.wait()
     own = read_weights(weights)

@@ -15,6 +15,7 @@ from cnndsl.data.records import Part
 from cnndsl.data.views import Views
 from cnndsl.errors import CnnError
 from cnndsl.passes.fully_convolutional import fully_convolutional
+from cnndsl.training.scores import last, softmax
 
 if TYPE_CHECKING:
     from cnndsl.language.model import Model
@@ -43,7 +44,6 @@ class Network:
     def __call__(self, views: Sequence[Array]) -> Array:
         """(views, classes): what each view gives, in the order of `views`, which are (h, w, C) of any sizes."""
         from cnndsl.data.pipeline import fitted
-        from cnndsl.training.evaluate import last
 
         by_shape: dict[tuple[int, ...], list[int]] = {}
         for i, x in enumerate(views):
@@ -99,9 +99,3 @@ def _views(views: Views, part: Part, index: int) -> list[Array]:
         return views.of(np.asarray(pictures[0]))
     except CnnError as e:
         raise CnnError(replace(d, message=f"{part.name_of(index)}: {d.message}") for d in e.diagnostics) from None
-
-
-def softmax(x: Array) -> Array:
-    """Over the last axis."""
-    powers = np.exp(x - x.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))

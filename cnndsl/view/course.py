@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from cnndsl.view.plots import empty, save
+from cnndsl.view.plots import empty, plain, save
 
 
 class Stage(Protocol):
@@ -33,9 +33,10 @@ def course_picture(
     Pictures (H, W, 1 or 3) in [0, 1]; quality: the PSNR of `before` in dB.
     """
     middle = list(stages[:-1])
-    chosen = [middle[round(k * (len(middle) - 1) / max(BETWEEN - 1, 1))] for k in range(min(BETWEEN, len(middle)))]
+    count = min(BETWEEN, len(middle))
+    chosen = [middle[round(k * (len(middle) - 1) / max(BETWEEN - 1, 1))] for k in range(count)]
     shown = [("before", before, quality)]
-    shown += [(f"step {s.step:,}", s.picture, s.psnr) for s in dict.fromkeys(map(_Same, chosen))]
+    shown += [(f"step {s.step:,}", s.picture, s.psnr) for s in {s.step: s for s in chosen}.values()]
     shown += [(f"after {stages[-1].step:,} steps", stages[-1].picture, stages[-1].psnr)]
     shown += [("truth", truth, None)] if truth is not None else []
     figure = empty(2.2 * len(shown), 4.6)
@@ -61,18 +62,5 @@ def course_picture(
         axes.set(xlabel="step", ylabel="PSNR in dB")
         axes.grid(alpha=0.3)
     if title:
-        figure.suptitle(title)
+        figure.suptitle(plain(title, 80))
     save(figure, path)
-
-
-class _Same:
-    """A stage that is equal to another of the same step."""
-
-    def __init__(self, stage: Stage) -> None:
-        self.step, self.picture, self.psnr = stage.step, stage.picture, stage.psnr
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self.step == other.step
-
-    def __hash__(self) -> int:
-        return hash(self.step)

@@ -1,4 +1,4 @@
-"""The curves of several trainings in one picture: what another activation, a norm or a shortcut changes."""
+"""The curve of a training; those of several in one picture: what another activation, a norm or a shortcut changes."""
 
 from __future__ import annotations
 
@@ -41,6 +41,34 @@ def _finite(points: Sequence[tuple[int, float | None]], by: float = 1) -> Points
     return [(x, by * y) for x, y in points if y is not None and abs(y) < LARGEST]
 
 
+def loss_curve(history: Sequence[Epoch], path: Path, title: str = "") -> None:
+    """Write loss, and accuracy where there is one, over the epochs to `path` (its ending says the format)."""
+    panels = curve_lines({"": history})
+    figure = empty(4.8 * max(1, len(panels)), 3.6)
+    for k, (what, lines) in enumerate(panels.items()):
+        axes = figure.add_subplot(1, len(panels), k + 1)
+        for line in lines:
+            axes.plot(
+                [x for x, _ in line.points],
+                [y for _, y in line.points],
+                marker="o" if len(line.points) == 1 else "",
+                label="validation" if line.validation else "training",
+            )
+        axes.set(xlabel="epoch", ylabel=what)
+        if what == "loss" and _on_powers(lines):
+            axes.set_yscale("log")
+        axes.grid(alpha=0.3)
+        axes.legend(frameon=False)
+    if title:
+        figure.suptitle(plain(title, 80))
+    save(figure, path)
+
+
+def _on_powers(lines: Sequence[Line]) -> bool:
+    """Whether an axis of powers holds them all."""
+    return all(y > 1 / LARGEST for line in lines for _, y in line.points)
+
+
 def curves_picture(runs: Mapping[str, Sequence[Epoch]], path: Path, title: str = "") -> None:
     """Write loss and accuracy of `runs`, name → epochs, to `path`: a colour each, validation bold, training dashed."""
     panels = curve_lines(runs)
@@ -62,7 +90,7 @@ def curves_picture(runs: Mapping[str, Sequence[Epoch]], path: Path, title: str =
             if line.validation:
                 handles[line.run] = drawn
         axes.set(xlabel="epoch", ylabel=what)
-        if what == "loss" and all(y > 1 / LARGEST for line in lines for _, y in line.points):
+        if what == "loss" and _on_powers(lines):
             axes.set_yscale("log")
             axes.yaxis.set_major_formatter("{x:g}")
         axes.locator_params(axis="x", integer=True)

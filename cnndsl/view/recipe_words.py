@@ -82,7 +82,7 @@ def defaults(word: str) -> dict[str, Any]:
 
 def _page(word: str, key: str, what: str, options: words.Options) -> str:
     where = f"in {key} = …"
-    runs = not words.not_run(key, word) if key in words.RUN or key in words.NEVER_RUN else True
+    runs = not words.not_run(key, word)
     if key == "augment":
         places = [place for place, taken in words.PLACES.items() if word in taken]
         where = f"in {listed(PLACES[p] for p in places)}"

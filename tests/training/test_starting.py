@@ -12,7 +12,7 @@ from cnndsl.data.records import Dataset, Part
 from cnndsl.errors import CnnError
 from cnndsl.language.load import load_text
 from cnndsl.runtime.compile import compile
-from cnndsl.runtime.safetensors import write_weights
+from cnndsl.runtime.safetensors import read_weights, write_weights
 from cnndsl.training.evaluate import evaluate
 from cnndsl.training.loop import train
 from cnndsl.training.starting import starting_weights
@@ -73,3 +73,15 @@ def test_an_ensemble_is_the_mean_of_probabilities(views: str) -> None:
     assert found.accuracy == (p.argmax(axis=1) == labels).mean()
     alone: Any = evaluate(net, several[0], given)
     assert alone.loss != pytest.approx(found.loss, rel=1e-3)
+
+
+def test_a_finished_run_gives_the_averages_that_its_file_holds(tmp_path: Path) -> None:
+    net = load_text(TEXT)
+    assert net.train is not None
+    how = net.train.override({"average": "ema(0.9)"})
+    first = train(net, how, data(4), run_dir=tmp_path, threads=1)
+    again = train(net, how, data(4), run_dir=tmp_path, threads=1, resume=True)
+    assert again.begun == again.steps
+    kept = read_weights(tmp_path / "weights.safetensors")
+    for found in (first.weights, again.weights):
+        assert all(np.array_equal(found[name], kept[name]) for name in kept)

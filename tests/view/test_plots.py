@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cnndsl.view.plots import loss_curve
+from cnndsl.view.curves import loss_curve
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cnndsl.errors import counted
 from cnndsl.graph.types import ITEM_BYTES
 from cnndsl.program.program import Buffer, Program, images_a_row
 from cnndsl.targets.numpy.chains import SHORT
@@ -13,7 +14,7 @@ def arena_text(program: Program, mine: list[Buffer], name: str = "Arena", given:
     if given:
         lines = [
             f"class {name}:",
-            f'    """The arrays of a run on {program.batch} image{"s" * (program.batch != 1)}."""',
+            f'    """The arrays of a run on {counted(program.batch, "image")}."""',
             "",
             f"    slices = {tuple(slices(program))!r}  # the images of each worker",
             "",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
 
+from cnndsl.errors import counted
 from cnndsl.graph.text import to_text
 from cnndsl.program.memory import Life, place
 from cnndsl.program.program import Buffer, Kernel, Program
@@ -33,7 +34,7 @@ def emit_batches(programs: Sequence[Program]) -> str:
         emitter.turn_to(program, part.keys)
         steps = steps_text(program, emitter, f"batch_{n}", f"batch_{n}_part")
         says = notes_of("\n".join(steps)) if program is first else ()
-        sections += [heading(f"The network on {counted(n)}, layer by layer", *says), *steps]
+        sections += [heading(f"The network on {counted(n, 'image')}, layer by layer", *says), *steps]
         arrays = [emitter.home(b) for b in emitter.buffers.values() if b.space == "arena"]
         memory.append(arena_text(program, arrays, f"Arena{n}", given=True))
         prepared += [(k, emitter.kernel(k, False)) for k in part.kernels]
@@ -56,10 +57,6 @@ def emit_batches(programs: Sequence[Program]) -> str:
     batch = f"BATCHES = {tuple(numbers)!r}  # images in one run"
     head = opening(whole, emitter, batch, numbers)
     return joined([*head, dispatch_text(numbers), *sections, *closing(whole, emitter, memory)])
-
-
-def counted(n: int) -> str:
-    return f"{n} image{'s' * (n != 1)}"
 
 
 def dispatch_text(numbers: list[int]) -> str:

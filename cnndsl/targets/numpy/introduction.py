@@ -7,6 +7,7 @@ import shlex
 import textwrap
 from collections.abc import Sequence
 
+from cnndsl.errors import counted
 from cnndsl.graph.batch import batched_values
 from cnndsl.graph.types import drawn
 from cnndsl.program.program import Buffer, Program
@@ -20,7 +21,7 @@ def introduction(program: Program, batches: Sequence[int] = ()) -> str:
     importable = program.file.isascii() and program.file.isidentifier()
     name = _word(program.name) if not program.file else program.file if importable else "net"
     what = "a training step" if program.training else "inference"
-    size = f"{program.batch} image{'s' if program.batch != 1 else ''} at a time"
+    size = f"{counted(program.batch, 'image')} at a time"
     many = "any number of images"
     if batches:
         size = many = f"{' or '.join(map(str, batches))} images"
@@ -62,7 +63,7 @@ def _weights(program: Program) -> list[str]:
     if not names:
         return []
     called = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
-    many = f"{len(names)} array{'s' * (len(names) != 1)}"
+    many = counted(len(names), "array")
     where = "WEIGHTS" if program.training else "STATE"
     return textwrap.wrap(f"Weights: {many}, {plain(called)}; {where} has their names and shapes.", WIDTH)
 
