@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from cnndsl.cli.models import Weights
     from cnndsl.data.records import Dataset
     from cnndsl.language.model import Model
-    from cnndsl.training.records import Row
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="The picture to write: .png, .svg or .pdf.", show_default=False)]
 Title = Annotated[str | None, typer.Option("--title", help="What stands above it.", show_default=False)]
@@ -58,21 +57,35 @@ def filters(
 
 @plot.command("curves")
 def curves(
-    runs: Annotated[list[str], typer.Argument(help="Folders of runs, or models (their newest run); NAME=FOLDER names a line.")],
+    runs: Annotated[
+        list[str],
+        typer.Argument(help="Folders of runs or of numbered runs, or models (their newest run); NAME=FOLDER names a line."),
+    ],
     output: Output,
+    reach: Annotated[
+        float | None,
+        typer.Option(
+            "--reach", min=0, max=100, help="An accuracy in training, in %: how many epochs it takes.", show_default=False
+        ),
+    ] = None,
     title: Title = None,
 ) -> None:
-    """Loss and accuracy of one or several runs.
+    """Loss and accuracy of one or several runs, and a table of where they end.
+
+    Runs of one name are one line: their mean, in a band from the smallest to the largest.
 
     Example: cnndsl plot curves ReLU=runs/a/1 tanh=runs/b/1 -o curves.png
     """
+    from cnndsl.cli.logs import histories, table
     from cnndsl.errors import error
     from cnndsl.view.curves import MOST, curves_picture
 
     check_output(output)
-    if len(runs) > MOST:
-        raise error("E770", f"{len(runs)} runs are too many for one picture: {MOST} colours can be told apart")
-    curves_picture(histories(runs), output, title or "")
+    found = histories(runs)
+    if len(found) > MOST:
+        raise error("E770", f"{len(found)} lines are too many for one picture: {MOST} colours can be told apart")
+    curves_picture(found, output, title or "", reach)
+    print(table(found, reach))
     told(output)
 
 
@@ -242,52 +255,6 @@ def surface(
     above = f"{net.name}: loss on {result.images:,} pictures of {name}"
     surface_picture(result.places, result.losses, output, above if title is None else title)
     told(output)
-
-
-def histories(words: list[str]) -> dict[str, list[Row]]:
-    """Name → epochs, for each word: `NAME=RUN` or `RUN`, a run's folder, its log.csv, or a model with a run here."""
-    from cnndsl.errors import error
-    from cnndsl.training.curves import read_csv
-
-    found: dict[str, list[Row]] = {}
-    given = [("", x) if Path(x).exists() or "=" not in x else tuple(x.split("=", 1)) for x in words]
-    logs = [(name, log_of(run)) for name, run in given]
-    own = [name or _label(log) for name, log in logs]
-    for name, log in logs:
-        label = name or _label(log)
-        if not name and own.count(label) > 1 and log.absolute().parent.name.isdecimal():
-            label = f"{label} {log.absolute().parent.name}"
-        if label in found:
-            raise error("E770", f"two lines have one name: {label}", help="name them: ReLU=runs/a/1 tanh=runs/b/1")
-        found[label] = read_csv(log)
-    return found
-
-
-def _label(log: Path) -> str:
-    """The model of a run, runs/MODEL/NUMBER; the name of another folder."""
-    folder = log.absolute().parent
-    return folder.parent.name if folder.name.isdecimal() else folder.name
-
-
-def log_of(run: str) -> Path:
-    """Where the log.csv of that run is. E770 where there is none."""
-    from cnndsl.errors import error
-    from cnndsl.training.checkpoint import latest_run
-
-    path = Path(run)
-    if path.is_file():
-        return path
-    folder: Path | None = path
-    if not path.is_dir():
-        file, _, name = run.rpartition(":")
-        name = Path(name).stem if name.endswith(".cnn") and not file else name
-        folder = latest_run(name) if "/" not in name else None
-        if folder is None:
-            raise error("E770", f"there is no run {run}", help="name its folder, as runs/lenet5/1, or a model trained here")
-    assert folder is not None
-    if not (folder / "log.csv").is_file():
-        raise error("E770", f"{folder} holds no log.csv", help="cnndsl train leaves one in runs/MODEL/NUMBER")
-    return folder / "log.csv"
 
 
 def check_output(path: Path) -> None:

@@ -10,40 +10,53 @@ from typing import Any
 from cnndsl.view.plots import Epoch, Points, empty, plain, save
 
 MOST = 10
-"""Runs in one picture: so many colours can be told apart."""
+"""Lines in one picture: so many colours can be told apart."""
 LARGEST = 1e30
 """What an axis can hold: beyond it, and beyond one over it on an axis of powers, nothing is drawn."""
+Runs = Mapping[str, Sequence[Sequence[Epoch]]]
+"""Name → the runs that it stands for, each with its epochs: one run is a line, several are their mean with a band."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What one run did over its epochs, in training or in validation."""
+    """What a run did over its epochs, in training or in validation; of several runs their mean.
+
+    band: (epoch, smallest, largest) of several runs, for the epochs that all of them have.
+    """
 
     run: str
     validation: bool
     points: Points
+    band: tuple[tuple[int, float, float], ...] = ()
 
 
-def curve_lines(runs: Mapping[str, Sequence[Epoch]]) -> dict[str, list[Line]]:
-    """`loss` and, where something is classified, `accuracy in %`: all runs' lines, without numbers that no axis holds."""
+def curve_lines(runs: Runs) -> dict[str, list[Line]]:
+    """`loss` and, where something is classified, `accuracy in %`: all lines, without numbers that no axis holds."""
     found: dict[str, list[Line]] = {"loss": [], "accuracy in %": []}
-    for name, epochs in runs.items():
-        losses = [(e.epoch, e.loss) for e in epochs]
-        accuracies = [(e.epoch, e.accuracy) for e in epochs]
-        held_losses = [(e.epoch, e.validation_loss) for e in epochs]
-        held = [(e.epoch, e.validation_accuracy) for e in epochs]
-        found["loss"] += [Line(name, False, _finite(losses)), Line(name, True, _finite(held_losses))]
-        found["accuracy in %"] += [Line(name, False, _finite(accuracies, 100)), Line(name, True, _finite(held, 100))]
+    for name, several in runs.items():
+        losses = [[(e.epoch, e.loss) for e in epochs] for epochs in several]
+        accuracies = [[(e.epoch, e.accuracy) for e in epochs] for epochs in several]
+        held_losses = [[(e.epoch, e.validation_loss) for e in epochs] for epochs in several]
+        held = [[(e.epoch, e.validation_accuracy) for e in epochs] for epochs in several]
+        found["loss"] += [_line(name, False, losses), _line(name, True, held_losses)]
+        found["accuracy in %"] += [_line(name, False, accuracies, 100), _line(name, True, held, 100)]
     return {what: there for what, lines in found.items() if (there := [x for x in lines if x.points])}
 
 
-def _finite(points: Sequence[tuple[int, float | None]], by: float = 1) -> Points:
-    return [(x, by * y) for x, y in points if y is not None and abs(y) < LARGEST]
+def _line(name: str, validation: bool, several: Sequence[Sequence[tuple[int, float | None]]], by: float = 1) -> Line:
+    series = [[(x, by * y) for x, y in points if y is not None and abs(y) < LARGEST] for points in several]
+    if len(series) == 1:
+        return Line(name, validation, series[0])
+    tables = [dict(points) for points in series]
+    shared = sorted(set.intersection(*map(set, tables))) if tables else []
+    values = [[table[x] for table in tables] for x in shared]
+    means = [(x, sum(y) / len(y)) for x, y in zip(shared, values, strict=True)]
+    return Line(name, validation, means, tuple((x, min(y), max(y)) for x, y in zip(shared, values, strict=True)))
 
 
 def loss_curve(history: Sequence[Epoch], path: Path, title: str = "") -> None:
     """Write loss, and accuracy where there is one, over the epochs to `path` (its ending says the format)."""
-    panels = curve_lines({"": history})
+    panels = curve_lines({"": [history]})
     figure = empty(4.8 * max(1, len(panels)), 3.6)
     for k, (what, lines) in enumerate(panels.items()):
         axes = figure.add_subplot(1, len(panels), k + 1)
@@ -66,11 +79,13 @@ def loss_curve(history: Sequence[Epoch], path: Path, title: str = "") -> None:
 
 def _on_powers(lines: Sequence[Line]) -> bool:
     """Whether an axis of powers holds them all."""
-    return all(y > 1 / LARGEST for line in lines for _, y in line.points)
+    return all(y > 1 / LARGEST for line in lines for _, y, *_ in (*line.points, *line.band))
 
 
-def curves_picture(runs: Mapping[str, Sequence[Epoch]], path: Path, title: str = "") -> None:
-    """Write loss and accuracy of `runs`, name → epochs, to `path`: a colour each, validation bold, training dashed."""
+def curves_picture(runs: Runs, path: Path, title: str = "", reach: float | None = None) -> None:
+    """Write loss and accuracy of `runs` to `path`: a colour for each name, validation bold, training dashed; of several runs
+    their mean, with a band from the smallest to the largest. reach: an accuracy in % that a line marks.
+    """
     panels = curve_lines(runs)
     figure = empty(5.2 * max(1, len(panels)), 4.2)
     colours = {name: f"C{k}" for k, name in enumerate(runs)}
@@ -86,9 +101,14 @@ def curves_picture(runs: Mapping[str, Sequence[Epoch]], path: Path, title: str =
                 linewidth=2.0 if line.validation else 1.1,
                 marker="o" if len(line.points) == 1 else "",
             )
+            if line.band:
+                x, low, high = zip(*line.band, strict=True)
+                axes.fill_between(x, low, high, color=colours[line.run], alpha=0.2, linewidth=0)
             handles.setdefault(line.run, drawn)
             if line.validation:
                 handles[line.run] = drawn
+        if reach is not None and what != "loss":
+            axes.axhline(reach, color="0.4", linewidth=0.8, linestyle=":")
         axes.set(xlabel="epoch", ylabel=what)
         if what == "loss" and _on_powers(lines):
             axes.set_yscale("log")
@@ -96,11 +116,13 @@ def curves_picture(runs: Mapping[str, Sequence[Epoch]], path: Path, title: str =
         axes.locator_params(axis="x", integer=True)
         axes.grid(alpha=0.3, which="both")
     kinds = {line.validation for lines in panels.values() for line in lines}
-    how = ", ".join(what for held, what in ((False, "training dashed"), (True, "validation bold")) if held in kinds)
+    how = [what for held, what in ((False, "training dashed"), (True, "validation bold")) if held in kinds]
+    if any(line.band for lines in panels.values() for line in lines):
+        how.append("mean of several runs, band from the smallest to the largest")
     if handles:
         figure.legend(
             list(handles.values()), [plain(name) for name in handles], loc="outside upper center",
             ncols=min(5, len(handles)), frameon=False, title=plain(title, 80) or None,
         )  # fmt: skip
-    figure.supxlabel(how, fontsize=9)
+    figure.supxlabel(", ".join(how), fontsize=9)
     save(figure, path)

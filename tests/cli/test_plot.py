@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnndsl.cli.plot import histories
+from cnndsl.cli.logs import histories, table
 from cnndsl.data.datasets import digits
 from cnndsl.errors import CnnError
 
@@ -50,14 +50,40 @@ def test_curves_of_several_runs(cli: Any, tmp_path: Path) -> None:
     text = Path("curves.svg").read_text()
     assert "ReLU" in text and text.startswith("<?xml")
     found = histories(["ReLU=runs/a/1", "a", "runs/b/1/log.csv"])
-    assert {name: [row.loss for row in rows] for name, rows in found.items()} == {
-        "ReLU": [2.0, 1.0],
-        "a": [3.0, 0.5],
-        "b": [1.5],
-    }
+    assert losses(found) == {"ReLU": [[2.0, 1.0]], "a": [[3.0, 0.5]], "b": [[1.5]]}
     assert list(histories(["runs/a/1", "runs/a/2"])) == ["a 1", "a 2"]
     logged(tmp_path / "plain34", 1.0)
     assert list(histories(["plain34", "b"])) == ["plain34", "b"]
+
+
+def losses(found: Any) -> dict[str, list[list[float]]]:
+    return {name: [[row.loss for row in rows] for rows in runs] for name, runs in found.items()}
+
+
+def test_runs_of_one_name_stand_together(cli: Any, tmp_path: Path) -> None:
+    """A name given several times, or a folder of numbered runs: one line, and one row of the table."""
+    for k, (a, b) in enumerate([(3.0, 1.0), (2.5, 0.5), (3.5, 0.9)], 1):
+        logged(tmp_path / "runs" / "a" / str(k), a, b)
+        logged(tmp_path / "runs" / "b" / str(8 + k), a, a)
+    (tmp_path / "runs" / "a" / "notes").mkdir()
+    words = ["ReLU=runs/a/1", "ReLU=runs/a/2", "ReLU=runs/a/3", "tanh=runs/b"]
+    found = histories(words)
+    assert losses(found) == {"ReLU": [[3.0, 1.0], [2.5, 0.5], [3.5, 0.9]], "tanh": [[3.0, 3.0], [2.5, 2.5], [3.5, 3.5]]}
+    assert losses(histories(["runs/a"])) == {"a": [[3.0, 1.0], [2.5, 0.5], [3.5, 0.9]]}
+    done = cli("plot", "curves", *words, "--reach", "75", "-o", "curves.svg")
+    assert done.code == 0, done.err
+    assert "band from the smallest to the largest" in Path("curves.svg").read_text()
+    head, relu, tanh = (" ".join(line.split()) for line in done.out.splitlines())
+    assert head == "runs epochs loss accuracy validation loss epochs to 75 %"
+    assert relu == "ReLU 3 2 0.8000 ± 0.2646 80.00 ± 6.61 % 1.3000 ± 0.2646 2.0 ± 0.0"
+    assert tanh.split()[-1] == "never"
+    assert "2.0 ± 0.0 (2 of 3)" in table(found, 77).splitlines()[1]
+
+
+def test_a_table_of_single_runs(cli: Any, tmp_path: Path) -> None:
+    logged(tmp_path / "one", 3.0, 1.0)
+    done = cli("plot", "curves", "x=one", "-o", "curves.png", "--reach", "60")
+    assert done.out.splitlines()[1].split() == ["x", "1", "2", "1.0000", "75.00", "%", "1.5000", "2"]
 
 
 def test_a_name_of_a_run_is_no_formula(cli: Any, tmp_path: Path) -> None:
@@ -146,8 +172,9 @@ REFUSED = [
     (("curves", "bad/other", "-o", "a.png"), "E702", "names no epoch and loss"),
     (("curves", "bad/none", "-o", "a.png"), "E702", "holds no epoch yet"),
     (("curves", "bad/infinite", "-o", "a.png"), "E702", "line 2"),
-    (("curves", *["bad/none"] * 11, "-o", "a.png"), "E770", "too many"),
-    (("curves", "x=good", "x=good", "-o", "a.png"), "E770", "two lines have one name"),
+    (("curves", *[f"x{k}=good" for k in range(11)], "-o", "a.png"), "E770", "11 lines are too many"),
+    (("curves", *["x=good"] * 1001, "-o", "a.png"), "E770", "1,001 runs are too many"),
+    (("curves", "good=good", "good", "-o", "a.png"), "E770", "two lines have one name"),
 ]  # fmt: skip
 
 

@@ -47,12 +47,12 @@ def test_a_mosaic_keeps_each_tile() -> None:
 
 
 def test_numbers_that_no_axis_holds_are_left_out() -> None:
-    (line,) = curve_lines({"a": [Epoch(1, 1e300), Epoch(2, float("inf")), Epoch(3, 0.5)]})["loss"]
+    (line,) = curve_lines({"a": [[Epoch(1, 1e300), Epoch(2, float("inf")), Epoch(3, 0.5)]]})["loss"]
     assert line.points == [(3, 0.5)]
 
 
 def test_lines_are_those_of_the_epochs() -> None:
-    runs = {"a": [Epoch(1, 2.0, 0.5, 2.5, 0.25), Epoch(2, 1.0, 0.75, float("nan"), 0.5)], "b": [Epoch(1, 3.0)]}
+    runs = {"a": [[Epoch(1, 2.0, 0.5, 2.5, 0.25), Epoch(2, 1.0, 0.75, float("nan"), 0.5)]], "b": [[Epoch(1, 3.0)]]}
     assert curve_lines(runs) == {
         "loss": [
             Line("a", False, [(1, 2.0), (2, 1.0)]),
@@ -61,3 +61,12 @@ def test_lines_are_those_of_the_epochs() -> None:
         ],
         "accuracy in %": [Line("a", False, [(1, 50.0), (2, 75.0)]), Line("a", True, [(1, 25.0), (2, 50.0)])],
     }  # fmt: skip
+
+
+def test_runs_of_one_name_are_their_mean_in_a_band() -> None:
+    """Over the epochs that all of them have, with a number in each."""
+    losses = ([2.0, 1.0, 0.5], [4.0, 1.5], [3.0, 0.5])
+    (line,) = curve_lines({"a": [[Epoch(k, x) for k, x in enumerate(run, 1)] for run in losses]})["loss"]
+    assert line.points == [(1, 3.0), (2, 1.0)]
+    assert line.band == ((1, 2.0, 4.0), (2, 0.5, 1.5))
+    assert curve_lines({"a": [[Epoch(1, 2.0, 0.5)], [Epoch(1, 2.0)]]}).keys() == {"loss"}

@@ -1,0 +1,118 @@
+"""The logs of trainings that `cnndsl plot curves` names: found, grouped under their names, and told as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cnndsl.training.records import Row
+
+MOST_RUNS = 1_000
+"""Runs in one picture, whatever they are called."""
+
+
+def histories(words: Sequence[str]) -> dict[str, list[list[Row]]]:
+    """Name → runs → epochs, for each word: `NAME=RUN` or `RUN`.
+
+    RUN is a run's folder, its log.csv, a model with a run here, or a folder of numbered runs, which stands for all of them.
+    Runs of one NAME stand together. Raises E770, E702.
+    """
+    from cnndsl.errors import error
+    from cnndsl.training.curves import read_csv
+
+    given = [("", x) if Path(x).exists() or "=" not in x else tuple(x.split("=", 1)) for x in words]
+    logs = [(name, logs_of(run)) for name, run in given]
+    count = sum(len(paths) for _, paths in logs)
+    if count > MOST_RUNS:
+        raise error("E770", f"{count:,} runs are too many: at most {MOST_RUNS:,} are read")
+    own = [_label(paths[0]) for name, paths in logs if not name]
+    found: dict[str, list[list[Row]]] = {}
+    named = {name for name, _ in logs if name}
+    for name, paths in logs:
+        label = name or _label(paths[0])
+        if not name and own.count(label) > 1 and paths[0].absolute().parent.name.isdecimal():
+            label = f"{label} {paths[0].absolute().parent.name}"
+        if (label in found and not name) or (not name and label in named):
+            raise error("E770", f"two lines have one name: {label}", help="name them: ReLU=runs/a/1 tanh=runs/b/1")
+        found.setdefault(label, []).extend(read_csv(path) for path in paths)
+    return found
+
+
+def _label(log: Path) -> str:
+    """The model of a run, runs/MODEL/NUMBER; the name of another folder."""
+    folder = log.absolute().parent
+    return folder.parent.name if folder.name.isdecimal() else folder.name
+
+
+def logs_of(run: str) -> list[Path]:
+    """Where the log.csv of that run is, or those of the numbered runs in that folder. E770 where there is none."""
+    from cnndsl.errors import error
+    from cnndsl.training.checkpoint import latest_run
+
+    path = Path(run)
+    if path.is_file():
+        return [path]
+    folder: Path | None = path
+    if not path.is_dir():
+        file, _, name = run.rpartition(":")
+        name = Path(name).stem if name.endswith(".cnn") and not file else name
+        folder = latest_run(name) if "/" not in name else None
+        if folder is None:
+            raise error("E770", f"there is no run {run}", help="name its folder, as runs/lenet5/1, or a model trained here")
+    assert folder is not None
+    if (folder / "log.csv").is_file():
+        return [folder / "log.csv"]
+    inside = sorted((x for x in folder.iterdir() if x.name.isdecimal()), key=lambda x: (int(x.name), x.name))
+    found = [x / "log.csv" for x in inside if (x / "log.csv").is_file()]
+    if not found:
+        raise error("E770", f"{folder} holds no log.csv", help="cnndsl train leaves one in runs/MODEL/NUMBER")
+    return found
+
+
+def table(runs: Mapping[str, Sequence[Sequence[Row]]], reach: float | None = None) -> str:
+    """A row for each name: where its runs end; of several the mean and, behind ±, the standard deviation.
+
+    reach: an accuracy in training, in %; the last column is then the first epoch that has it.
+    """
+    from cnndsl.errors import printable
+
+    head = ["", "runs", "epochs", "loss", "accuracy", "validation loss", "accuracy"]
+    head += [f"epochs to {reach:g} %"] if reach is not None else []
+    rows = [head, *([printable(name), *_cells(several, reach)] for name, several in runs.items())]
+    kept = [k for k in range(len(head)) if k < 3 or any(row[k] for row in rows[1:])]
+    widths = [max(len(row[k]) for row in rows) for k in kept]
+    lines = ("  ".join(row[k].ljust(w) if not i else row[k].rjust(w) for i, (k, w) in enumerate(zip(kept, widths, strict=True)))
+             for row in rows)  # fmt: skip
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _cells(several: Sequence[Sequence[Row]], reach: float | None) -> Iterator[str]:
+    last = [rows[-1] for rows in several]
+    epochs = sorted({row.epoch for row in last})
+    yield str(len(several))
+    yield str(epochs[0]) if len(epochs) == 1 else f"{epochs[0]} to {epochs[-1]}"
+    yield _spread([row.loss for row in last], 4)
+    yield _spread([row.accuracy for row in last], 2, 100, " %")
+    yield _spread([row.validation_loss for row in last], 4)
+    yield _spread([row.validation_accuracy for row in last], 2, 100, " %")
+    if reach is not None:
+        first = [
+            next((r.epoch for r in rows if r.accuracy is not None and 100 * r.accuracy >= reach), None) for rows in several
+        ]
+        there = [x for x in first if x is not None]
+        rest = "" if len(there) == len(several) else f" ({len(there)} of {len(several)})"
+        yield (_spread(there, int(len(there) > 1)) if there else "never") + (rest if there else "")
+
+
+def _spread(values: Sequence[float | None], digits: int, by: float = 1, unit: str = "") -> str:
+    """Mean ± standard deviation (of a sample) of those that are there; nothing where one is not."""
+    found = [by * x for x in values if x is not None]
+    if len(found) < len(values):
+        return ""
+    mean = sum(found) / len(found)
+    if len(found) == 1:
+        return f"{mean:.{digits}f}{unit}"
+    deviation = (sum((x - mean) ** 2 for x in found) / (len(found) - 1)) ** 0.5
+    return f"{mean:.{digits}f} ± {deviation:.{digits}f}{unit}"
