@@ -92,6 +92,6 @@ def shift(amount: Any) -> Made:
 
 
 def shorter(x: Pictures, n: int) -> tuple[int, int]:
-    """The size of pictures whose shorter side becomes n."""
+    """The size of pictures whose shorter side becomes n; the other one is rounded down, as torchvision does."""
     _, h, w, _ = x.shape
-    return (n, max(1, round(w * n / h))) if h <= w else (max(1, round(h * n / w)), n)
+    return (n, w * n // h) if h <= w else (h * n // w, n)

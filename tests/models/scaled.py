@@ -42,17 +42,28 @@ def scaled(name: str) -> tuple[Graph, Any]:
     """(the network with about an eighth of its channels, its recipe or None); more where an eighth does not fit."""
     model = load(name)
     key = max((k for k in IMAGES if name.startswith(k)), key=len)
+    return narrowed(model.graph, name, IMAGES[key]), model.train
+
+
+def narrowed(graph: Graph, name: str, side: int = 0, classes: bool = False) -> Graph:
+    """A network with fewer channels, by the name of the model, on images of another side (0: as they are).
+
+    The classes stay, with `classes`.
+    """
     divisor = next((n for k, n in DIVISORS.items() if name.startswith(k)), 8)
+    last = {v.node for v in (*graph.heads.values(), *(v for n, v in graph.names.items() if n == "logits")) if classes}
+    last |= {n.operands[0].node for n in last if n.op.name == "global_avg_pool"}
+    last |= {n.operands[0].node for n in last if n.op.name == "relu"}
     while True:
         try:
-            return _again(model.graph, IMAGES[key], divisor), model.train
+            return _again(graph, side, divisor, last)
         except CnnError:
             if divisor == 1:
                 raise
             divisor //= 2
 
 
-def _again(graph: Graph, side: int, divisor: int) -> Graph:
+def _again(graph: Graph, side: int, divisor: int, stay: set[Node]) -> Graph:
     out = Graph(graph.name)
     new: dict[Value, Value] = {}
     for node in graph.nodes:
@@ -64,7 +75,8 @@ def _again(graph: Graph, side: int, divisor: int) -> Graph:
             new[node.outputs[0]] = out.constant(node.attrs.data, node.attrs.type.dtype, node.attrs.type.sizes)
         elif node.op is not STATE:
             inputs = [new[x] for x in node.operands if x.node.op is not STATE]
-            new[node.outputs[0]] = add_layer(out, node.op, inputs, _fewer(node, inputs, divisor), node.origin, reuse=True)
+            attrs = node.attrs if node in stay else _fewer(node, inputs, divisor)
+            new[node.outputs[0]] = add_layer(out, node.op, inputs, attrs, node.origin, reuse=True)
     for kind in ("outputs", "names", "heads"):
         getattr(out, kind).update({k: new[v] for k, v in getattr(graph, kind).items()})
     return out
