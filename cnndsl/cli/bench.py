@@ -85,7 +85,8 @@ def asked(model: str, arguments: Any, batch: int | None, threads: int | None, tr
     net = load_model(model, pairs(arguments or ()).only())
     if train and net.train is None:
         raise error("E770", f"{net.name} has no recipe, so there is no training step to time", help="add train { … }")
-    size = checked_batch(batch or (net.train.batch if train and net.train is not None else 1))
+    own = net.train.batch // net.train.accumulate if train and net.train is not None else 1  # what runs at a time
+    size = checked_batch(batch or own)
     sizes = bound_sizes(net.graph, input or ())
     missing = sorted(open_sizes(net.graph, sizes))
     if missing:
@@ -122,9 +123,8 @@ def made(net: Model, options: Options) -> Made:
         assert net.train is not None
         # A small rate: the same picture again and again at the recipe's might end in numbers that are not finite.
         optimizer = replace(net.train.optimizer, rate=min(float(net.train.optimizer.rate), 1e-3))
-        step = compile_step(
-            net, weights, recipe=replace(net.train, optimizer=optimizer), batch=options.batch, threads=options.workers
-        )
+        one = replace(net.train, optimizer=optimizer, accumulate=1)
+        step = compile_step(net, weights, recipe=one, batch=options.batch, threads=options.workers)
         found, given = step.executable, drawn(step.graph.inputs, rng, step.classes)
         labels = given.get("label")
         images = [given[name] for name in net.graph.inputs]

@@ -72,6 +72,7 @@ def compile(
 
     from cnndsl.cli.models import say
     from cnndsl.passes.explain import explain as explained
+    from cnndsl.passes.parts import PART
     from cnndsl.program.describe import describe
     from cnndsl.runtime.compile import lower, lower_batches
     from cnndsl.runtime.fit import parse_bytes
@@ -106,7 +107,8 @@ def compile(
         write_whole(output, text)
         what = "training step" if options.training else "inference"
         size = " or ".join(str(p.batch) for p in programs)
-        say(f"{output}: {programs[0].name}, {what} on {size} image{'s' * (size != '1')}, {target}")
+        call = ", one part a call" if PART in programs[0].inputs and options.training else ""
+        say(f"{output}: {programs[0].name}, {what} on {size} image{'s' * (size != '1')}{call}, {target}")
     elif not explain:
         print(text, end="")
 
@@ -147,15 +149,20 @@ def begun(
     from cnndsl.cli.sizes import bound_sizes
     from cnndsl.passes.context import Options
     from cnndsl.runtime.compile import checked_batch, checked_threads
-    from cnndsl.training.step import recipe_step
+    from cnndsl.training.step import recipe_step, takes_part
 
-    net = load_model(model, pairs(arguments).only())
+    given = pairs(arguments).only(*["train"] * train)
+    net = load_model(model, given)
+    takes = net.takes
     if train:
         recipe = net.train
         if recipe is None:
             raise error("E770", f"{net.name} has no recipe, so there is no training step to write", help="add train { … }")
-        size = batch or recipe.batch
-        graph = recipe_step(net, recipe, size)
+        recipe = recipe.override(given.recipe.get("train", {}))
+        whole = batch or recipe.batch
+        graph = recipe_step(net, recipe, whole)
+        size = whole // recipe.accumulate
+        takes = {**takes, **takes_part(recipe.accumulate, size)}
     else:
         size, graph = batch or 1, net.graph
     return graph, Options(
@@ -165,7 +172,7 @@ def begun(
         training=train,
         without=frozenset(without or ()),
         passes=passes,
-        takes=net.takes,
+        takes=takes,
     )
 
 

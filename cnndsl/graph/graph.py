@@ -90,14 +90,15 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """An array that outlives a run: a parameter, a buffer, an optimiser's slot, or the step counter.
+    """An array that outlives a run: a parameter, a buffer, an optimiser's slot, the step counter, or a sum over the parts
+    of a step, which nothing reads after its last part.
 
     init, fan_in, decay: as in `WeightSpec`.
     """
 
     name: str
     type: TensorType
-    kind: str = "parameter"  # parameter | buffer | slot | counter
+    kind: str = "parameter"  # parameter | buffer | slot | counter | sum
     init: str = "zeros"
     fan_in: int = 1
     decay: bool = True

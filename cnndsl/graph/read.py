@@ -28,7 +28,7 @@ MOST_AXES = 8
 FREE = ("head",)  # texts that name something: any text will do
 LONGEST_NAME = 1000
 SOURCE_OPS = {"input": INPUT, "state": STATE, "constant": CONSTANT}
-STATE_WORDS = {"kind": ("parameter", "buffer", "slot", "counter"), "init": tuple(dict.fromkeys((*INITS, *CONSTANTS)))}
+STATE_WORDS = {"kind": ("parameter", "buffer", "slot", "counter", "sum"), "init": tuple(dict.fromkeys((*INITS, *CONSTANTS)))}
 
 
 def parse_graph(text: str, name: str = "<graph>") -> Graph:

@@ -77,6 +77,8 @@ _NAMES: dict[tuple[str, ...], str] = {
     ("glorot_normal",): "xaviernormal",
     # recipes: keys
     ("batch",): "batchsize bs minibatch minibatchsize",
+    ("accumulate",): "gradaccumulation gradientaccumulation accumulationsteps gradaccumsteps gradientaccumulationsteps "
+    "accumulategradbatches accumsteps accumiter microbatches parts",
     ("epochs", "steps"): "epoch nepochs numepochs maxepochs",
     ("steps",): "iterations iters iter maxiter niter numsteps",
     ("loss",): "criterion lossfunction lossfn objective",

@@ -162,6 +162,7 @@ class TrainRecipe:
     schedule: Any = field(default_factory=Constant)
     data: str | None = None
     batch: int = 32
+    accumulate: int = 1
     epochs: int | None = None
     steps: int | None = None
     seed: int = 0

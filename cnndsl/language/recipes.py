@@ -96,6 +96,8 @@ def optimizer(call: Call) -> Any:
     return OPTIMIZERS[call.name](**found)
 
 
+MOST_PARTS = 65536
+"""Up to which a number of parts that fits is looked for."""
 OPTIMIZERS: dict[str, Callable[..., Any]] = {"sgd": Sgd, "rmsprop": RmsProp, "adam": Adam, "adamw": AdamW}
 
 
@@ -237,7 +239,7 @@ def entry(key: str, x: tree.Expr) -> Any:
             if value not in words.DATA:
                 help = nearest(value, words.DATA) or f"there is {listed(words.DATA)}; --data takes paths"
                 raise error("E402", f"{value} is no bundled data set", x.span, help=help)
-        case "batch" | "epochs" | "steps" | "seed":
+        case "batch" | "accumulate" | "epochs" | "steps" | "seed":
             if not isinstance(value, int) or isinstance(value, bool) or value < (key != "seed"):
                 raise error("E403", f"{key} is a whole number from {int(key != 'seed')}, not {told(value)}", x.span)
         case "jitter":
@@ -354,7 +356,23 @@ def train_recipe(recipe: tree.Recipe, base: TrainRecipe | None, found: list[Diag
         values["steps"] = values.get("steps")
     elif "steps" in values:
         values["epochs"] = None
-    return replace(start, name=name, span=recipe.span, spans={**start.spans, **spans}, **values)
+    made = replace(start, name=name, span=recipe.span, spans={**start.spans, **spans}, **values)
+    try:
+        check_parts(made.batch, made.accumulate, spans.get("accumulate") or spans.get("batch"))
+    except CnnError as e:
+        found += e.diagnostics
+        made = replace(made, accumulate=1)  # or each recipe that builds on this one would say it again
+    return made
+
+
+def check_parts(batch: Any, parts: Any, place: Span | None, code: str = "E403") -> None:
+    """Raises E403 where `accumulate = parts` does not cut a batch into equal parts."""
+    if isinstance(parts, bool) or not isinstance(parts, int) or parts < 1:
+        raise error(code, f"accumulate is a whole number from 1, not {told(parts)}", place)
+    if batch % parts:
+        fits = next((n for n in range(min(parts, batch, MOST_PARTS), 1, -1) if batch % n == 0), None)
+        help = f"accumulate = {fits}" if fits else "leave accumulate out"
+        raise error(code, f"a batch of {batch} images cannot be cut into {parts} equal parts", place, help=help)
 
 
 def preprocess_record(recipe: tree.Recipe, found: list[Diagnostic]) -> Preprocess:
@@ -380,4 +398,6 @@ def overridden(recipe: TrainRecipe, given: Mapping[str, str]) -> TrainRecipe:
     if "epochs" in values and "steps" not in values:
         values["steps"] = None
     known = {f.name for f in fields(TrainRecipe)}
-    return replace(recipe, **{k: v for k, v in values.items() if k in known})
+    changed = replace(recipe, **{k: v for k, v in values.items() if k in known})
+    check_parts(changed.batch, changed.accumulate, None if "accumulate" in values else recipe.spans.get("accumulate"))
+    return changed

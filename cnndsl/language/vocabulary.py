@@ -68,8 +68,8 @@ _SIDE = Option("side", 1, SIDE, needed=True)
 _FREE = Option("draw", -inf)
 
 TRAIN_KEYS = (
-    "data", "loss", "optimizer", "schedule", "batch", "epochs", "steps", "seed", "precision", "clip", "average", "freeze",
-    "validate", "augment",
+    "data", "loss", "optimizer", "schedule", "batch", "accumulate", "epochs", "steps", "seed", "precision", "clip", "average",
+    "freeze", "validate", "augment",
 )  # fmt: skip
 EVAL_KEYS = ("views", "reduce", "metrics", "data", "batch")
 TASK_KEYS = ("input", "loss", "optimizer", "schedule", "jitter", "steps", "average", "seed", "precision", "clip")

@@ -4,6 +4,9 @@ batch_norm(x, γ, β, mean, variance) → batch_norm(x, γ, β, *moments(x)), an
 momentum · old + (1 − momentum) · new, the variance unbiased (n / (n − 1)): Ioffe, Szegedy 2015. dropout(x) → x / (1 − rate)
 where u ≥ rate, else 0, with u from `random_bits(seed, step)` in the stream of the node's path. Declares the input
 `seed` and the state `step`, which counts updates.
+
+In a step of k parts (`passes.parts`) each part has statistics and a draw of its own, that of step · k + part; the running
+statistics are updated once a step, by the mean of those of its parts.
 """
 
 from __future__ import annotations
@@ -12,10 +15,11 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from cnndsl.errors import error
-from cnndsl.graph.graph import INPUT, STATE, Graph, Node, State, Value, rewrite
+from cnndsl.graph.graph import INPUT, STATE, Graph, Node, Origin, State, Value, rewrite
 from cnndsl.graph.sizes import Size
 from cnndsl.graph.types import TensorType
 from cnndsl.passes.context import Context
+from cnndsl.passes.parts import part_input, summed
 
 DROPS: dict[str, Callable[[tuple[Size, ...]], tuple[Size, ...]]] = {
     "dropout": lambda shape: shape,
@@ -25,11 +29,13 @@ DROPS: dict[str, Callable[[tuple[Size, ...]], tuple[Size, ...]]] = {
 """word → the shape of what is drawn for a value of that shape; the rest is stretched."""
 
 
-def training(graph: Graph, ctx: Context, frozen: Collection[str] = ()) -> Graph:
-    """`graph` must be specialised. frozen: names of states that stay; a batch norm of theirs uses its running statistics."""
+def training(graph: Graph, ctx: Context, frozen: Collection[str] = (), parts: int = 1) -> Graph:
+    """`graph` must be specialised, to the images of one part where there are several. frozen: names of states that stay; a
+    batch norm of theirs uses its running statistics."""
     from cnndsl.random import stream_of
 
     updates: dict[str, Value] = {}
+    kept: dict[str, float] = {}  # of a running statistic, over a whole step
     clock: list[Value] = []
     met: dict[str, int] = {}
 
@@ -42,6 +48,8 @@ def training(graph: Graph, ctx: Context, frozen: Collection[str] = ()) -> Graph:
         if not clock:
             clock.append(out.source(INPUT, "seed", TensorType((), "uint64")))
             clock.append(out.add_state(State("step", TensorType((), "int64"), "counter")))
+            if parts > 1:
+                clock[1] = out.pointwise(lambda e, n, p: n * parts + p, clock[1], part_input(out), origin=Origin("step"))
         return clock
 
     def visit(out: Graph, node: Node, operands: tuple[Value, ...]) -> tuple[Value, ...] | None:
@@ -70,14 +78,24 @@ def training(graph: Graph, ctx: Context, frozen: Collection[str] = ()) -> Graph:
             m, unbiased = float(node.attrs.momentum), n / max(n - 1, 1)
             for what, old, now, factor in (("mean", mean, new[0], 1.0), ("variance", variance, new[1], unbiased)):
                 name = running(out, node, what, old)
-                share = (1 - m) * factor
-                before = updates.get(name, old)  # a shared layer met again goes on from its first update
+                share = (1 - m) * factor / parts
+                if parts > 1:  # apart from the old value, which waits for the last part
+                    kept[name] = kept.get(name, 1.0) * m
+                    before = updates.get(name)
+                    if before is None:
+                        updates[name] = out.pointwise(lambda e, q, s=share: q * s, now, origin=node.origin)
+                        continue
+                else:
+                    before = updates.get(name, old)  # a shared layer met again goes on from its first update
                 updates[name] = out.pointwise(lambda e, p, q, s=share: p * m + q * s, before, now, origin=node.origin)
             return out.add(node.op, (x, gamma, beta, *new), node.attrs, node.origin)
         return None
 
     out = rewrite(graph, visit)
     for name, value in updates.items():
+        if parts > 1:
+            total, old, m = summed(out, f"{name}.sum", value), out.state_values[name], kept[name]
+            value = out.pointwise(lambda e, p, q, m=m: p * m + q, old, total, origin=Origin(name))
         out.update(name, value)
     return out
 

@@ -22,7 +22,10 @@ def not_finite(
     step: Step, images: Array, labels: Array, number: int, epoch: int, loss: float, run_dir: Path | None
 ) -> CnnError:
     """E707 for a step whose loss is `loss`. The gate kept the state as it was before the step."""
-    found = first_not_finite(step.graph, step.state, step.given(images, labels, step.rate))
+    sums = {n: np.zeros(s.type.sizes, s.type.dtype) for n, s in step.graph.state.items() if s.kind == "sum"}
+    state = step.kept | sums  # as they are when a step begins
+    walks = (first_not_finite(step.graph, state, given) for given in step.in_parts(step.given(images, labels, step.rate)))
+    found = next(filter(None, walks), "")
     notes = [f"the first value that is not finite: {found}"] if found else []
     notes.append("this step changed no weights")
     if run_dir is not None:

@@ -162,7 +162,7 @@ class _Run:
                           len(self.validation) if self.validation is not None else 0, at.step if resume else None))  # fmt: skip
         if not resume:
             self._describe(run_dir)
-            checkpoint.save(run_dir, at, self.step.state)
+            checkpoint.save(run_dir, at, self.step.kept)
         plan = Plan(self.part, self.batch, self.per_epoch, self.steps, self.recipe.seed, self._order)
         with interrupts() as asked, Reader(*self.reading) as reader:
             loader = Loader(reader, plan)
@@ -195,11 +195,11 @@ class _Run:
             self.tell(Stepped(epoch + 1, self.epochs, step - epoch * self.per_epoch, last - epoch * self.per_epoch, loss / seen,
                               accuracy, self.batch / each, each * (self.steps - step)))  # fmt: skip
         at = replace(at, step=step, loss=loss, right=right, seen=seen, seconds=time.perf_counter() - began)
-        broken = spoilt(self.step.state, step, epoch + 1)
+        broken = spoilt(self.step.kept, step, epoch + 1)
         if broken is not None:
             raise broken
         if step < last:  # asked to stop
-            checkpoint.save(run_dir, at, self.step.state)
+            checkpoint.save(run_dir, at, self.step.kept)
             return at
         judged = self._judged(epoch, run_dir)
         row = Row(
@@ -213,7 +213,7 @@ class _Run:
             seconds=time.perf_counter() - began,
         )
         at = replace(at, loss=0.0, right=0, seen=0, seconds=row.seconds, history=(*at.history, row))
-        checkpoint.save(run_dir, at, self.step.state)
+        checkpoint.save(run_dir, at, self.step.kept)
         try:
             curves.write_csv(run_dir / "log.csv", at.history)
         except OSError as e:
@@ -259,7 +259,7 @@ class _Run:
             raise error("E711", f"{run_dir} was trained by another recipe: {other}", help="begin a new run, without --resume")
         if at.data != self.data:
             raise error("E711", f"{run_dir} was trained on other data: {at.data}; these are {self.data}")
-        checkpoint.fitting(state, self.step.state)
+        checkpoint.fitting(state, self.step.kept)
         self.step.executable.load(state)
         return replace(at, recipe=self.entries)
 

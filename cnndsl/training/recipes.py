@@ -8,7 +8,7 @@ from typing import Any
 
 from cnndsl.errors import Span, error
 from cnndsl.language.recipe import Call, Interval, TrainRecipe
-from cnndsl.language.recipes import refuse
+from cnndsl.language.recipes import check_parts, refuse
 
 FREE = ("name", "epochs", "steps", "data")  # what may differ when a run goes on
 
@@ -29,6 +29,7 @@ def check_recipe(recipe: TrainRecipe) -> None:
         value = getattr(recipe, name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
             raise error("E423", f"{name} is a whole number from 1, not {drawn(value)}", at(name))
+    check_parts(recipe.batch, recipe.accumulate, at("accumulate"), "E423")
     share: Any = recipe.validate
     if share is not None and (isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share < 1):
         raise error("E423", f"validate is a share between 0 and 1, not {drawn(share)}", at("validate"))
@@ -40,7 +41,11 @@ def recipe_entries(recipe: TrainRecipe) -> dict[str, str]:
 
 
 def changed(old: Mapping[str, str], new: Mapping[str, str]) -> str:
-    """The first entry that differs and may not, as `batch was 64, is 32`; empty where there is none."""
+    """The first entry that differs and may not, as `batch was 64, is 32`; empty where there is none.
+
+    An entry that the old recipe does not know was written before there was such a word: what holds without it held then.
+    """
+    old = {**recipe_entries(TrainRecipe()), **old}
     for key in new:
         if key not in FREE and old.get(key) != new[key]:
             return f"{key} was {old.get(key, 'not given')}, is {new[key]}"

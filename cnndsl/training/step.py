@@ -4,12 +4,15 @@
 
 The gate: `apply = isfinite(loss)`; every update is `select(apply, new, old)`, the step counter's and the running
 statistics' too, so that a NaN is found before it has spoilt anything.
+
+A step in k parts (`accumulate = k`) runs the same graph k times, on a k-th of the batch each: loss and gradients are
+summed over the parts (`passes.parts`), the rest is computed from the sums, and the gate opens in the last part only.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,14 +23,14 @@ from numpy.typing import NDArray
 from cnndsl.autodiff import differentiate
 from cnndsl.errors import counted, error
 from cnndsl.graph.graph import INPUT, Graph, Origin, Value
-from cnndsl.graph.op import REGISTRY
 from cnndsl.graph.types import TensorType, drawn
 from cnndsl.language.frozen import frozen
-from cnndsl.language.losses import SQUASHED, computed
 from cnndsl.language.recipe import Sgd, TrainRecipe
-from cnndsl.language.vocabulary import LABEL_LOSSES as LOGIT_LOSSES
+from cnndsl.language.recipes import check_parts
+from cnndsl.passes.parts import PART, part_input, summed
 from cnndsl.runtime.executable import how
 from cnndsl.runtime.runnable import channels_first
+from cnndsl.training.losses import add_loss, named
 from cnndsl.training.optimizers import add_average, add_updates, clipped, count_step, decay_of
 
 if TYPE_CHECKING:
@@ -36,11 +39,6 @@ if TYPE_CHECKING:
     from cnndsl.language.recipe import Call, LossTerm
 
 Array = NDArray[Any]
-LOSSES = {
-    "cross_entropy": (2, 2), "mse": (2, 3), "mae": (2, 3), "huber": (2, 2), "binary_cross_entropy": (2, 2),
-    "total_variation": (1, 1),
-}  # fmt: skip
-"""How many values each takes, at least and at most. What is left out is the data's `label` or `target`."""
 
 
 class Step:
@@ -49,7 +47,7 @@ class Step:
     rate: of the next call; seed: of dropout and noise. `state` is the live memory (parameters, statistics, slots,
     counter); `weights` a copy of what a weight file holds. idle: weights that no gradient reaches, such as those of a
     head that the loss leaves out; they stay as they were given. average: the decay of the weights' moving average, 0
-    for none.
+    for none. parts: how many the batch is cut into, one after the other.
     """
 
     def __init__(
@@ -61,6 +59,7 @@ class Step:
         scores: str,
         idle: Mapping[str, Array] | None = None,
         average: float = 0.0,
+        parts: int = 1,
     ) -> None:
         self.graph = graph
         self.executable = executable
@@ -69,16 +68,19 @@ class Step:
         self.seed = seed
         self.scores = scores
         self.average = average
+        self.parts = parts
+        self.own = own_inputs(parts)
         self.classes = min((n.operands[0].type.sizes[-1] for n in graph.nodes if n.op.name == "cross_entropy"), default=0)
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         """One line: what a call takes, and where training stands."""
-        into = ", ".join(f"{n} {drawn(x.type.shape)}" for n, x in self.graph.inputs.items() if n not in ("rate", "seed"))
+        into = ", ".join(f"{n} {drawn(self._shape(x))}" for n, x in self.graph.inputs.items() if n not in self.own)
         done = int(self.state["step"])
         program = getattr(self.executable, "program", None)
         told = [
             f"{into} → loss",
+            *([f"in {self.parts} parts"] if self.parts > 1 else []),
             *([how(program)] if program is not None else []),
             f"rate {self.rate:g}, after {counted(done, 'step')}",
         ]
@@ -88,6 +90,11 @@ class Step:
     def state(self) -> dict[str, Array]:
         state: dict[str, Array] = self.executable.state
         return state
+
+    @property
+    def kept(self) -> dict[str, Array]:
+        """Of `state`, what the next step starts from: without the sums over the parts of the last one."""
+        return {n: x for n, x in self.state.items() if self.graph.state[n].kind != "sum"}
 
     @property
     def weights(self) -> dict[str, Array]:
@@ -125,15 +132,32 @@ class Step:
 
     def run(self, images: Array | Mapping[str, Array], labels: Array | None, rate: float) -> tuple[float, Array | None]:
         """One update; the loss, and the scores of the batch where the step gives them."""
+        scores: list[Array] = []
         with self._lock:
-            outputs = self.executable(**self.given(images, labels, rate))
+            for given in self.in_parts(self.given(images, labels, rate)):
+                outputs = self.executable(**given)
+                scores += [outputs[self.scores]] if self.scores else []
             self.rate = rate
-        return float(outputs["loss"]), outputs[self.scores] if self.scores else None
+        return float(outputs["loss"]), np.concatenate(scores) if len(scores) > 1 else scores[0] if scores else None
+
+    def _shape(self, x: Value) -> tuple[int, ...]:
+        """What the caller gives for an input: the images of all parts together."""
+        first, *rest = x.type.sizes or (0,)
+        return (self.parts * first, *rest) if x.node.attrs.batched else x.type.sizes
+
+    def in_parts(self, given: Mapping[str, Array]) -> Iterator[dict[str, Array]]:
+        """The inputs of each run of the graph, of those of a whole step."""
+        if self.parts == 1:
+            yield dict(given)
+            return
+        cut = {n: np.split(x, self.parts) for n, x in given.items() if self.graph.inputs[n].node.attrs.batched}
+        for i in range(self.parts):
+            yield {**given, **{n: pieces[i] for n, pieces in cut.items()}, PART: np.asarray(i, np.int32)}
 
     def given(self, images: Array | Mapping[str, Array], labels: Array | None, rate: float) -> dict[str, Array]:
-        """The inputs of the graph by name. Raises E705, E706 where they do not fit, or one is missing or unknown."""
+        """The inputs of a step by name. Raises E705, E706 where they do not fit, or one is missing or unknown."""
         found: dict[str, Array] = {}
-        wanted = [name for name in self.graph.inputs if name not in ("rate", "seed")]
+        wanted = [name for name in self.graph.inputs if name not in self.own]
         by_name: dict[str, Any] = dict(images) if isinstance(images, Mapping) else {}
         if labels is not None:
             by_name |= {name: labels for name in ("label", "target") if name in wanted}
@@ -148,11 +172,13 @@ class Step:
             what = "is missing" if odd[0] in wanted else "is no input of this step"
             raise error("E705" if odd[0] == "label" else "E706", f"{odd[0]} {what}; it takes {', '.join(wanted)}")
         for name, value in self.graph.inputs.items():
+            if self.parts > 1 and name == PART:
+                continue
             plain = {"rate": np.float32(rate), "seed": np.uint64(self.seed)}
             array = np.asarray(plain[name] if name in plain else by_name[name])
             code = "E705" if name == "label" else "E706"
-            if array.shape != value.type.sizes:
-                message = f"{name}: expected an array of shape {value.type.sizes}, not {array.shape}"
+            if array.shape != self._shape(value):
+                message = f"{name}: expected an array of shape {self._shape(value)}, not {array.shape}"
                 raise error(code, message, help=channels_first(array.shape[1:], value.type.sizes[1:]))
             if (array.dtype.kind == "f") != value.type.is_float or array.dtype.kind not in "fiu":
                 raise error(code, f"{name}: expected {value.type.dtype}, not {array.dtype}")
@@ -173,6 +199,7 @@ def compile_step(
     average: Call | str | None = None,
     freeze: Sequence[str] | None = None,
     batch: int,
+    accumulate: int | None = None,
     target: str = "numpy",
     threads: int | None = None,
     seed: int = 0,
@@ -183,9 +210,10 @@ def compile_step(
 ) -> Step:
     """Compile one training step of `net` on batches of `batch` images.
 
-    weights: name → array, or a path; None: drawn by `seed`. recipe: what holds where the next five are None; None: the
-    model's own. loss: `"cross_entropy(logits)"`; clip: `"norm(2.0)"`; average: `"ema(0.999)"`, as a recipe has them;
-    freeze: paths of weights that stay. outputs: at most one named value to return beside the loss.
+    weights: name → array, or a path; None: drawn by `seed`. recipe: what holds where the next five and `accumulate` are
+    None; None: the model's own. loss: `"cross_entropy(logits)"`; clip: `"norm(2.0)"`; average: `"ema(0.999)"`, as a
+    recipe has them; freeze: paths of weights that stay. accumulate: parts that the batch is cut into, which need memory
+    one after the other. outputs: at most one named value to return beside the loss.
     max_memory: what the step may need, in bytes or as `2GB`: activations are then made again instead of kept. Raises E605.
     without: passes to leave out. sizes: numbers for the symbols of the inputs' sizes.
     """
@@ -196,7 +224,7 @@ def compile_step(
     if recipe is None:
         recipe = (None if isinstance(net, Graph) else net.train) or TrainRecipe(optimizer=Sgd(rate=0.01))
     said = {"loss": loss if loss is None else _terms(loss), "optimizer": optimizer, "clip": _entry("clip", clip),
-            "average": _entry("average", average)}  # fmt: skip
+            "average": _entry("average", average), "accumulate": accumulate}  # fmt: skip
     recipe = replace(recipe, **{key: x for key, x in said.items() if x is not None})
     if freeze is not None:
         places = {key: span for key, span in recipe.spans.items() if key != "freeze"}
@@ -205,12 +233,13 @@ def compile_step(
     given = net.initial_weights(seed) if weights is None else weights
     given = given if isinstance(given, Mapping) else read_weights(given)
     executable = compile_step_graph(
-        graph, given, target=target, batch=batch, threads=threads, without=without, max_memory=max_memory,
-        takes={} if isinstance(net, Graph) else net.takes,
+        graph, given, target=target, batch=batch // recipe.accumulate, threads=threads, without=without, max_memory=max_memory,
+        takes={**({} if isinstance(net, Graph) else net.takes), **takes_part(recipe.accumulate, batch // recipe.accumulate)},
     )  # fmt: skip
     idle = {n: np.asarray(given[n]) for n in graph.state if n in given and n not in executable.state}
     decay = decay_of(recipe.average) if recipe.average is not None else 0.0
-    return Step(graph, executable, float(recipe.optimizer.rate), seed, outputs[0] if outputs else "", idle, decay)
+    scores = outputs[0] if outputs else ""
+    return Step(graph, executable, float(recipe.optimizer.rate), seed, scores, idle, decay, recipe.accumulate)
 
 
 def _entry(key: str, said: Call | str | None) -> Call | None:
@@ -231,6 +260,19 @@ def _terms(loss: str | Sequence[LossTerm]) -> Sequence[LossTerm]:
     return parse_loss(loss)
 
 
+def own_inputs(parts: int) -> tuple[str, ...]:
+    """The inputs of a step's graph beside pictures and what the data say of them."""
+    return ("rate", "seed", PART) if parts > 1 else ("rate", "seed")
+
+
+def takes_part(parts: int, images: int) -> dict[str, str]:
+    """What the input `part` of a graph is, in words; nothing where there is none."""
+    if parts == 1:
+        return {}
+    says = "the weights change in the last one, whose loss is the mean of all"
+    return {PART: f"0 to {parts - 1}, a call for each, on {counted(images, 'image')} of its own; {says}"}
+
+
 def recipe_step(
     net: Model | Graph,
     recipe: TrainRecipe,
@@ -238,10 +280,11 @@ def recipe_step(
     outputs: Sequence[str] = (),
     sizes: Mapping[str, int] | None = None,
 ) -> Graph:
-    """`build_step` by a recipe's loss, optimizer, clip, average and freeze."""
+    """`build_step` by a recipe's loss, optimizer, clip, average, freeze and accumulate."""
     return build_step(
         net, recipe.loss, recipe.optimizer, batch, outputs,
-        clip=recipe.clip, average=recipe.average, freeze=recipe.freeze, places=recipe.spans, sizes=sizes,
+        clip=recipe.clip, average=recipe.average, freeze=recipe.freeze, parts=recipe.accumulate, places=recipe.spans,
+        sizes=sizes,
     )  # fmt: skip
 
 
@@ -255,6 +298,7 @@ def build_step(
     clip: Call | None = None,
     average: Call | None = None,
     freeze: Sequence[str] = (),
+    parts: int = 1,
     places: Mapping[str, Span] | None = None,
     sizes: Mapping[str, int] | None = None,
 ) -> Graph:
@@ -262,7 +306,9 @@ def build_step(
 
     Outputs: `loss`, and each of the named values `outputs`. Updates: parameters, slots, running statistics, `step`.
     clip, average, freeze: as in a recipe; what is frozen has no gradient and no update, and a frozen batch norm uses its
-    running statistics. places: key of a recipe → where it stands, for errors. Raises E404 (of `freeze`), E423, E424
+    running statistics. parts: where there are several, the graph is that of one part, on batch / parts images, with the
+    input `part` too; `loss` is then the sum over the parts so far, the mean over the batch in the last one.
+    places: key of a recipe → where it stands, for errors. Raises E404 (of `freeze`), E423 (also of `accumulate`), E424
     (what the loss names is not there), E603 (an op without a gradient).
     """
     from cnndsl.passes.context import Context, Log, Options
@@ -270,113 +316,33 @@ def build_step(
     from cnndsl.passes.training import training
 
     graph = net if isinstance(net, Graph) else net.graph
-    for name in ("rate", "seed"):
+    for name in own_inputs(parts):
         if name in graph.inputs:
             message = f"the model's input {name} has the name of an input of every training step"
             raise error("E423", message, graph.inputs[name].node.origin.span, help="give it another name")
-    options = Options(batch=batch, training=True, sizes=sizes or {})
+    check_parts(batch, parts, (places or {}).get("accumulate"), "E423")
+    options = Options(batch=batch // parts, training=True, sizes=sizes or {})
     ctx = Context(None, options, Log())
     stays = frozen(graph, freeze, (places or {}).get("freeze"))
-    graph = training(specialise(graph, ctx), ctx, stays)
+    graph = training(specialise(graph, ctx), ctx, stays, parts)
 
     total = add_loss(graph, loss)
+    if parts > 1:
+        total = graph.pointwise(lambda e, x: x * (1.0 / parts), total, origin=Origin("loss"))
     wanted = {name: named(graph, name) for name in outputs}
     rate = scalar(graph, "rate", "float32")
     states = {n: s for n, s in graph.state.items() if s.kind == "parameter" and n not in stays}
     found = differentiate(graph, total, [graph.state_values[n] for n in states])
     gradients = {n: g for n, g in zip(states, found, strict=True) if g is not None}
+    if parts > 1:
+        total = summed(graph, "loss.sum", total)
+        gradients = {n: summed(graph, f"{n}.gradient", g, graph.state[n].head) for n, g in gradients.items()}
     add_updates(graph, optimizer, clipped(graph, clip, gradients), rate)
     add_average(graph, average, gradients)
     count_step(graph)
-    gate(graph, total)
+    gate(graph, total, parts)
     graph.outputs = {"loss": total, **wanted}
     return graph
-
-
-def add_loss(graph: Graph, terms: Sequence[LossTerm]) -> Value:
-    """Σ weight · loss, a scalar."""
-    total: Value | None = None
-    for term in terms:
-        value = _term(graph, term.call)
-        weight = float(term.weight)
-        if weight != 1.0:
-            value = graph.pointwise(lambda e, x, w=weight: w * x, value, origin=Origin("loss"))
-        total = value if total is None else graph.pointwise(lambda e, p, q: p + q, total, value, origin=Origin("loss"))
-    if total is None:
-        raise error("E423", "there is no loss to train on", help="train { loss = cross_entropy(logits) }")
-    return total
-
-
-def _term(graph: Graph, call: Call) -> Value:
-    """One loss of the recipe: `cross_entropy(logits)`, `mse(downsample(output, 4, lanczos), image)`."""
-    if call.name not in LOSSES:
-        raise error("E423", f"the loss {call.name} cannot be run", call.span, help=f"there are {', '.join(LOSSES)}")
-    op, (least, most) = REGISTRY[call.name], LOSSES[call.name]
-    if not call.args:
-        raise error("E424", f"{call.name} needs the name of a value", call.span)
-    first = _operand(graph, call, call.args[0])
-    if call.name in LOGIT_LOSSES and first.node.op.name in SQUASHED:
-        raise error("E424", f"{call.name} takes logits, {call.args[0]} has been through {first.node.op.name}", call.span)
-    keys = dict(call.keys)
-    extra = call.args[1:]
-    if len(extra) < least - 1:
-        extra = ("label",) if call.name == "cross_entropy" else ("target",)
-    if "mask" in keys:
-        extra = (*extra, keys.pop("mask"))
-    if len(extra) >= most:
-        raise error("E424", f"{call.name} takes {counted(most, 'value')} at most, not {1 + len(extra)}", call.span)
-    operands = [first]
-    for name in extra:
-        if name == "label":
-            operands.append(_given(graph, "label", TensorType(first.type.shape[:-1], "int32")))
-        elif name in ("image", "target", "mask") and name not in graph.inputs and name not in graph.names:
-            operands.append(_given(graph, str(name), first.type))
-        else:
-            operands.append(_operand(graph, call, name))
-    attrs = op.resolved(op.attrs(**keys), *(x.type for x in operands))
-    return graph.add(op, operands, attrs, Origin("loss", call.span))[0]
-
-
-def _operand(graph: Graph, call: Call, name: Any) -> Value:
-    """The value of that name, or what a call inside the loss computes of one."""
-    from cnndsl.language.recipe import Call as Inside
-
-    pending: list[Call] = []
-    while isinstance(name, Inside):
-        pending.append(name)
-        name = name.args[0] if name.args else None
-    value = _named(graph, call, name)
-    for inside in reversed(pending):
-        op, attrs = computed(inside)
-        value = graph.add(op, (value,), attrs, Origin(inside.name, inside.span))[0]
-    return value
-
-
-def _named(graph: Graph, call: Call, name: Any) -> Value:
-    try:
-        return named(graph, name)
-    except KeyError:
-        known = sorted({*graph.names, *graph.heads, *graph.inputs, "output"})
-        raise error("E424", f"{call.name} names {name}, which is no value of the model", call.span,
-                    help=f"there are {', '.join(known)}; name one with: as {name}") from None  # fmt: skip
-
-
-def named(graph: Graph, name: Any) -> Value:
-    """The value of that name: named in the model, a head, an input, or `output`. KeyError where there is none."""
-    for values in (graph.names, graph.heads, graph.outputs, graph.inputs):
-        if isinstance(name, str) and name in values:
-            return values[name]
-    raise KeyError(name)
-
-
-def _given(graph: Graph, name: str, type_: TensorType) -> Value:
-    """What the data gives beside the pictures; made once. Its shape is the same wherever it is named."""
-    found = graph.inputs.get(name)
-    if found is None:
-        return graph.source(INPUT, name, type_, Origin(name), batched=True)
-    if found.type != type_:
-        raise error("E424", f"{name} would be {found.type} for one loss and {type_} for another")
-    return found
 
 
 def scalar(graph: Graph, name: str, dtype: str) -> Value:
@@ -385,9 +351,15 @@ def scalar(graph: Graph, name: str, dtype: str) -> Value:
     return graph.source(INPUT, name, TensorType((), dtype), Origin(name)) if found is None else found
 
 
-def gate(graph: Graph, loss: Value) -> None:
-    """Let every update happen only where the loss is finite."""
-    ok = graph.pointwise(lambda e, x: e.isfinite(x), loss, origin=Origin("apply"))
+def gate(graph: Graph, loss: Value, parts: int = 1) -> None:
+    """Let every update happen only where the loss is finite, and in the last part of a step; but sums over its parts."""
+    if parts > 1:
+        at = part_input(graph)
+        ok = graph.pointwise(lambda e, x, p: e.both(e.isfinite(x), p >= parts - 1), loss, at, origin=Origin("apply"))
+    else:
+        ok = graph.pointwise(lambda e, x: e.isfinite(x), loss, origin=Origin("apply"))
     for name, new in list(graph.updates.items()):
+        if graph.state[name].kind == "sum":
+            continue
         old = graph.state_values[name]
         graph.update(name, graph.pointwise(lambda e, c, p, q: e.select(c, p, q), ok, new, old, origin=Origin(name)))

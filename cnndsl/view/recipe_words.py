@@ -31,6 +31,7 @@ PLACES = {"augment": "augment", "images": "preprocess", "views": "eval", "input"
 TAKES: Mapping[str, str] = {
     "data": "the name of a bundled data set; --data takes paths",
     "batch": "images in one step",
+    "accumulate": "parts that the batch is cut into, one after the other, where it does not fit into memory",
     "epochs": "how often all images are seen; or steps",
     "steps": "how many steps; or epochs",
     "seed": "a whole number: of weights, order, augmentation and dropout",

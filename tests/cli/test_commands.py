@@ -184,6 +184,15 @@ def test_compile_the_training_step(cli: Any, tmp_path: Path) -> None:
     assert "def step" in (tmp_path / "step.py").read_text()
 
 
+def test_compile_a_step_in_parts(cli: Any, tmp_path: Path) -> None:
+    done = cli("compile", "lenet5", "--train", "--batch", "8", "train.accumulate=2", "-o", "step.py")
+    assert (done.code, done.err) == (0, "step.py: lenet5, training step on 4 images, one part a call, numpy\n")
+    done = cli("compile", "lenet5", "--train", "--batch", "9", "train.accumulate=2", "-o", "step.py")
+    assert done.code == 1
+    assert "a batch of 9 images cannot be cut into 2 equal parts" in done.err
+    assert "only arguments of the model" in cli("compile", "lenet5", "train.accumulate=2").err
+
+
 def test_compile_explains_and_dumps(cli: Any, tmp_path: Path) -> None:
     done = cli("compile", "lenet5", "--explain", "--dump", "graphs", "-o", "net.py")
     assert done.code == 0, done.err

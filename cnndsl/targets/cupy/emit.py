@@ -184,7 +184,7 @@ def facts(program: Program, e: Emitter) -> str:
     def per_image(values: Mapping[str, Value]) -> dict[str, tuple[object, ...]]:
         return {k: (v.type.sizes[1:] if k in batched else v.type.sizes, v.type.dtype) for k, v in values.items()}
 
-    optional = sorted(k for k, s in graph.state.items() if s.kind in ("slot", "counter") and k in program.state)
+    optional = sorted(k for k, s in graph.state.items() if s.kind in ("slot", "counter", "sum") and k in program.state)
     buffers = sorted(e.buffers.values(), key=lambda b: (b.space, b.offset, b.name))
     return "\n".join(
         [

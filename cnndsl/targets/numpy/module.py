@@ -215,7 +215,7 @@ def state_text(program: Program) -> str:
     """The tables of what a weight file holds, and of what a step remembers beside that."""
     rows = {k: (b.type.sizes, b.type.dtype) for k, b in program.state.items()}
     kinds = {k: program.graph.state[k].kind for k in rows}
-    own = {k: row for k, row in rows.items() if kinds[k] in ("slot", "counter")}
+    own = {k: row for k, row in rows.items() if kinds[k] in ("slot", "counter", "sum")}
     if not own:
         return f"{table('STATE', rows)}\nOPTIONAL = frozenset()"
     weights = {k: row for k, row in rows.items() if k not in own}
