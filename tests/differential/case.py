@@ -15,9 +15,10 @@ from cnndsl.graph.graph import Graph, Origin, Value
 from cnndsl.graph.layers import add_layer
 from cnndsl.graph.op import REGISTRY
 from cnndsl.graph.sizes import Affine
-from cnndsl.language.recipe import Call, LossTerm, Sgd
+from cnndsl.language.recipe import Adam, AdamW, Call, LossTerm, RmsProp, Sgd
 
 Shape = tuple[int, ...]
+OPTIMIZERS: dict[str, Any] = {"sgd": Sgd, "rmsprop": RmsProp, "adam": Adam, "adamw": AdamW}
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,20 @@ class Term:
 
 @dataclass(frozen=True)
 class Training:
-    """What makes a case a training step. poisoned: its images are NaN, so no update may happen."""
+    """What makes a case a training step. poisoned: its images are NaN, so no update may happen.
+
+    word, optimizer: the optimizer and its options. clip: `value`, `norm`, `global_norm` or nothing, at `most`. average: the
+    decay of the weights' average, or 0. freeze: paths. recompute: as in the compiler's options.
+    """
 
     terms: tuple[Term, ...]
     optimizer: tuple[tuple[str, Any], ...] = ()
+    word: str = "sgd"
+    clip: str = ""
+    most: float = 0.3
+    average: float = 0.0
+    freeze: tuple[str, ...] = ()
+    recompute: float = 0.0
     poisoned: bool = False
     differences: bool = False  # its gradient is held against central differences too
 
@@ -161,8 +172,21 @@ def loss_of(case: Case) -> tuple[LossTerm, ...]:
     return tuple(found)
 
 
-def optimizer_of(training: Training) -> Sgd:
-    return Sgd(**{"rate": 1.0, **dict(training.optimizer)})
+def optimizer_of(training: Training) -> Any:
+    return OPTIMIZERS[training.word](**{"rate": 1.0, **dict(training.optimizer)})
+
+
+def step_of(case: Case, net: Graph, outputs: Sequence[str]) -> Graph:
+    """The graph of the case's training step."""
+    from cnndsl.training.step import build_step
+
+    t = case.training
+    assert t is not None
+    clip = Call(t.clip, (t.most,)) if t.clip else None
+    average = Call("ema", (t.average,)) if t.average else None
+    return build_step(
+        net, loss_of(case), optimizer_of(t), case.batch, outputs, clip=clip, average=average, freeze=t.freeze
+    )  # fmt: skip
 
 
 # For people -----------------------------------------------------------------------------------------------------------
@@ -187,12 +211,19 @@ def text(case: Case) -> str:
         how.append(f"without={sorted(case.without)!r}")
     if case.training is not None:
         terms = " + ".join(f"{t.weight!r} * {_term(case, t)}" for t in case.training.terms)
-        lines.append(f"loss: {terms}; sgd{dict(case.training.optimizer)!r}{'; images are NaN' * case.training.poisoned}")
+        lines.append(f"loss: {terms}; {'; '.join(_rest(case.training))}")
     else:
         how.append(f"{case.images} images")
     how += ["heads=True"] * case.with_heads + [f"outputs={case.wanted!r}"] * bool(case.wanted)
     how += ["symbolic sizes"] * case.symbolic + [f"costs of seed {case.costs}"] * bool(case.costs)
     return "\n".join([*lines, f"run with {', '.join(how)}, data of seed {case.seed}"])
+
+
+def _rest(t: Training) -> list[str]:
+    """The optimizer, and what else a step does."""
+    said = [f"{t.word}{dict(t.optimizer)!r}"] + [f"clip {t.clip}({t.most})"] * bool(t.clip)
+    said += [f"average {t.average}"] * bool(t.average) + [f"freeze {t.freeze!r}"] * bool(t.freeze)
+    return said + [f"recompute {t.recompute}"] * bool(t.recompute) + ["images are NaN"] * t.poisoned
 
 
 def _term(case: Case, t: Term) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import math
 import random
+from dataclasses import replace
 from typing import Any
 
 from cnndsl.errors import CnnError, error
+from cnndsl.graph.graph import Value
 from cnndsl.passes.pipelines import INFERENCE, TRAINING
 from cnndsl.passes.runner import REQUIRED
 from tests.differential.case import Case, Shape, Step, Term, Training, begin, fits
@@ -113,7 +115,7 @@ def drawn(seed: int) -> Case:
         with contextlib.suppress(CnnError):
             _classifier(d)
     training = _training(d) if draw.random() < 0.4 else None
-    return _run(d, training, seed)
+    return _run(d, training and _more_of_training(training, d, seed), seed)
 
 
 def _inputs(draw: random.Random) -> tuple[Shape, ...]:
@@ -147,7 +149,7 @@ def _run(d: Draft, training: Training | None, seed: int) -> Case:
         draw.shuffle(outputs)
     heads = tuple(draw.randrange(len(d.inputs), count) for _ in range(2) if d.steps and draw.random() < 0.1)
     names = [f"v{i}" for i in range(len(d.inputs), count)]
-    batch = draw.choice((1, 1, 2, 3, 4, 5, 6))
+    batch = draw.choice((1, 1, 2, 3, 4, 4, 5, 6, 8, 12))
     passes = INFERENCE_PASSES if training is None else TRAINING_PASSES
     wanted = tuple(dict.fromkeys(draw.choice(names) for _ in range(2))) if names and draw.random() < 0.12 else ()
     without = _left_out(draw, passes)
@@ -206,7 +208,35 @@ def _training(d: Draft) -> Training | None:
     if draw.random() < 0.5:
         keys |= {"weight_decay": 0.01, "decay_on": draw.choice(("all", "weights"))}
     keys["rate_in"] = draw.choice(("velocity", "update"))
-    return Training(tuple(terms), tuple(keys.items()), draw.random() < 0.04, draw.random() < 0.12)
+    poisoned, differences = draw.random() < 0.04, draw.random() < 0.12
+    return Training(tuple(terms), tuple(keys.items()), poisoned=poisoned, differences=differences)
+
+
+def _more_of_training(t: Training, d: Draft, seed: int) -> Training:
+    """Other optimizers, clipping, an average, weights that stay, and activations made again; drawn apart from the rest."""
+    draw = random.Random(f"more of {seed}")
+    if draw.random() < 0.4:
+        decay = {"weight_decay": 0.01, "decay_on": draw.choice(("all", "weights"))} if draw.random() < 0.5 else {}
+        word = draw.choice(("rmsprop", "adam", "adamw"))
+        keys = {"momentum": 0.9} if word == "rmsprop" and draw.random() < 0.5 else {}
+        t = replace(t, word=word, optimizer=tuple({**keys, **decay, "eps": draw.choice((1e-3, 1.0))}.items()))
+    if draw.random() < 0.3:
+        t = replace(t, clip=draw.choice(("value", "norm", "global_norm")), most=draw.choice((0.1, 10.0)))
+    if draw.random() < 0.2:
+        t = replace(t, average=draw.choice((0.9, 0.99)))
+    paths = list(dict.fromkeys(n.rsplit(".", 1)[0] for n in d.built.graph.state))
+    if len(paths) > 1 and draw.random() < 0.2:
+        chosen = tuple(p for p in paths if draw.random() < 0.4)
+        trained = [n for n, s in d.built.graph.state.items() if s.kind == "parameter" and n.rsplit(".", 1)[0] not in chosen]
+        t = replace(t, freeze=chosen if trained else ())
+    return replace(t, recompute=draw.choice((0.5, 1.0, 2.0, 3.0)) if draw.random() < 0.3 else 0.0)
+
+
+def _through_nothing(value: Value) -> Value:
+    """What stands before layers that drop nothing and add nothing: they vanish before the loss is looked at."""
+    while 0 in (getattr(value.node.attrs, "rate", None), getattr(value.node.attrs, "amount", None)):
+        value = value.node.operands[0]
+    return value
 
 
 def _term(d: Draft, value: int, given: dict[str, Shape]) -> Term | None:
@@ -219,7 +249,7 @@ def _term(d: Draft, value: int, given: dict[str, Shape]) -> Term | None:
         return Term(word, value, weight) if len(shape) > 1 else None
     keys: dict[str, Any] = {}
     if word in ("cross_entropy", "binary_cross_entropy"):
-        if d.built.values[value].node.op.name in SQUASHED:
+        if _through_nothing(d.built.values[value]).node.op.name in SQUASHED:
             return None
         if draw.random() < 0.3:
             keys["label_smoothing"] = 0.1

@@ -16,13 +16,15 @@ import numpy as np
 
 import cnndsl
 from cnndsl.graph.graph import Graph, copy_node
+from cnndsl.passes.context import Options
 from cnndsl.program.check import check
-from cnndsl.runtime.compile import compile_step_graph
+from cnndsl.runtime.compile import lower
+from cnndsl.runtime.executable import StepExecutable
 from cnndsl.targets.reference.interpreter import evaluate, walk
-from cnndsl.training.step import build_step
-from tests.differential.case import Case, build, loss_of, optimizer_of
+from tests.differential.case import Case, build, step_of
 from tests.differential.gradients import along_a_direction
 from tests.differential.settings import settings
+from tests.differential.tally import Tally
 from tests.tolerances import GRAD32, GRAD64, NETWORK, distance
 
 EXACT = 1e-10
@@ -36,12 +38,15 @@ class UnfitError(Exception):
     """The case measures nothing: its meaning itself is lost in float32."""
 
 
-def problem(case: Case) -> str:
-    """What is wrong, empty if nothing. Raises UnfitError."""
+def problem(case: Case, tally: Tally | None = None) -> str:
+    """What is wrong, empty if nothing. `tally` counts what the case held. Raises UnfitError."""
+    counts = Tally() if tally is None else tally
+    counts.drew(case)
     with settings(case.costs), np.errstate(all="ignore"):
         try:
-            return _inference(case) if case.training is None else _training(case)
+            return _inference(case, counts) if case.training is None else _training(case, counts)
         except UnfitError:
+            counts.unfit += 1
             raise
         except Exception as e:  # whatever comes is a finding
             return f"{type(e).__name__}: {e}"
@@ -57,7 +62,7 @@ def weights_of(graph: Graph, seed: int) -> Arrays:
             found[name] = np.asarray(rng.integers(0, 9), s.type.dtype)
         elif last == "gamma":
             found[name] = rng.uniform(0.5, 1.3, shape) * rng.choice([1.0, 1.0, -1.0], shape)
-        elif last == "variance":
+        elif last in ("variance", "mean_square", "second_moment"):
             found[name] = rng.uniform(0.5, 1.8, shape)
         elif last not in ("weight",):
             found[name] = rng.normal(0, 0.3, shape)
@@ -89,7 +94,7 @@ def meaning(graph: Graph, given: Arrays, state: Arrays) -> tuple[Arrays, Arrays]
 # Inference ------------------------------------------------------------------------------------------------------------
 
 
-def _inference(case: Case) -> str:
+def _inference(case: Case, tally: Tally) -> str:
     built = build(case)
     graph = built.graph
     rng = np.random.default_rng(case.seed)
@@ -103,6 +108,7 @@ def _inference(case: Case) -> str:
         build(case, case.symbolic).graph, weights, batch=case.batch, threads=case.workers, outputs=case.wanted,
         heads=case.with_heads, sizes=sizes, without=case.without,
     )  # fmt: skip
+    tally.ran(run)
     if run.output_names != tuple(results):
         return f"names: the outputs are {run.output_names}, not {tuple(results)}"
     wrong = check(run.program)
@@ -166,12 +172,10 @@ def _fit(both: Any) -> None:
 # Training -------------------------------------------------------------------------------------------------------------
 
 
-def _training(case: Case) -> str:
+def _training(case: Case, tally: Tally) -> str:
     assert case.training is not None
     net = build(case).graph
-    graph = build_step(
-        net, loss_of(case), optimizer_of(case.training), case.batch, [o for o in ("y0", "y1") if o in net.outputs]
-    )
+    graph = step_of(case, net, [o for o in ("y0", "y1") if o in net.outputs])
     rng = np.random.default_rng(case.seed)
     state = weights_of(graph, case.seed)
     given = {name: _data(rng, name, v, graph) for name, v in graph.inputs.items()}
@@ -186,7 +190,11 @@ def _training(case: Case) -> str:
     if moved and not 0.05 < moved < 20:  # so that a step is as long as a weight, and rounding it is nothing
         given["rate"] = np.float32(given["rate"] / moved)
         outputs, updates = evaluate(graph, given, state, dtype="float64")
-    run = compile_step_graph(graph, state, batch=case.batch, threads=case.workers, without=case.without)
+    options = Options(
+        batch=case.batch, workers=case.workers, training=True, without=case.without, recompute=case.training.recompute
+    )  # fmt: skip
+    run = StepExecutable(*lower(graph, target="numpy", options=options), graph.state, case.workers).load(state)
+    tally.ran(run)
     wrong = check(run.program)
     if wrong:
         return f"plan: {wrong[0]}"

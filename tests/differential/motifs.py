@@ -74,16 +74,22 @@ def residual(d: Draft, x: int) -> int:
 
 
 def towers(d: Draft, x: int) -> int:
-    """Parallel 1×1 convolutions of one value, some followed by more, side by side."""
-    branches = []
+    """Parallel 1×1 convolutions of one value, most often alike but for their filters, some followed by more, side by side."""
+    branches, rank = [], len(d.shape(x)) - 1
+    alike = d.draw.random() < 0.6
+    act, bias = d.draw.choice((*ACTIVATIONS, "")), d.draw.random() < 0.5
     for _ in range(d.draw.choice((2, 3, 3, 4))):
-        y = maybe(d, activation, maybe(d, norm, same(d, x, d.draw.choice((1, 2, 3)), 1)))
+        if alike:
+            y = d.add("conv", x, filters=d.draw.choice((1, 2, 3)), kernel=(1,) * rank, bias=bias)
+            y = d.add(act, y) if act else y
+        else:
+            y = maybe(d, activation, maybe(d, norm, same(d, x, d.draw.choice((1, 2, 3)), 1)))
         if d.draw.random() < 0.4:
             y = maybe(d, activation, same(d, y, width(d), 3))
         branches.append(y)
     if d.draw.random() < 0.5:
-        rank = len(d.shape(x)) - 1
-        branches.append(d.add(d.draw.choice(("max_pool", "avg_pool")), x, window=(3,) * rank, stride=1, pad=1))
+        y = d.add(d.draw.choice(("max_pool", "avg_pool")), x, window=(3,) * rank, stride=1, pad=1)
+        branches.append(maybe(d, lambda d, y: same(d, y, d.draw.choice((1, 2)), 1), y))
     if d.draw.random() < 0.2:
         branches.append(x)
     return maybe(d, activation, d.add("concat", *branches), 0.3)
@@ -97,12 +103,43 @@ def dense_layers(d: Draft, x: int) -> int:
 
 
 def padded(d: Draft, x: int) -> int:
-    word = d.draw.choice(("conv", "conv", "depthwise_conv", "max_pool", "avg_pool"))
-    y = d.add("pad", x, **keys_for("pad", d.draw, d.shape(x)))
-    keys = keys_for(word, d.draw, d.shape(y))
+    """One pad, or two, and what may take it; the maximum only of what is nowhere below 0."""
+    word = d.draw.choice(("conv", "conv", "depthwise_conv", "max_pool", "max_pool", "avg_pool"))
+    if d.draw.random() < 0.3:
+        x = same(d, x, width(d), d.draw.choice((1, 3)))
+    if word == "max_pool":
+        x = maybe(d, lambda d, y: d.add("relu", y), x)
+    for _ in range(d.draw.choice((1, 1, 1, 2))):
+        keys = keys_for("pad", d.draw, d.shape(x))
+        x = d.add("pad", x, **(keys | {"mode": "zero", "channels": (0, 0)} if d.draw.random() < 0.7 else keys))
+    keys = keys_for(word, d.draw, d.shape(x))
     if d.draw.random() < 0.6:
         keys["pad"] = "valid"
-    return d.add(word, y, **keys)
+    return maybe(d, activation, d.add(word, x, **keys), 0.3)
+
+
+def pooled(d: Draft, x: int) -> int:
+    """A pool between two layers, so that its gradient is needed."""
+    word = d.draw.choice(("max_pool", "avg_pool", "max_pool", "avg_pool", "global_avg_pool", "global_max_pool"))
+    y = maybe(d, activation, same(d, x, width(d), d.draw.choice((1, 3))), 0.5)
+    y = d.add(word, y, **keys_for(word, d.draw, d.shape(y)))
+    return d.add("dense", y, units=width(d)) if len(d.shape(y)) == 1 else same(d, y, width(d), 1)
+
+
+def moved(d: Draft, x: int) -> int:
+    """A word that lays numbers elsewhere, between two layers."""
+    word = d.draw.choice(
+        ("space_to_depth", "depth_to_space", "channel_shuffle", "crop", "take", "upsample", "downsample", "pad")
+    )
+    y = same(d, x, d.draw.choice((4, 6, 8)), 1)
+    return same(d, d.add(word, y, **keys_for(word, d.draw, d.shape(y))), width(d), d.draw.choice((1, 3)))
+
+
+def standardized(d: Draft, x: int) -> int:
+    """The other norms, and lrn, between two layers."""
+    word = d.draw.choice(("group_norm", "layer_norm", "instance_norm", "lrn"))
+    y = same(d, x, d.draw.choice((4, 6, 8)), d.draw.choice((1, 3)))
+    return same(d, maybe(d, activation, d.add(word, y, **keys_for(word, d.draw, d.shape(y)))), width(d), 1)
 
 
 def separable(d: Draft, x: int) -> int:
@@ -167,5 +204,5 @@ def chain(d: Draft, x: int) -> int:
 
 MOTIFS: tuple[Motif, ...] = (
     conv_norm, conv_norm_act, conv_norm_act, norm_conv, residual, residual, towers, towers, dense_layers, padded, separable,
-    gate, scaled, shared, hourglass, wide, chain,
+    gate, scaled, shared, hourglass, wide, chain, padded, pooled, moved, standardized,
 )  # fmt: skip

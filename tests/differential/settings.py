@@ -10,11 +10,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from cnndsl.passes import choose_layout as layout
+from cnndsl.passes import recompute
 from cnndsl.program import regions
-from cnndsl.targets.numpy import cost
+from cnndsl.targets.numpy import cost, layouts
 
-SMALL = {"CACHE": (600, 2000, 6000), "TILE": (30, 100, 400), "LONGEST_ROW": (20, 16000)}
-"""Of `cost`, where it has them: bytes of a block, numbers of a tile, the longest row of constants."""
+SMALL = {"CACHE": (600, 2000, 6000), "TILE": (30, 100, 400), "LONGEST_ROW": (20, 16000), "CALLS": (0.0, 15000.0)}
+"""Of `cost`, where it has them: bytes of a block, numbers of a tile, the longest row of constants, what a block of Winograd's
+tiles costs besides."""
 
 
 @contextmanager
@@ -23,10 +25,11 @@ def settings(seed: int) -> Iterator[None]:
     draw = random.Random(seed)
     changes: list[tuple[Any, str, Any]] = [(regions, "FORK_SECONDS", -1.0 if seed % 4 else regions.FORK_SECONDS)]
     if seed:
-        changes += [(layout, "LANES", draw.choice(((2,), (3, 2), layout.LANES))), (layout, "LEAST", 0.0)]
+        changes += [(layout, "LANES", draw.choice(((2,), (3, 2), (4, 2)))), (layout, "LEAST", 0.0)]
         changes += _small(draw)
         if draw.random() < 0.7:
             changes += _random_costs(draw.randrange(1 << 30))
+        changes += [(recompute, "SMALL", draw.choice((1, 300))), (layouts, "TURNED", draw.choice((0.0, layouts.TURNED)))]
     before = [(owner, name, getattr(owner, name)) for owner, name, _ in changes]
     for owner, name, value in changes:
         setattr(owner, name, value)
@@ -53,7 +56,13 @@ def _small(draw: random.Random) -> list[tuple[Any, str, Any]]:
 def _random_costs(salt: int) -> list[tuple[Any, str, Any]]:
     """Every estimate of time by a factor of its own, the same for the same arguments."""
     timed = [f for f in _functions() if inspect.signature(f).return_annotation in (float, "float")]
-    return [(cost, f.__name__, _scaled(f, salt)) for f in timed]
+    tiles, cheaper = cost.winograd, 10.0 ** random.Random(salt).uniform(-3, 1)
+
+    def winograd(*args: Any) -> tuple[float, tuple[int, int]]:
+        nanoseconds, block = tiles(*args)
+        return nanoseconds * cheaper, block
+
+    return [*((cost, f.__name__, _scaled(f, salt)) for f in timed), (cost, "winograd", winograd)]
 
 
 def _scaled(f: Callable[..., float], salt: int) -> Callable[..., float]:

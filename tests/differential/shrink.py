@@ -78,6 +78,11 @@ def _ways(case: Case) -> Iterator[Case]:
         for plain in (
             replace(t, optimizer=()),
             replace(t, poisoned=False),
+            replace(t, word="sgd", optimizer=()),
+            replace(t, clip=""),
+            replace(t, average=0.0),
+            replace(t, freeze=()),
+            replace(t, recompute=0.0),
             replace(t, terms=tuple(replace(x, weight=1.0, keys=()) for x in t.terms)),
         ):
             if plain != t:

@@ -6,7 +6,7 @@ A failure prints the case cut down to what still fails, as Python. `pytest tests
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import pytest
 
@@ -14,18 +14,19 @@ from tests.differential.case import Case, Step, fits, text
 from tests.differential.draw import drawn
 from tests.differential.judge import UnfitError, problem
 from tests.differential.shrink import judged, shrunk
+from tests.differential.tally import Tally
 
-EVERYDAY = 500
+EVERYDAY, CAMPAIGN = 500, 20_000
 MOST_TOLD = 3  # failures that are cut down: it takes a while
 
 
-def report(seeds: Iterable[int]) -> str:
-    """All that is wrong with these cases, in words."""
+def report(seeds: Iterable[int], tally: Tally | None = None) -> str:
+    """All that is wrong with these cases, in words. `tally` counts what they held."""
     failed, unfit, count = [], 0, 0
     for seed in seeds:
         case, count = drawn(seed), count + 1
         try:
-            found = problem(case)
+            found = problem(case, tally)
         except UnfitError:
             unfit += 1
             continue
@@ -47,11 +48,32 @@ def test_random_graphs(seeds: range) -> None:
     assert not found, found
 
 
+@pytest.fixture(scope="module")
+def tally() -> Iterator[Tally]:
+    """What the campaign's cases held, told at its end (`-s` shows it)."""
+    counts = Tally()
+    yield counts
+    print(f"\n{counts.told()}")
+
+
 @pytest.mark.campaign
-@pytest.mark.parametrize("first", range(EVERYDAY, EVERYDAY + 20_000, 500))
-def test_twenty_thousand_random_graphs(first: int) -> None:
-    found = report(range(first, first + 500))
+@pytest.mark.parametrize("first", range(EVERYDAY, EVERYDAY + CAMPAIGN, 500))
+def test_twenty_thousand_random_graphs(first: int, tally: Tally) -> None:
+    found = report(range(first, first + 500), tally)
     assert not found, found
+
+
+@pytest.mark.campaign
+def test_they_held_every_word_with_every_attribute_and_every_pass_fired(tally: Tally) -> None:
+    """Of the twenty thousand above."""
+    if tally.cases < CAMPAIGN:
+        pytest.skip("only part of them ran")
+    from cnndsl.ops import OPS
+    from cnndsl.passes.pipelines import INFERENCE, TRAINING
+
+    assert {op.name for op in OPS if op.word} <= set(tally.words)
+    assert {name for name, values in tally.met.items() if len(values) < 2} == set()
+    assert {p.__name__ for p in (*INFERENCE, *TRAINING)} - {"specialise"} <= set(tally.fired)
 
 
 def test_a_seed_is_one_case_for_ever() -> None:

@@ -51,6 +51,7 @@ def conv(draw: random.Random, x: Shape) -> Keys:
 def depthwise_conv(draw: random.Random, x: Shape) -> Keys:
     kernel, keys = window(draw, x)
     keys |= {"kernel": kernel, "multiplier": draw.choice((1, 1, 1, 2)), "dilation": dilation(draw, x)}
+    keys["pad_mode"] = draw.choice(("zero",) * 5 + ("reflect", "edge"))
     return keys | {"bias": draw.random() < 0.5, "flip": draw.random() < 0.1}
 
 
