@@ -69,8 +69,13 @@ def test_many_callers_get_the_serial_bits(batch: int, threads: int, monkeypatch:
 
 @pytest.mark.campaign
 @pytest.mark.parametrize(("batch", "threads"), [(2, 2), (1, 2), (3, 1)])
-def test_sixteen_callers_of_a_thousand_runs_get_the_serial_bits(batch: int, threads: int) -> None:
-    assert wrong_bits(residual(), 16, 1000, batch, threads) == 0
+@pytest.mark.parametrize("make", [residual, lambda: cnndsl.load("resnet20").graph], ids=["small", "resnet20"])
+def test_sixteen_callers_of_a_thousand_runs_get_the_serial_bits(
+    make: Any, batch: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every batch is cut between workers, here too."""
+    monkeypatch.setattr("cnndsl.program.regions.FORK_SECONDS", -1.0)
+    assert wrong_bits(make(), 16, 1000, batch, threads) == 0
 
 
 def test_steady_state_takes_no_memory() -> None:
