@@ -54,7 +54,7 @@ def run(
     paths = [path for name in names for path in listed(Path(name))]
     found = find_weights(net, weights, model)
     batch = CHUNK if len(paths) > 1 or paths[0].suffix == ".npy" else 1
-    classify = Classifier(net, found.read(), found.notes.classes, batch=batch, target=target, threads=threads)
+    classify = Classifier(net, found.path, found.notes.classes, batch=batch, target=target, threads=threads)
     if not as_json:
         say(f"weights: {found.path} ({found.found})")
     taken: list[NDArray[Any]] = []
@@ -108,9 +108,7 @@ def write_array(path: Path, parts: list[NDArray[Any]]) -> None:
 class Classifier:
     """A compiled model with its labels: pictures in, probabilities out. trained: the classes that the weights name."""
 
-    def __init__(
-        self, net: Model, weights: dict[str, Any], trained: Sequence[str], batch: int, target: str, threads: int | None
-    ) -> None:
+    def __init__(self, net: Model, weights: Path, trained: Sequence[str], batch: int, target: str, threads: int | None) -> None:
         from cnndsl.runtime.compile import compile
         from cnndsl.training.classes import class_count, class_names
         from cnndsl.training.scores import input_shape

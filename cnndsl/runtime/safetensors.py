@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +18,55 @@ from numpy.typing import NDArray
 
 from cnndsl.errors import error
 from cnndsl.runtime.whole import whole
-from cnndsl.targets.numpy.frame.tensors import KINDS, read_tensors
+from cnndsl.targets.numpy.frame.tensors import KINDS, Tensors
 
 Array = NDArray[Any]
 
 
+class WeightFile(Mapping[str, Array]):
+    """The arrays of a weight file by name, each read when it is asked for, a writable copy.
+
+    Raises E501 (cannot be read) and E502 (not a whole, honest safetensors file, or changed since it was opened), when it is
+    opened and when an array is read.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = os.fspath(path)
+        if not os.path.isfile(self.path):
+            raise error("E501", f"{self.path} is {'a folder' if os.path.isdir(self.path) else 'not a file'}, not a weight file"
+                        if os.path.exists(self.path) else f"there is no weight file {self.path}")  # fmt: skip
+        with self._told():
+            self.tensors = Tensors(self.path)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as e:
+            raise error("E501", f"{self.path} cannot be read: {e.strerror or e}") from None
+        except ValueError as e:
+            raise error("E502", str(e)) from None
+
+    def __getitem__(self, name: str) -> Array:
+        with self._told():
+            return self.tensors[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.tensors.header
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.tensors)
+
+    def __len__(self) -> int:
+        return len(self.tensors)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return self.tensors.shape(name)
+
+
 def read_weights(path: str | os.PathLike[str]) -> dict[str, Array]:
-    """name → array, each a writable copy. Raises E501 (cannot be read), E502 (not a whole, honest safetensors file)."""
-    shown = os.fspath(path)
-    try:
-        if not os.path.isfile(shown):
-            raise error("E501", f"{shown} is {'a folder' if os.path.isdir(shown) else 'not a file'}, not a weight file"
-                        if os.path.exists(shown) else f"there is no weight file {shown}")  # fmt: skip
-        return read_tensors(shown)
-    except OSError as e:
-        raise error("E501", f"{shown} cannot be read: {e.strerror or e}") from None
-    except ValueError as e:
-        raise error("E502", str(e)) from None
+    """name → array, each a writable copy, all of them in memory. Raises as `WeightFile`."""
+    return dict(WeightFile(path))
 
 
 def write_weights(path: str | os.PathLike[str], weights: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> None:

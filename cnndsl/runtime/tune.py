@@ -123,7 +123,7 @@ def alone(p: Problem, label: str, images: int, workers: int) -> Callable[[], Non
     rng, net = np.random.default_rng(0), module.Network(workers)
     arrays = [rng.standard_normal(v.type.sizes, dtype=np.float32) for v in g.inputs.values()]
     arrays += [np.empty(v.type.sizes, v.type.dtype) for v in g.outputs.values()]
-    net.prepare()
+    net.load({})
     arena = net.arena()
     return lambda: net.run_batch(arena, *arrays)
 

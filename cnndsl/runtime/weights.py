@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cnndsl.errors import briefly, error
 from cnndsl.graph.graph import Graph, State, Value
+
+if TYPE_CHECKING:
+    from cnndsl.runtime.safetensors import WeightFile
+
+Array = NDArray[Any]
 
 SHOWN = 5
 
@@ -20,29 +26,63 @@ def fitting(
     state: Mapping[str, State],
     weights: Mapping[str, Any] | str | os.PathLike[str],
     spare: Mapping[str, State] | None = None,
-) -> dict[str, Any]:
-    """name → array for all of `state` that `weights` must give; a path is read. name: of the model, for messages.
+) -> Mapping[str, Array]:
+    """name → array for all of `state` that `weights` must give. name: of the model, for messages.
+
+    Of a file, each array is read when it is asked for, so that they need not be in memory all at once.
 
     spare: state that the whole model has though it is not needed here (heads): allowed, left out.
-    Raises E501, E502 for a file; E504 (missing, left over, of another shape, not finite), naming each.
+    Raises E501, E502 for a file; E504 (missing, left over, of another shape, not finite), naming each; of a file's arrays,
+    whether they are finite is seen when they are read.
     """
-    from cnndsl.runtime.safetensors import read_weights
+    from cnndsl.runtime.safetensors import WeightFile
 
     if not isinstance(weights, (Mapping, str, os.PathLike)):
         raise error("E504", f"weights are a mapping from names to arrays, or a file, not {briefly(weights)}")
-    source = "" if isinstance(weights, Mapping) else f"{os.fspath(weights)}: "
-    given = dict(weights) if isinstance(weights, Mapping) else read_weights(weights)
+    if isinstance(weights, WeightFile):
+        given: Mapping[str, Any] = weights
+    else:
+        given = dict(weights) if isinstance(weights, Mapping) else WeightFile(weights)
+    source = f"{given.path}: " if isinstance(given, WeightFile) else ""
     needed = {n: s for n, s in state.items() if s.kind in ("parameter", "buffer")}
     known = {**(spare or {}), **state}
     problems = [
         *_listed("missing", [n for n in needed if n not in given]),
         *_listed("left over", [n for n in given if n not in known], list(needed)),
     ]
-    for n in (n for n in state if n in given):
-        problems += _unfit(n, given[n], state[n])
+    found = [n for n in state if n in given]
+    for n in found:
+        shape = given.shape(n) if isinstance(given, WeightFile) else tuple(np.shape(given[n]))
+        problems += _misshapen(n, shape, state[n]) or ([] if isinstance(given, WeightFile) else _unfit(n, given[n]))
     if problems:
         raise error("E504", f"{source}the weights do not fit {name}", notes=tuple(problems[: SHOWN + 3]))
-    return {n: np.asarray(given[n]) for n in state if n in given}
+    if isinstance(given, WeightFile):
+        return Fitting(name, given, found)
+    return {n: np.asarray(given[n]) for n in found}
+
+
+class Fitting(Mapping[str, Array]):
+    """Those arrays of a weight file that a model needs. Raises E504 when one is read that is not finite."""
+
+    def __init__(self, model: str, file: WeightFile, names: list[str]) -> None:
+        self.model, self.file, self.names = model, file, dict.fromkeys(names)
+
+    def __getitem__(self, name: str) -> Array:
+        if name not in self.names:
+            raise KeyError(name)
+        found = self.file[name]
+        if problems := _unfit(name, found):
+            raise error("E504", f"{self.file.path}: the weights do not fit {self.model}", notes=tuple(problems))
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
 
 
 def reached(graph: Graph, outputs: Iterable[Value]) -> dict[str, State]:
@@ -54,10 +94,13 @@ def reached(graph: Graph, outputs: Iterable[Value]) -> dict[str, State]:
     return {n: s for n, s in graph.state.items() if graph.state_values[n].node in needed}
 
 
-def _unfit(name: str, array: Any, state: State) -> list[str]:
-    shape = tuple(np.shape(array))
-    if shape != state.type.shape:
-        return [f"{name} has shape {_drawn(shape)}, the model needs {_drawn(state.type.sizes)}"]
+def _misshapen(name: str, shape: tuple[int, ...], state: State) -> list[str]:
+    if shape == state.type.shape:
+        return []
+    return [f"{name} has shape {_drawn(shape)}, the model needs {_drawn(state.type.sizes)}"]
+
+
+def _unfit(name: str, array: Any) -> list[str]:
     kind = np.asarray(array).dtype
     if kind.kind not in "fiub":
         return [f"{name} holds {kind}, not numbers"]

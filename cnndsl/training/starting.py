@@ -31,7 +31,7 @@ def starting_weights(
     found = dict(given) if isinstance(given, Mapping) else read_weights(given)
     found = {n: x for n, x in found.items() if n not in anew} | {n: drawn[n] for n in anew}
     try:
-        return fitting(model.name, model.graph.state, found)
+        return dict(fitting(model.name, model.graph.state, found))
     except CnnError as e:
         hint = "what is to begin anew is named by --reset PATH, such as the last layer of a network for other classes"
         raise CnnError(replace(d, help=d.help or hint) for d in e.diagnostics) from None

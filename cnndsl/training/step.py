@@ -218,7 +218,7 @@ def compile_step(
     without: passes to leave out. sizes: numbers for the symbols of the inputs' sizes.
     """
     from cnndsl.runtime.compile import checked_batch, compile_step_graph
-    from cnndsl.runtime.safetensors import read_weights
+    from cnndsl.runtime.safetensors import WeightFile
 
     checked_batch(batch)
     if recipe is None:
@@ -231,7 +231,7 @@ def compile_step(
         recipe = replace(recipe, freeze=tuple(freeze), spans=places)
     graph = recipe_step(net, recipe, batch, outputs, sizes)
     given = net.initial_weights(seed) if weights is None else weights
-    given = given if isinstance(given, Mapping) else read_weights(given)
+    given = given if isinstance(given, Mapping) else WeightFile(given)
     executable = compile_step_graph(
         graph, given, target=target, batch=batch // recipe.accumulate, threads=threads, without=without, max_memory=max_memory,
         takes={**({} if isinstance(net, Graph) else net.takes), **takes_part(recipe.accumulate, batch // recipe.accumulate)},

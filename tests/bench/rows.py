@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import cnndsl
 from cnndsl.language.recipe import Sgd, parse_loss
+from cnndsl.runtime.safetensors import WeightFile
 from cnndsl.training.step import compile_step
 
 LOSS, SGD = "cross_entropy(logits)", Sgd(0.001, 0.9)
@@ -56,12 +58,15 @@ ROWS = {
 
 
 class Work:
-    """A row made ready: the network, its weights with batch-norm statistics that are not the initial ones, and a batch."""
+    """A row made ready: the network, its weights with batch-norm statistics that are not the initial ones, and a batch.
 
-    def __init__(self, row: Row, threads: int) -> None:
+    weights: a file to take them from, array by array.
+    """
+
+    def __init__(self, row: Row, threads: int, weights: Path | None = None) -> None:
         self.row, self.threads = row, threads
         self.net = cnndsl.load(row.model)
-        self.weights = random_weights(self.net)
+        self.weights = random_weights(self.net) if weights is None else WeightFile(weights)
         rng = np.random.default_rng(1)
         (image,) = self.net.graph.inputs.values()
         self.images = rng.standard_normal((row.batch, *image.shape[1:]), dtype=np.float32)

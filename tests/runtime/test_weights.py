@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 import cnndsl
 from cnndsl.errors import CnnError
+from cnndsl.runtime.safetensors import WeightFile
 from cnndsl.targets.numpy.frame.tensors import KINDS as CODES
 from tests.runtime.small_networks import plain
 
@@ -105,6 +107,50 @@ def test_bfloat16_is_read_as_float32(tmp_path: Path) -> None:
     found = cnndsl.read_weights(path)["w"]
     assert found.dtype == np.float32
     assert np.array_equal(found, given)
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    cnndsl.write_weights(path, {"a": np.ones(3), "b": np.ones(4)})
+    file = WeightFile(path)
+    assert file["a"].sum() == 3
+    cnndsl.write_weights(path, {"a": np.ones(3), "b": np.zeros(4)})
+    with pytest.raises(CnnError, match="changed while it was read") as caught:
+        file["b"]
+    assert caught.value.code == "E502"
+
+
+def test_a_file_is_read_array_by_array_and_only_what_runs_read_is_kept(tmp_path: Path) -> None:
+    """Loading takes the prepared arrays, and of the file one array at a time."""
+    net = cnndsl.load("resnet18", classes=10)
+    given = net.initial_weights(seed=3)
+    path = tmp_path / "w.safetensors"
+    cnndsl.write_weights(path, given)
+    run = cnndsl.compile(net, batch=1)
+    assert set(run.module.KEPT) == {"logits.weight", "logits.bias"}
+    tracemalloc.start()
+    run.load(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    largest = max(x.nbytes for x in given.values())
+    assert peak < run.module.PREPARED_BYTES + 2 * largest + run.module.ARENA_BYTES + (4 << 20)
+    assert set(run.network.state) == {"logits.weight", "logits.bias"}
+    images = np.random.default_rng(0).random((1, 224, 224, 3), np.float32)
+    assert np.array_equal(run(images), cnndsl.compile(net, given, batch=1)(images))
+
+
+def test_a_file_with_numbers_that_are_not_finite_changes_nothing(tmp_path: Path) -> None:
+    net = plain()
+    good, path = net.initial_weights(seed=1), tmp_path / "w.safetensors"
+    run = cnndsl.compile(net, good, batch=2)
+    images = np.random.default_rng(0).random((2, 12, 12, 1), np.float32)
+    before = run(images)
+    last = list(good)[-1]
+    cnndsl.write_weights(path, {**{n: 2 * x for n, x in good.items()}, last: np.full_like(good[last], np.nan)})
+    with pytest.raises(CnnError, match=r"w\.safetensors: the weights do not fit") as caught:
+        run.load(path)
+    assert (caught.value.code, last in str(caught.value)) == ("E504", True)
+    assert np.array_equal(run(images), before)
 
 
 def test_what_is_no_file(tmp_path: Path) -> None:

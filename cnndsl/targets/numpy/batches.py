@@ -56,7 +56,7 @@ def emit_batches(programs: Sequence[Program]) -> str:
     whole = replace(first, state=state)
     batch = f"BATCHES = {tuple(numbers)!r}  # images in one run"
     head = opening(whole, emitter, batch, numbers)
-    return joined([*head, dispatch_text(numbers), *sections, *closing(whole, emitter, memory)])
+    return joined([*head, dispatch_text(numbers), *sections, *closing(whole, emitter, memory, programs)])
 
 
 def dispatch_text(numbers: list[int]) -> str:

@@ -64,7 +64,7 @@ def module_text(program: Program, emitter: Emitter) -> str:
         *([heading("The weights, prepared")] if rows else []),
         *prepare,
         f"{prepared_text(rows)}\nPREPARED_BYTES = {program.prepared_bytes}",
-        *closing(program, emitter, ["\n".join(memory), arena_text(program, [emitter.home(b) for b in arrays])]),
+        *closing(program, emitter, ["\n".join(memory), arena_text(program, [emitter.home(b) for b in arrays])], [program]),
     ]
     return joined([*opening(program, emitter), *sections])
 
@@ -125,8 +125,8 @@ def opening(program: Program, emitter: Emitter, batch: str = "", numbers: Sequen
     return ["\n\n".join([*head, first, facts(program, emitter, batch)])]
 
 
-def closing(program: Program, emitter: Emitter, memory: list[str]) -> list[str]:
-    """The sections that follow the steps."""
+def closing(program: Program, emitter: Emitter, memory: list[str], runs: Sequence[Program]) -> list[str]:
+    """The sections that follow the steps. runs: the programs that read the state."""
     framed = [module for _, modules in FRAME for module in modules]
     late = [emitter.copied.constants[k] for k in LATE if k in emitter.copied.constants]
     chain = f"CHAIN = {cost.TILE}  # numbers that a chain of functions works on at a time"
@@ -141,7 +141,7 @@ def closing(program: Program, emitter: Emitter, memory: list[str]) -> list[str]:
         "\n".join([chain, *constants]),
         *kernels,
         heading("The names of the weights"),
-        state_text(program),
+        state_text(program, runs),
         heading("Memory"),
         *memory,
         *frame,
@@ -211,14 +211,22 @@ def table(title: str, rows: dict[str, tuple[tuple[int, ...], str]]) -> str:
     return "\n".join([f"{title} = {{", *(f"    {quoted(k)}: {sized(*row)}," for k, row in rows.items()), "}"])
 
 
-def state_text(program: Program) -> str:
-    """The tables of what a weight file holds, and of what a step remembers beside that."""
+def state_text(program: Program, runs: Sequence[Program]) -> str:
+    """The tables of what a weight file holds, and of what a step remembers beside that. runs: what reads it."""
     rows = {k: (b.type.sizes, b.type.dtype) for k, b in program.state.items()}
     kinds = {k: program.graph.state[k].kind for k in rows}
     own = {k: row for k, row in rows.items() if kinds[k] in ("slot", "counter", "sum")}
+    read = {b.slot for p in runs for k in p.run.kernels for b in (*k.inputs, *k.outputs) if b.space == "state"}
+    says = "# What a run itself reads; the rest is only prepared from, and not kept in memory."
+    names = "".join(f"{quoted(k)}, " for k in rows if k in read)
+    kept = (
+        ["KEPT = tuple(STATE)"]
+        if program.training or {*rows} == read
+        else [says, *wrapped(f"KEPT = ({names})".replace(", )", ",)"))]
+    )
     if not own:
-        return f"{table('STATE', rows)}\nOPTIONAL = frozenset()"
+        return "\n".join([table("STATE", rows), "OPTIONAL = frozenset()", *kept])
     weights = {k: row for k, row in rows.items() if k not in own}
     says = "# The optimiser's memory and the counter of steps: they begin as zeros where they are not given."
     both = "STATE = {**WEIGHTS, **MEMORY}\nOPTIONAL = frozenset(MEMORY)"
-    return "\n".join([table("WEIGHTS", weights), says, table("MEMORY", own), both])
+    return "\n".join([table("WEIGHTS", weights), says, table("MEMORY", own), both, *kept])

@@ -51,7 +51,7 @@ TAKEN = frozenset(dir(builtins)).union(dir(batches), dir(network), dir(threads),
 STRINGS = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
 MOST_WORDS = 4  # of the name of a function
 GIVEN = frozenset(
-    {"Arena", "prepare_weights", "run_program", "NAME", "BATCH", "WORKERS", "PREPARED", "PREPARED_BYTES", "OPTIONAL"}
+    {"Arena", "prepare_weights", "run_program", "NAME", "BATCH", "WORKERS", "PREPARED", "PREPARED_BYTES", "OPTIONAL", "KEPT"}
     | {"CHAIN", "BATCHES", "INPUTS", "OUTPUTS", "STATE", "BATCHED"}
 )
 """What the emitter writes itself, where the copied text names it."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.targets.numpy.frame.tensors import read_tensors
+from cnndsl.targets.numpy.frame.tensors import Tensors
 from cnndsl.targets.numpy.frame.threads import BLAS, BUFFER, Crew
 
 Array = NDArray[Any]
@@ -26,13 +26,14 @@ STATE: dict[str, tuple[tuple[int, ...], str]] = {}
 PREPARED: dict[str, tuple[int, tuple[int, ...], str]] = {}
 BATCHED: frozenset[str] = frozenset()
 OPTIONAL: frozenset[str] = frozenset()
+KEPT: tuple[str, ...] = ()
 
 
 class Arena:
     """Every array that lives during one run."""
 
     slices: tuple[tuple[int, int], ...]
-    state: dict[str, Array]
+    state: dict[str, Array] | Given
     prepared: dict[str, Array]
     results: tuple[Array, ...]
 
@@ -63,17 +64,32 @@ def prepared_arrays() -> dict[str, Array]:
     return {name: np.ndarray(shape, dtype, block, start) for name, (start, shape, dtype) in PREPARED.items()}
 
 
-def chosen(weights: str | os.PathLike[str] | Mapping[str, Any]) -> dict[str, Array]:
-    """The arrays of STATE, from a safetensors file or a mapping name → array. ValueError if one is unfit."""
-    given = weights if isinstance(weights, Mapping) else read_tensors(os.fspath(weights))
+def chosen(weights: str | os.PathLike[str] | Mapping[str, Any]) -> Mapping[str, Any]:
+    """What has the arrays of STATE: a file of them, or a mapping name → array. ValueError if one is unfit."""
+    given = weights if isinstance(weights, Mapping) else Tensors(os.fspath(weights))
     missing = [name for name in STATE if name not in given and name not in OPTIONAL]
     if missing:
         raise ValueError(f"weights are missing: {', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}")
-    found = {name: np.asarray(given[name]) for name in STATE if name in given}
-    for name, array in found.items():
-        if array.shape != STATE[name][0]:
-            raise ValueError(f"{name} has shape {array.shape}, the model needs {STATE[name][0]}")
-    return found
+    for name in STATE:
+        if name in given:
+            shape = given.shape(name) if isinstance(given, Tensors) else np.shape(given[name])
+            if shape != STATE[name][0]:
+                raise ValueError(f"{name} has shape {shape}, the model needs {STATE[name][0]}")
+    return given
+
+
+class Given:
+    """The arrays of STATE while they are prepared: each taken when it is asked for, so that a
+    file's are not in memory all at once. What is not given is as it was.
+    """
+
+    def __init__(self, given: Mapping[str, Any], before: dict[str, Array]) -> None:
+        self.given, self.before = given, before
+
+    def __getitem__(self, name: str) -> Array:
+        return np.asarray(
+            self.given[name] if name in self.given else self.before[name], STATE[name][1], order="C"
+        )
 
 
 def checked(given: tuple[Any, ...]) -> list[Array]:
@@ -110,36 +126,27 @@ class Network:
 
     def __init__(self, threads: int | None = None) -> None:
         self.threads = threads
-        self.state: dict[str, Array] = {
-            name: np.zeros(shape, dtype) for name, (shape, dtype) in STATE.items()
-        }
+        self.state: dict[str, Array] = {name: np.zeros(*STATE[name]) for name in KEPT}
         self.prepared = prepared_arrays()
         self.crew = Crew(WORKERS if threads is None else max(1, min(threads, WORKERS)))
         self.spare: list[Arena] = []
         self.lock = threading.Lock()  # of the spare arenas, and of which weights are the present ones
-        self.changing = threading.Lock()  # held by what changes the weights: `load`, `prepare`, `step`
+        self.changing = threading.Lock()  # held by what changes the weights: `load`, `step`
 
     def load(self, weights: str | os.PathLike[str] | Mapping[str, Any]) -> Network:
         """Take the weights from a safetensors file, or from a mapping name → array, and prepare them.
 
         Runs that have begun end with the weights they began with; those that begin later have the new ones.
         """
-        found = {name: np.array(x, STATE[name][1], order="C") for name, x in chosen(weights).items()}
+        given = chosen(weights)
         with self.changing:
-            self.change({**self.state, **found})
+            a = Arena()
+            a.state, a.prepared = Given(given, self.state), prepared_arrays()
+            self.guarded(prepare_weights, a)
+            state = {name: np.array(a.state[name]) for name in KEPT}
+            with self.lock:
+                self.state, self.prepared = state, a.prepared
         return self
-
-    def prepare(self) -> None:
-        """Compute what depends on the weights alone. To be called after `state` was changed by hand."""
-        with self.changing:
-            self.change(self.state)
-
-    def change(self, state: dict[str, Array]) -> None:
-        a = Arena()
-        a.state, a.prepared = state, prepared_arrays()
-        self.guarded(prepare_weights, a)
-        with self.lock:
-            self.state, self.prepared = a.state, a.prepared
 
     def arena(self) -> Arena:
         """Memory for one run, with the weights as they are now; runs at the same time need one each."""

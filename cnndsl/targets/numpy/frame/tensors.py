@@ -12,6 +12,7 @@ import itertools
 import json
 import math
 import os
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -27,36 +28,65 @@ KINDS = {
 LARGEST_HEADER = 100_000_000  # bytes
 
 
-def read_tensors(path: str) -> dict[str, Array]:
-    """The arrays of a safetensors file by name, copies. Raises OSError; ValueError if it is not honest."""
-    with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        length = int.from_bytes(file.read(8), "little")
-        if size < 8 or length > min(size - 8, LARGEST_HEADER):
-            raise ValueError(f"{path}: it is not a safetensors file, or it is cut short")
-        try:
-            header = json.loads(file.read(length).decode("utf-8"))
-        except (ValueError, RecursionError):
-            raise ValueError(f"{path}: its header is not JSON") from None
+class Tensors(Mapping[str, Array]):
+    """The arrays of a safetensors file by name, each read when it is asked for, as a copy.
+
+    spans: of each its first and last byte in the file. Raises OSError; ValueError if the file is not
+    honest, or has changed since it was opened.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        with open(path, "rb") as file:
+            self.version = self.version_of(file)
+            size = os.fstat(file.fileno()).st_size
+            length = int.from_bytes(file.read(8), "little")
+            if size < 8 or length > min(size - 8, LARGEST_HEADER):
+                raise ValueError(f"{path}: it is not a safetensors file, or it is cut short")
+            try:
+                header = json.loads(file.read(length).decode("utf-8"))
+            except (ValueError, RecursionError):
+                raise ValueError(f"{path}: its header is not JSON") from None
         if not isinstance(header, dict):
             raise ValueError(f"{path}: its header is not a JSON object")
         header.pop("__metadata__", None)
-        spans = sorted(
-            (*tensor_span(path, name, entry, size - 8 - length), name) for name, entry in header.items()
-        )
-        for (_, end, a), (begin, _, b) in itertools.pairwise(spans):
+        self.header = header
+        self.spans = {name: tensor_span(path, name, e, size - 8 - length) for name, e in header.items()}
+        self.first = 8 + length
+        ordered = sorted((*span, name) for name, span in self.spans.items())
+        for (_, end, a), (begin, _, b) in itertools.pairwise(ordered):
             if begin < end:
                 raise ValueError(f"{path}: the numbers of {a} and {b} overlap")
-        found = {}
-        for begin, end, name in spans:
-            kind = header[name]["dtype"]
-            array = np.empty(header[name]["shape"], KINDS[kind])
-            file.seek(8 + length + begin)
+
+    @staticmethod
+    def version_of(file: Any) -> tuple[int, ...]:
+        """What tells one state of a file from another."""
+        found = os.fstat(file.fileno())
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+    def __getitem__(self, name: str) -> Array:
+        (begin, end), kind = self.spans[name], self.header[name]["dtype"]
+        array = np.empty(self.shape(name), KINDS[kind])
+        with open(self.path, "rb") as file:
+            if self.version_of(file) != self.version:
+                raise ValueError(f"{self.path}: it changed while it was read")
+            file.seek(self.first + begin)
             if end > begin and file.readinto(array.reshape(-1).view(np.uint8).data) != end - begin:
-                raise ValueError(f"{path}: {name} is cut short")
-            # bfloat16 is the upper half of a float32
-            found[name] = (array.astype("<u4") << 16).view("<f4") if kind == "BF16" else array
-    return {name: found[name] for name in header}
+                raise ValueError(f"{self.path}: {name} is cut short")
+        # bfloat16 is the upper half of a float32
+        return (array.astype("<u4") << 16).view("<f4") if kind == "BF16" else array
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.header
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.header)
+
+    def __len__(self) -> int:
+        return len(self.header)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return tuple(self.header[name]["shape"])
 
 
 def tensor_span(path: str, name: str, entry: Any, room: int) -> tuple[int, int]:
