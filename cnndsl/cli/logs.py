@@ -19,8 +19,14 @@ def histories(words: Sequence[str]) -> dict[str, list[list[Row]]]:
     RUN is a run's folder, its log.csv, a model with a run here, or a folder of numbered runs, which stands for all of them.
     Runs of one NAME stand together. Raises E770, E702.
     """
-    from cnndsl.errors import error
     from cnndsl.training.curves import read_csv
+
+    return {name: [read_csv(path) for path in logs] for name, logs in named(words).items()}
+
+
+def named(words: Sequence[str]) -> dict[str, list[Path]]:
+    """The same, unread: name → the log.csv of each of its runs; in its first epoch a run has only the steps.csv beside it."""
+    from cnndsl.errors import error
 
     given = [("", x) if Path(x).exists() or "=" not in x else tuple(x.split("=", 1)) for x in words]
     logs = [(name, logs_of(run)) for name, run in given]
@@ -28,15 +34,15 @@ def histories(words: Sequence[str]) -> dict[str, list[list[Row]]]:
     if count > MOST_RUNS:
         raise error("E770", f"{count:,} runs are too many: at most {MOST_RUNS:,} are read")
     own = [_label(paths[0]) for name, paths in logs if not name]
-    found: dict[str, list[list[Row]]] = {}
-    named = {name for name, _ in logs if name}
+    found: dict[str, list[Path]] = {}
+    known = {name for name, _ in logs if name}
     for name, paths in logs:
         label = name or _label(paths[0])
         if not name and own.count(label) > 1 and paths[0].absolute().parent.name.isdecimal():
             label = f"{label} {paths[0].absolute().parent.name}"
-        if (label in found and not name) or (not name and label in named):
+        if (label in found and not name) or (not name and label in known):
             raise error("E770", f"two lines have one name: {label}", help="name them: ReLU=runs/a/1 tanh=runs/b/1")
-        found.setdefault(label, []).extend(read_csv(path) for path in paths)
+        found.setdefault(label, []).extend(paths)
     return found
 
 
@@ -62,7 +68,7 @@ def logs_of(run: str) -> list[Path]:
         if folder is None:
             raise error("E770", f"there is no run {run}", help="name its folder, as runs/lenet5/1, or a model trained here")
     assert folder is not None
-    if (folder / "log.csv").is_file():
+    if any((folder / name).is_file() for name in ("log.csv", "steps.csv")):
         return [folder / "log.csv"]
     inside = sorted((x for x in folder.iterdir() if x.name.isdecimal()), key=lambda x: (int(x.name), x.name))
     found = [x / "log.csv" for x in inside if (x / "log.csv").is_file()]

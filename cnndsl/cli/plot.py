@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from cnndsl.cli.models import Weights
     from cnndsl.data.records import Dataset
     from cnndsl.language.model import Model
+    from cnndsl.training.records import Row
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="The picture to write: .png, .svg or .pdf.", show_default=False)]
 Title = Annotated[str | None, typer.Option("--title", help="What stands above it.", show_default=False)]
@@ -61,7 +63,9 @@ def curves(
         list[str],
         typer.Argument(help="Folders of runs or of numbered runs, or models (their newest run); NAME=FOLDER names a line."),
     ],
-    output: Output,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The picture to write: .png, .svg or .pdf.", show_default=False)
+    ] = None,
     reach: Annotated[
         float | None,
         typer.Option(
@@ -69,24 +73,32 @@ def curves(
         ),
     ] = None,
     title: Title = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Follow runs that go on, until Ctrl-C.")] = False,
 ) -> None:
-    """Loss and accuracy of one or several runs, and a table of where they end.
+    """Loss and accuracy of one or several runs, as a picture or as text, and a table of where they end.
 
     Runs of one name are one line: their mean, in a band from the smallest to the largest.
 
     Example: cnndsl plot curves ReLU=runs/a/1 tanh=runs/b/1 -o curves.png
     """
-    from cnndsl.cli.logs import histories, table
+    from cnndsl.cli.logs import named
+    from cnndsl.cli.watch import shown
     from cnndsl.errors import error
     from cnndsl.view.curves import MOST, curves_picture
 
-    check_output(output)
-    found = histories(runs)
+    if output is not None:
+        check_output(output)
+    found = named(runs)
     if len(found) > MOST:
         raise error("E770", f"{len(found)} lines are too many for one picture: {MOST} colours can be told apart")
-    curves_picture(found, output, title or "", reach)
-    print(table(found, reach))
-    told(output)
+
+    def drawn(read: Mapping[str, Sequence[Sequence[Row]]]) -> None:
+        if output is not None:
+            curves_picture(read, output, title or "", reach)
+
+    shown(found, watch, output is None, reach, drawn)
+    if output is not None:
+        told(output)
 
 
 Picture = Annotated[str, typer.Argument(help="The picture; the model's preprocess says what happens to it.")]

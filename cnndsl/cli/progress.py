@@ -5,7 +5,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
+from cnndsl.cli.watch import Curves
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.console import Console, RenderableType
     from rich.progress import Progress as Bar
 
     from cnndsl.training.records import EpochDone, Event, Started, Stepped
@@ -17,12 +22,14 @@ class Progress:
     """Receives the events of a training. On a terminal the running epoch is one moving line, drawn by rich.
 
     A context manager: leaving it takes the moving line away. `moving` overrides what the output says of itself.
+    watch: curves of loss and accuracy stand above that line; into a file they are written once, at the end.
     """
 
-    def __init__(self, out: TextIO | None = None, moving: bool | None = None) -> None:
+    def __init__(self, out: TextIO | None = None, moving: bool | None = None, watch: bool = False) -> None:
         self.out = out or sys.stdout
         self.moving = self.out.isatty() if moving is None else moving
         self.bar: Bar | None = None
+        self.curves = Curves() if watch else None
 
     def __enter__(self) -> Progress:
         if self.moving:
@@ -33,10 +40,14 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         if self.bar is not None:
             self.bar.stop()
+        if self.curves is not None and self.curves.panels():
+            self._console(self.moving).print(self.curves)
 
     def __call__(self, event: Event) -> None:
         from cnndsl.training.records import EpochDone, Skipped, Started, Stepped
 
+        if self.curves is not None:
+            self.curves.add(event)
         if isinstance(event, Started):
             self._print(started(event))
             self._print(HEADING)
@@ -52,13 +63,24 @@ class Progress:
                 self.bar.add_task("", **now)
 
     def _bar(self) -> Bar:
-        from rich.console import Console
         from rich.progress import BarColumn, TextColumn
         from rich.progress import Progress as Bar
 
         columns = (TextColumn("{task.fields[left]}"), BarColumn(bar_width=20), TextColumn("{task.fields[right]}"))
-        console = Console(file=self.out, force_terminal=True, highlight=False, markup=False)
-        return Bar(*columns, console=console, transient=True, refresh_per_second=8)
+        curves = self.curves
+
+        class Watched(Bar):
+            def get_renderables(self) -> Iterable[RenderableType]:
+                if curves is not None:
+                    yield curves
+                yield self.make_tasks_table(self.tasks)
+
+        return Watched(*columns, console=self._console(True), transient=True, refresh_per_second=2 if curves else 8)
+
+    def _console(self, terminal: bool) -> Console:
+        from rich.console import Console
+
+        return Console(file=self.out, force_terminal=terminal, highlight=False, markup=False)
 
     def _print(self, line: str) -> None:
         if self.bar is not None:

@@ -41,8 +41,12 @@ def train(
     on_bad_image: Annotated[
         str, typer.Option("--on-bad-image", help="stop or skip: what a picture that cannot be read does to the training.")
     ] = "stop",
+    watch: Annotated[bool, typer.Option("--watch", help="Draw loss and accuracy in the terminal while it trains.")] = False,
+    gradient_norm: Annotated[
+        bool, typer.Option("--gradient-norm", help="Log the length of the gradient too; the step is a little slower.")
+    ] = False,
 ) -> None:
-    """Train a model by its recipe. Weights, checkpoints and the curve go to runs/MODEL/NUMBER.
+    """Train a model by its recipe. Weights, checkpoints and curves, which follow the work, go to runs/MODEL/NUMBER.
 
     Entries of the recipe are set with key=value: train.epochs=2 train.seed=7. Ctrl-C stops between two steps and
     saves; --resume goes on from there, to the same weights as if nothing had happened.
@@ -74,7 +78,7 @@ def train(
     if name is None:
         raise error("E770", f"{net.name} names no data to train on", help="name it: --data FOLDER, with one folder a class")
     keep_freed_memory()
-    with Progress() as progress:
+    with Progress(watch=watch) as progress:
         done = train_model(
             net,
             how,
@@ -87,6 +91,7 @@ def train(
             on_bad_image=on_bad_image,
             weights=weights,
             reset=reset or (),
+            gradient_norm=gradient_norm,
             on_event=progress,
         )
     if resume and done.begun == done.steps:
@@ -99,7 +104,7 @@ def train(
     if done.skipped:
         print(f"\nskipped  {counted(len(done.skipped), 'picture')} that cannot be read: {done.run_dir / 'skipped.txt'}")
     print(f"\nweights  {done.run_dir / 'weights.safetensors'}")
-    print(f"curve    {done.run_dir / 'loss.png'}, log.csv")
+    print(f"curves   {done.run_dir / 'loss.png'}, loss.svg, log.csv, steps.csv")
     same = [model, *(f"{key}={value}" for key, value in given.model.items())]
     on = ["--data", data] if data is not None else []
     print(f"next     {shlex.join(['cnndsl', 'eval', *same, *on])}    {shlex.join(['cnndsl', 'run', *same])} PICTURE…")

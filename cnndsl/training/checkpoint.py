@@ -34,7 +34,8 @@ class Position:
     """Where training stands, beside its state.
 
     step: steps done in all. loss, right, seen: sums over the images of the epoch so far. history: the epochs that are
-    over. recipe, data: what was trained, for a comparison at resumption. seconds: of training so far.
+    over. recipe, data: what was trained, for a comparison at resumption. seconds: of training so far. norms: the sum of
+    the gradient's lengths over the `measured` steps of the epoch so far.
     """
 
     step: int
@@ -45,6 +46,8 @@ class Position:
     seen: int = 0
     seconds: float = 0.0
     history: Sequence[Row] = field(default_factory=tuple)
+    norms: float = 0.0
+    measured: int = 0
 
 
 def save(run_dir: Path, position: Position, state: Mapping[str, Array]) -> Path:

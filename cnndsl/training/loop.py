@@ -26,12 +26,13 @@ from cnndsl.data.loader import Loader, Plan, Reader
 from cnndsl.data.records import Dataset, Part
 from cnndsl.errors import counted, error
 from cnndsl.language.writing.recipe import train_lines
-from cnndsl.training import checkpoint, curves, schedules
+from cnndsl.training import checkpoint, schedules
 from cnndsl.training.checkpoint import Position
 from cnndsl.training.classes import class_count, class_names, fitted_data
 from cnndsl.training.diagnose import not_finite, spoilt
 from cnndsl.training.evaluate import measure
 from cnndsl.training.interrupts import interrupts
+from cnndsl.training.live import Live
 from cnndsl.training.recipes import changed, check_recipe, recipe_entries
 from cnndsl.training.records import EpochDone, Evaluation, OnEvent, Row, Skipped, Started, Stepped, TrainResult
 from cnndsl.training.scores import input_shape, scores_of
@@ -59,6 +60,7 @@ def train(
     on_bad_image: str = "stop",
     weights: Mapping[str, Array] | str | Path | None = None,
     reset: Sequence[str] = (),
+    gradient_norm: bool = False,
     on_event: OnEvent | None = None,
 ) -> TrainResult:
     """Train `model` by `recipe` on `dataset`.
@@ -66,15 +68,16 @@ def train(
     run_dir: the run's own folder; None: a new `runs/<model>/<number>` or, to resume, the newest. resume: go on from its
     newest checkpoint. max_memory: what a step may need, as `2GB`. workers: threads that prepare pictures ahead of the
     step; None: one for each core. on_bad_image: `stop`, or `skip` for pictures that cannot be read. weights: what to
-    begin with, but for the paths of `reset`, which are drawn. on_event: called with `Started`, `Stepped`, `Skipped`,
-    `EpochDone`.
+    begin with, but for the paths of `reset`, which are drawn. gradient_norm: log the gradient's length. on_event: called
+    with `Started`, `Stepped`, `Stretch`, `Skipped`, `EpochDone`.
     The first Ctrl-C ends training after the step, saved (`TrainResult.stopped`); a second one ends it at once.
 
     Raises E421–E424 (the recipe), E703–E706 (the data), E707 (the loss is not finite), E708 (the disk), E709–E711.
     """
     reading = workers, on_bad_image
     first = starting_weights(model, weights, reset, recipe.seed)
-    run = _Run(model, recipe, dataset, target, threads, max_memory, reading, first, on_event or (lambda event: None))
+    run = _Run(model, recipe, dataset, target, threads, max_memory, reading, first, gradient_norm,
+               on_event or (lambda event: None))  # fmt: skip
     return run.go(_folder(model, run_dir, resume), resume)
 
 
@@ -111,6 +114,7 @@ class _Run:
         max_memory: int | str | None,
         reading: tuple[int | None, str],
         first: Mapping[str, Array],
+        norm: bool,
         tell: OnEvent,
     ) -> None:
         check_recipe(recipe)
@@ -139,7 +143,7 @@ class _Run:
         self.step = compile_step(
             model, first, recipe=recipe, batch=self.batch, target=target,
             threads=threads, seed=recipe.seed, outputs=(self.scores,) if self.scores else (),
-            max_memory=max_memory,
+            max_memory=max_memory, norm=norm,
         )  # fmt: skip
         self.judge = self._judge(target, threads) if self.validation is not None else None
 
@@ -157,7 +161,8 @@ class _Run:
             at = self._resumed(run_dir)
         begun = at.step
         if begun >= self.steps:
-            return TrainResult(run_dir, self._leave(run_dir, at), tuple(at.history), begun, begun=begun)
+            weights = self._leave(run_dir, at, self._live(run_dir, at))
+            return TrainResult(run_dir, weights, tuple(at.history), begun, begun=begun)
         self.tell(Started(self.model.name, run_dir, self.epochs, self.per_epoch, self.batch, len(self.part),
                           len(self.validation) if self.validation is not None else 0, at.step if resume else None))  # fmt: skip
         if not resume:
@@ -166,18 +171,24 @@ class _Run:
         plan = Plan(self.part, self.batch, self.per_epoch, self.steps, self.recipe.seed, self._order)
         with interrupts() as asked, Reader(*self.reading) as reader:
             loader = Loader(reader, plan)
+            live = self._live(run_dir, at)
             began = time.perf_counter() - at.seconds
             while at.step < self.steps and not asked.is_set():
-                at = self._epoch(at, run_dir, began, asked, loader)
-        return TrainResult(run_dir, self._leave(run_dir, at), tuple(at.history), at.step, at.step < self.steps,
+                at = self._epoch(at, run_dir, began, asked, loader, live)
+        live.write()
+        return TrainResult(run_dir, self._leave(run_dir, at, live), tuple(at.history), at.step, at.step < self.steps,
                            tuple(self.skipped.values()), begun)  # fmt: skip
 
-    def _epoch(self, at: Position, run_dir: Path, began: float, asked: threading.Event, loader: Loader) -> Position:
+    def _live(self, run_dir: Path, at: Position) -> Live:
+        title = f"{self.model.name} on {self.data.split(':')[0]}"
+        return Live(run_dir, title, self.steps, self.per_epoch, at, self.tell)
+
+    def _epoch(self, at: Position, run_dir: Path, began: float, asked: threading.Event, loader: Loader, live: Live) -> Position:
         """From `at` to the end of its epoch, or to a stop; ends with a checkpoint."""
         epoch = at.step // self.per_epoch
         last = min((epoch + 1) * self.per_epoch, self.steps)
         first, started = at.step, time.perf_counter()
-        loss, right, seen, rate = at.loss, at.right, at.seen, 0.0
+        loss, right, seen, rate, norms, measured = at.loss, at.right, at.seen, 0.0, at.norms, at.measured
         step = at.step
         while step < last and not asked.is_set():
             images, labels = loader.take(step)
@@ -189,12 +200,25 @@ class _Run:
             step += 1
             loss += value * len(labels)
             seen += len(labels)
-            right += int((scores.reshape(len(labels), -1).argmax(axis=1) == labels).sum()) if scores is not None else 0
+            hits = int((scores.reshape(len(labels), -1).argmax(axis=1) == labels).sum()) if scores is not None else None
+            right += hits or 0
+            length = self.step.gradient_norm
+            norms, measured = norms + (length or 0.0), measured + (length is not None)
             each = (time.perf_counter() - started) / (step - first)
             accuracy = right / seen if scores is not None else None
             self.tell(Stepped(epoch + 1, self.epochs, step - epoch * self.per_epoch, last - epoch * self.per_epoch, loss / seen,
                               accuracy, self.batch / each, each * (self.steps - step)))  # fmt: skip
-        at = replace(at, step=step, loss=loss, right=right, seen=seen, seconds=time.perf_counter() - began)
+            live.step(step, rate, value, hits, len(labels), length)
+        at = replace(
+            at,
+            step=step,
+            loss=loss,
+            right=right,
+            seen=seen,
+            norms=norms,
+            measured=measured,
+            seconds=time.perf_counter() - began,
+        )
         broken = spoilt(self.step.kept, step, epoch + 1)
         if broken is not None:
             raise broken
@@ -211,13 +235,11 @@ class _Run:
             validation_loss=judged.loss if judged else None,
             validation_accuracy=judged.accuracy if judged else None,
             seconds=time.perf_counter() - began,
+            gradient_norm=norms / measured if measured else None,
         )
-        at = replace(at, loss=0.0, right=0, seen=0, seconds=row.seconds, history=(*at.history, row))
+        at = replace(at, loss=0.0, right=0, seen=0, norms=0.0, measured=0, seconds=row.seconds, history=(*at.history, row))
         checkpoint.save(run_dir, at, self.step.kept)
-        try:
-            curves.write_csv(run_dir / "log.csv", at.history)
-        except OSError as e:
-            raise checkpoint.unwritable(run_dir / "log.csv", e, run_dir) from None
+        live.epoch(at.history)
         self.tell(EpochDone(row, self.epochs))
         return at
 
@@ -270,21 +292,18 @@ class _Run:
         except OSError as e:
             raise checkpoint.unwritable(run_dir / "recipe.txt", e, run_dir) from None
 
-    def _leave(self, run_dir: Path, at: Position) -> dict[str, Array]:
-        """Write the weights, which it gives back, and the curve."""
+    def _leave(self, run_dir: Path, at: Position, live: Live) -> dict[str, Array]:
+        """Write the weights, which it gives back, and the pictures of the curves."""
         from cnndsl.runtime.notes import Notes
         from cnndsl.runtime.safetensors import write_weights
-        from cnndsl.view.curves import loss_curve
 
         path, weights = run_dir / "weights.safetensors", self.step.averaged
         try:
             notes = Notes(self.labels, at.step, max(at.step, self.steps))
             write_weights(path, weights, notes.as_metadata())
-            path = run_dir / "loss.png"
-            if at.history:
-                loss_curve(at.history, path, f"{self.model.name} on {self.data.split(':')[0]}")
         except OSError as e:
             raise checkpoint.unwritable(path, e, run_dir) from None
+        live.draw()
         return weights
 
 

@@ -150,16 +150,27 @@ def clipped(graph: Graph, clip: Call | None, gradients: Mapping[str, Value]) -> 
         return {
             n: graph.pointwise(lambda e, x: e.max(e.min(x, most), -most), g, origin=origin[n]) for n, g in gradients.items()
         }
-    squares = {n: _square_sum(graph, g, origin[n]) for n, g in gradients.items()}
     if clip.name == "global_norm":
-        total, *rest = squares.values()
-        for value in rest:
-            total = graph.pointwise(lambda e, p, q: p + q, total, value, origin=Origin("clip"))
-        squares = dict.fromkeys(squares, total)
+        squares = dict.fromkeys(gradients, _square_sum_of_all(graph, gradients, Origin("clip")))
+    else:
+        squares = {n: _square_sum(graph, g, origin[n]) for n, g in gradients.items()}
     return {
         n: graph.pointwise(lambda e, x, s: x * (most / e.max(e.sqrt(s), most)), g, squares[n], origin=origin[n])
         for n, g in gradients.items()
     }
+
+
+def gradient_norm(graph: Graph, gradients: Mapping[str, Value]) -> Value:
+    """√Σ g², the Euclidean length of all gradients together, a scalar."""
+    origin = Origin("gradient_norm")
+    return graph.pointwise(lambda e, s: e.sqrt(s), _square_sum_of_all(graph, gradients, origin), origin=origin)
+
+
+def _square_sum_of_all(graph: Graph, gradients: Mapping[str, Value], origin: Origin) -> Value:
+    total, *rest = (_square_sum(graph, g, Origin(f"{n}.gradient")) for n, g in gradients.items())
+    for value in rest:
+        total = graph.pointwise(lambda e, p, q: p + q, total, value, origin=origin)
+    return total
 
 
 def _square_sum(graph: Graph, x: Value, origin: Origin) -> Value:

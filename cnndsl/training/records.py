@@ -3,7 +3,8 @@
 A run is a folder `runs/<model>/<number>`:
 
     log.csv              a row for each epoch (`Row`)
-    loss.png             the same as a picture
+    steps.csv            a row for every few steps (`Stretch`)
+    loss.png, loss.svg   both as a picture
     recipe.txt           what was trained, and how
     weights.safetensors  parameters and running statistics of the last epoch
     skipped.txt          pictures that could not be read, where there were any
@@ -25,7 +26,8 @@ from numpy.typing import NDArray
 class Row:
     """One epoch. loss, accuracy: means over the images as they were trained on, None where there are none.
 
-    rate: of the last step. seconds: since the run began (across resumptions), validation included.
+    rate: of the last step. seconds: since the run began (across resumptions), validation included. gradient_norm: the mean
+    Euclidean length of the gradient before clipping, None where it is not asked for.
     """
 
     epoch: int
@@ -36,6 +38,22 @@ class Row:
     validation_loss: float | None
     validation_accuracy: float | None
     seconds: float
+    gradient_norm: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Some steps in a row, the last of them `step`: loss, accuracy, gradient_norm are means over them, `rate` is the last.
+
+    epoch: where it ends, counted in epochs: 0.5 is half of the first.
+    """
+
+    step: int
+    epoch: float
+    rate: float
+    loss: float
+    accuracy: float | None
+    gradient_norm: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +102,7 @@ class EpochDone:
     epochs: int
 
 
-Event = Started | Stepped | Skipped | EpochDone
+Event = Started | Stepped | Stretch | Skipped | EpochDone
 OnEvent = Callable[[Event], None]
 
 

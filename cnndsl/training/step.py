@@ -31,7 +31,7 @@ from cnndsl.passes.parts import PART, part_input, summed
 from cnndsl.runtime.executable import how
 from cnndsl.runtime.runnable import channels_first
 from cnndsl.training.losses import add_loss, named
-from cnndsl.training.optimizers import add_average, add_updates, clipped, count_step, decay_of
+from cnndsl.training.optimizers import add_average, add_updates, clipped, count_step, decay_of, gradient_norm
 
 if TYPE_CHECKING:
     from cnndsl.errors import Span
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from cnndsl.language.recipe import Call, LossTerm
 
 Array = NDArray[Any]
+NORM = "gradient_norm"
+"""The output that is the gradient's length."""
 
 
 class Step:
@@ -47,7 +49,8 @@ class Step:
     rate: of the next call; seed: of dropout and noise. `state` is the live memory (parameters, statistics, slots,
     counter); `weights` a copy of what a weight file holds. idle: weights that no gradient reaches, such as those of a
     head that the loss leaves out; they stay as they were given. average: the decay of the weights' moving average, 0
-    for none. parts: how many the batch is cut into, one after the other.
+    for none. parts: how many the batch is cut into, one after the other. gradient_norm: of the last call, the Euclidean
+    length of the gradient before clipping, where the step gives it.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class Step:
         self.scores = scores
         self.average = average
         self.parts = parts
+        self.gradient_norm: float | None = None
         self.own = own_inputs(parts)
         self.classes = min((n.operands[0].type.sizes[-1] for n in graph.nodes if n.op.name == "cross_entropy"), default=0)
         self._lock = threading.Lock()
@@ -138,6 +142,7 @@ class Step:
                 outputs = self.executable(**given)
                 scores += [outputs[self.scores]] if self.scores else []
             self.rate = rate
+            self.gradient_norm = float(outputs[NORM]) if NORM in outputs else None
         return float(outputs["loss"]), np.concatenate(scores) if len(scores) > 1 else scores[0] if scores else None
 
     def _shape(self, x: Value) -> tuple[int, ...]:
@@ -207,6 +212,7 @@ def compile_step(
     max_memory: int | str | None = None,
     without: Iterable[str] = (),
     sizes: Mapping[str, int] | None = None,
+    norm: bool = False,
 ) -> Step:
     """Compile one training step of `net` on batches of `batch` images.
 
@@ -215,7 +221,8 @@ def compile_step(
     recipe has them; freeze: paths of weights that stay. accumulate: parts that the batch is cut into, which need memory
     one after the other. outputs: at most one named value to return beside the loss.
     max_memory: what the step may need, in bytes or as `2GB`: activations are then made again instead of kept. Raises E605.
-    without: passes to leave out. sizes: numbers for the symbols of the inputs' sizes.
+    without: passes to leave out. sizes: numbers for the symbols of the inputs' sizes. norm: measure the gradient's length
+    (`Step.gradient_norm`).
     """
     from cnndsl.runtime.compile import checked_batch, compile_step_graph
     from cnndsl.runtime.safetensors import WeightFile
@@ -229,7 +236,7 @@ def compile_step(
     if freeze is not None:
         places = {key: span for key, span in recipe.spans.items() if key != "freeze"}
         recipe = replace(recipe, freeze=tuple(freeze), spans=places)
-    graph = recipe_step(net, recipe, batch, outputs, sizes)
+    graph = recipe_step(net, recipe, batch, outputs, sizes, norm)
     given = net.initial_weights(seed) if weights is None else weights
     given = given if isinstance(given, Mapping) else WeightFile(given)
     executable = compile_step_graph(
@@ -279,12 +286,13 @@ def recipe_step(
     batch: int,
     outputs: Sequence[str] = (),
     sizes: Mapping[str, int] | None = None,
+    norm: bool = False,
 ) -> Graph:
     """`build_step` by a recipe's loss, optimizer, clip, average, freeze and accumulate."""
     return build_step(
         net, recipe.loss, recipe.optimizer, batch, outputs,
         clip=recipe.clip, average=recipe.average, freeze=recipe.freeze, parts=recipe.accumulate, places=recipe.spans,
-        sizes=sizes,
+        sizes=sizes, norm=norm,
     )  # fmt: skip
 
 
@@ -301,10 +309,12 @@ def build_step(
     parts: int = 1,
     places: Mapping[str, Span] | None = None,
     sizes: Mapping[str, int] | None = None,
+    norm: bool = False,
 ) -> Graph:
     """The graph of one step on `batch` images. Inputs: the model's, `label` (or `target`, `mask`), `rate`, `seed`.
 
-    Outputs: `loss`, and each of the named values `outputs`. Updates: parameters, slots, running statistics, `step`.
+    Outputs: `loss`, each of the named values `outputs` and, with `norm`, `gradient_norm`. Updates: parameters, slots,
+    running statistics, `step`.
     clip, average, freeze: as in a recipe; what is frozen has no gradient and no update, and a frozen batch norm uses its
     running statistics. parts: where there are several, the graph is that of one part, on batch / parts images, with the
     input `part` too; `loss` is then the sum over the parts so far, the mean over the batch in the last one.
@@ -341,7 +351,8 @@ def build_step(
     add_average(graph, average, gradients)
     count_step(graph)
     gate(graph, total, parts)
-    graph.outputs = {"loss": total, **wanted}
+    length = {NORM: gradient_norm(graph, gradients)} if norm and gradients else {}
+    graph.outputs = {"loss": total, **wanted, **length}
     return graph
 
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnndsl.view.plots import Epoch, Points, empty, plain, save
+from cnndsl.view.plots import Epoch, Few, Points, empty, plain, save
 
 MOST = 10
 """Lines in one picture: so many colours can be told apart."""
+PANELS = ("loss", "accuracy in %")
+BELOW = ("rate", "gradient's length")
 LARGEST = 1e30
 """What an axis can hold: beyond it, and beyond one over it on an axis of powers, nothing is drawn."""
 Runs = Mapping[str, Sequence[Sequence[Epoch]]]
@@ -27,12 +29,12 @@ class Line:
     run: str
     validation: bool
     points: Points
-    band: tuple[tuple[int, float, float], ...] = ()
+    band: tuple[tuple[float, float, float], ...] = ()
 
 
 def curve_lines(runs: Runs) -> dict[str, list[Line]]:
     """`loss` and, where something is classified, `accuracy in %`: all lines, without numbers that no axis holds."""
-    found: dict[str, list[Line]] = {"loss": [], "accuracy in %": []}
+    found: dict[str, list[Line]] = {what: [] for what in PANELS}
     for name, several in runs.items():
         losses = [[(e.epoch, e.loss) for e in epochs] for epochs in several]
         accuracies = [[(e.epoch, e.accuracy) for e in epochs] for epochs in several]
@@ -43,8 +45,8 @@ def curve_lines(runs: Runs) -> dict[str, list[Line]]:
     return {what: there for what, lines in found.items() if (there := [x for x in lines if x.points])}
 
 
-def _line(name: str, validation: bool, several: Sequence[Sequence[tuple[int, float | None]]], by: float = 1) -> Line:
-    series = [[(x, by * y) for x, y in points if y is not None and abs(y) < LARGEST] for points in several]
+def _line(name: str, validation: bool, several: Sequence[Sequence[tuple[float, float | None]]], by: float = 1) -> Line:
+    series = [_finite(points, by) for points in several]
     if len(series) == 1:
         return Line(name, validation, series[0])
     tables = [dict(points) for points in series]
@@ -54,30 +56,62 @@ def _line(name: str, validation: bool, several: Sequence[Sequence[tuple[int, flo
     return Line(name, validation, means, tuple((x, min(y), max(y)) for x, y in zip(shared, values, strict=True)))
 
 
-def loss_curve(history: Sequence[Epoch], path: Path, title: str = "") -> None:
-    """Write loss, and accuracy where there is one, over the epochs to `path` (its ending says the format)."""
-    panels = curve_lines({"": [history]})
-    figure = empty(4.8 * max(1, len(panels)), 3.6)
-    for k, (what, lines) in enumerate(panels.items()):
-        axes = figure.add_subplot(1, len(panels), k + 1)
-        for line in lines:
-            axes.plot(
-                [x for x, _ in line.points],
-                [y for _, y in line.points],
-                marker="o" if len(line.points) == 1 else "",
-                label="validation" if line.validation else "training",
-            )
-        axes.set(xlabel="epoch", ylabel=what)
-        if what == "loss" and _on_powers(lines):
-            axes.set_yscale("log")
-        axes.grid(alpha=0.3)
-        axes.legend(frameon=False)
+def step_points(steps: Sequence[Few]) -> dict[str, Points]:
+    """The same of means over a few steps each, and `rate` and `gradient's length`: name → (epochs, value)."""
+    found = {
+        "loss": _finite([(x.epoch, x.loss) for x in steps]),
+        "accuracy in %": _finite([(x.epoch, x.accuracy) for x in steps], 100),
+        "rate": _finite([(x.epoch, x.rate) for x in steps]),
+        "gradient's length": _finite([(x.epoch, x.gradient_norm) for x in steps]),
+    }
+    return {what: points for what, points in found.items() if points}
+
+
+def _finite(points: Sequence[tuple[float, float | None]], by: float = 1) -> Points:
+    return [(x, by * y) for x, y in points if y is not None and abs(y) < LARGEST]
+
+
+def loss_curve(history: Sequence[Epoch], paths: Path | Sequence[Path], title: str = "", steps: Sequence[Few] = ()) -> None:
+    """Write loss, and accuracy where there is one, over the epochs to `paths` (their endings say the format).
+
+    steps: means over a few steps each, drawn thin behind; below stand the rate and the gradient's length. Raises OSError.
+    """
+    lines, thin = curve_lines({"": [history]}), step_points(steps)
+    upper = [what for what in PANELS if what in lines or what in thin]
+    rows = [row for row in (upper, [what for what in BELOW if what in thin]) if row]
+    figure = empty(4.8 * max(1, *map(len, rows), 0), 3.6 + 1.9 * (len(rows) > 1))
+    grid = figure.add_gridspec(max(1, len(rows)), 2, height_ratios=(3.6, 1.9)[: max(1, len(rows))])
+    for k, row in enumerate(rows):
+        for i, what in enumerate(row):
+            axes = figure.add_subplot(grid[k, i] if len(row) == 2 else grid[k, :])
+            _panel(axes, what, lines.get(what, ()), thin.get(what, []))
     if title:
         figure.suptitle(plain(title, 80))
-    save(figure, path)
+    save(figure, paths)
 
 
-def _on_powers(lines: Sequence[Line]) -> bool:
+def _panel(axes: Any, what: str, lines: Sequence[Line], thin: Points) -> None:
+    """One quantity over the epochs, that of the steps thin behind; alone where it is not told of epochs."""
+    if thin:
+        own = {"color": "C0", "alpha": 0.35, "linewidth": 0.8} if what in PANELS else {"color": "C2"}
+        axes.plot([x for x, _ in thin], [y for _, y in thin], **own)
+    for line in lines:
+        axes.plot(
+            [x for x, _ in line.points],
+            [y for _, y in line.points],
+            color="C1" if line.validation else "C0",
+            marker="o" if len(line.points) == 1 else "",
+            label="validation" if line.validation else "training",
+        )
+    axes.set(xlabel="epoch", ylabel=what)
+    if what in ("loss", *BELOW[1:]) and on_powers([*lines, Line("", False, thin)]):
+        axes.set_yscale("log")
+    axes.grid(alpha=0.3)
+    if lines:
+        axes.legend(frameon=False)
+
+
+def on_powers(lines: Sequence[Line]) -> bool:
     """Whether an axis of powers holds them all."""
     return all(y > 1 / LARGEST for line in lines for _, y, *_ in (*line.points, *line.band))
 
@@ -110,7 +144,7 @@ def curves_picture(runs: Runs, path: Path, title: str = "", reach: float | None 
         if reach is not None and what != "loss":
             axes.axhline(reach, color="0.4", linewidth=0.8, linestyle=":")
         axes.set(xlabel="epoch", ylabel=what)
-        if what == "loss" and _on_powers(lines):
+        if what == "loss" and on_powers(lines):
             axes.set_yscale("log")
             axes.yaxis.set_major_formatter("{x:g}")
         axes.locator_params(axis="x", integer=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -28,9 +29,24 @@ class Epoch(Protocol):
     def validation_accuracy(self) -> float | None: ...
 
 
+class Few(Protocol):
+    """A few steps of a training: what `cnndsl.training.records.Stretch` holds."""
+
+    @property
+    def epoch(self) -> float: ...
+    @property
+    def rate(self) -> float: ...
+    @property
+    def loss(self) -> float: ...
+    @property
+    def accuracy(self) -> float | None: ...
+    @property
+    def gradient_norm(self) -> float | None: ...
+
+
 FORMATS = ("png", "svg", "pdf", "jpg")
 """Endings of the pictures that can be written everywhere; matplotlib's others ask for programs beside it."""
-Points = list[tuple[int, float]]
+Points = list[tuple[float, float]]
 GROUND = "#dce6f0"
 """The colour between small pictures: none of the greys that they are made of."""
 
@@ -45,11 +61,12 @@ def empty(width: float, height: float) -> Figure:
     return figure
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Written aside and renamed, so that whoever watches the file never sees half a picture. Raises OSError."""
-    with whole(path) as aside, warnings.catch_warnings():  # a name may be written in letters that the font has not
-        warnings.filterwarnings("ignore", r"Glyph \d+", UserWarning)
-        figure.savefig(aside, dpi=120)
+def save(figure: Figure, paths: Path | Sequence[Path]) -> None:
+    """Written aside and renamed, so that whoever watches a file never sees half a picture. Raises OSError."""
+    for path in (paths,) if isinstance(paths, Path) else paths:
+        with whole(path) as aside, warnings.catch_warnings():  # a name may be written in letters that the font has not
+            warnings.filterwarnings("ignore", r"Glyph \d+", UserWarning)
+            figure.savefig(aside, dpi=120)
 
 
 def plain(text: str, most: int = 40) -> str:

@@ -86,6 +86,39 @@ def test_a_table_of_single_runs(cli: Any, tmp_path: Path) -> None:
     assert done.out.splitlines()[1].split() == ["x", "1", "2", "1.0000", "75.00", "%", "1.5000", "2"]
 
 
+def test_curves_as_text(cli: Any, tmp_path: Path) -> None:
+    logged(tmp_path / "runs" / "a" / "1", 2.0, 1.0)
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / "steps.csv").write_text("step,epoch,rate,loss\n1,0.1,0.1,2.5\n2,0.2,0.1,2\n")
+    done = cli("plot", "curves", "a", "begun")
+    assert (done.code, done.err) == (0, "")
+    assert "* a training" in done.out and "+ a validation" in done.out and "x begun training" in done.out
+    assert done.out.splitlines()[-1].split()[:4] == ["a", "1", "2", "1.0000"]  # the table; the other has no epoch yet
+    assert not list(tmp_path.glob("*.png"))
+    done = cli("plot", "curves", "a", "--watch", "-o", "a.png")  # into a file there is nothing to follow
+    assert (done.code, done.err) == (0, "drawn into a.png\n")
+    assert "epoch 2" in done.out and (tmp_path / "a.png").is_file()
+
+
+def test_a_run_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cnndsl.cli import watch
+
+    folder, drawn = logged(tmp_path / "run", 2.0), []
+
+    def sleep(_: float) -> None:
+        if len(drawn) == 3:
+            raise KeyboardInterrupt
+        if len(drawn) == 2:
+            (folder / "steps.csv").write_text("step,epoch,rate,loss\n1,0.1,0.1,2.5\n")
+        else:
+            (folder / "log.csv").write_text(HEAD + "1,1,1,2,,,,1\n2,2,1,1,,,,2\n")
+
+    monkeypatch.setattr(watch.time, "sleep", sleep)
+    monkeypatch.setattr("rich.console.Console.is_terminal", True)
+    watch.shown({"run": [folder / "log.csv"]}, True, True, None, lambda read: drawn.append(len(read["run"][0])))
+    assert drawn == [1, 2, 2]
+
+
 def test_a_name_of_a_run_is_no_formula(cli: Any, tmp_path: Path) -> None:
     logged(tmp_path / "run", 2.0, 1.0)
     for name in (r"$\frac{$", "_hidden", "a\x1b[31m", "数"):

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from cnndsl.cli.progress import Progress, clock
-from cnndsl.training.records import EpochDone, Event, Row, Skipped, Started, Stepped
+from cnndsl.cli.watch import Curves
+from cnndsl.training.records import EpochDone, Event, Row, Skipped, Started, Stepped, Stretch
 
 EVENTS: tuple[Event, ...] = (
     Started("lenet5", Path("runs/lenet5/1"), 2, 56, 64, 3600, 400, None),
@@ -18,10 +19,10 @@ EVENTS: tuple[Event, ...] = (
 )
 
 
-def drawn(moving: bool) -> str:
+def drawn(moving: bool, events: tuple[Event, ...] = EVENTS, watch: bool = False) -> str:
     out = io.StringIO()
-    with Progress(out, moving) as progress:
-        for event in EVENTS:
+    with Progress(out, moving, watch) as progress:
+        for event in events:
             progress(event)
     return out.getvalue()
 
@@ -42,6 +43,39 @@ def test_a_terminal_sees_the_running_epoch() -> None:
     assert "12,346 images/s" in text
     assert "1:23 left" in text
     assert "0.5123" in text
+
+
+def test_watched_into_a_file_the_curves_come_at_the_end() -> None:
+    lines = drawn(moving=False, watch=True).splitlines()
+    assert lines[:6] == drawn(moving=False).splitlines()
+    assert " ".join(lines[6].split()) == "loss * training + validation accuracy in % * training + validation"
+    assert "0.512" in lines[7] and " ".join(lines[-1].split()) == "1 epoch 2 0 epoch 1"
+    assert not any(0x2800 < ord(c) < 0x2900 for line in lines for c in line)
+
+
+def test_watched_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "50")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    text = drawn(moving=True, watch=True)
+    assert "12,346 images/s" in text and "training" in text
+    last = text[text.rindex("accuracy in %") :]
+    assert "epoch 1" in last and any(0x2800 < ord(c) < 0x2900 for c in last)
+    assert len(drawn(moving=True, events=EVENTS[:1], watch=True)) > 50  # nothing to draw yet
+
+
+def test_steps_stand_for_epochs_until_there_are_enough() -> None:
+    curves = Curves()
+    steps = [Stretch(k, k / 100, 0.1, 1 / k, None) for k in range(1, 101)]
+    for step in steps:
+        curves.add(step)
+    (line,) = curves.panels()["loss"]
+    assert (len(line.points), line.points[0][0], line.points[-1][0]) == (25, 0.04, 1.0)
+    assert line.points[0][1] == pytest.approx((1 + 1 / 2 + 1 / 3 + 1 / 4) / 4)
+    for epoch in range(1, 9):
+        curves.add(EpochDone(Row(epoch, 100 * epoch, 0.1, 0.5, None, 0.25, None, 1.0), 8))
+    training, validation = curves.panels()["loss"]
+    assert (len(training.points), len(validation.points), validation.validation) == (8, 8, True)
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,10 @@ from cnndsl.errors import CnnError
 from cnndsl.language.load import load_text
 from cnndsl.language.model import Model
 from cnndsl.training import checkpoint
+from cnndsl.training.curves import read_steps
 from cnndsl.training.evaluate import evaluate
 from cnndsl.training.loop import train
-from cnndsl.training.records import EpochDone, Skipped, Started, Stepped
+from cnndsl.training.records import EpochDone, Skipped, Started, Stepped, Stretch
 
 TEXT = """
 model tiny(classes = 4) {
@@ -87,6 +88,13 @@ def test_it_learns_and_leaves_a_run(model: Model, tmp_path: Path) -> None:
     assert [float(r["validation_loss"]) for r in rows] == [r.validation_loss for r in result.history]
     with Image.open(tmp_path / "run" / "loss.png") as image:
         assert image.size[0] > 300
+    assert ">rate<" in re.sub("<!-- (.*?) -->", r">\1<", (tmp_path / "run" / "loss.svg").read_text())
+    steps = read_steps(tmp_path / "run" / "steps.csv")
+    assert [s.step for s in steps] == list(range(1, 17))
+    assert steps == [e for e in events if isinstance(e, Stretch)]
+    assert np.mean([s.loss for s in steps[:4]]) == pytest.approx(result.history[0].loss)
+    assert np.mean([s.accuracy for s in steps[12:]]) == pytest.approx(result.history[3].accuracy)
+    assert (steps[3].epoch, steps[3].rate, steps[3].gradient_norm) == (1.0, result.history[0].rate, None)
     assert "    batch     = 16\n" in (tmp_path / "run" / "recipe.txt").read_text()
     found = evaluate(model, tmp_path / "run" / "weights.safetensors", stripes())
     assert found.accuracy == result.history[-1].validation_accuracy
@@ -150,6 +158,24 @@ def test_stopped_and_resumed_it_ends_with_the_same_bits(model: Model, tmp_path: 
         assert [getattr(r, name) for r in second.history] == [
             getattr(r, name) for r in first.history + second.history[len(first.history) :]
         ]
+
+
+def test_the_gradients_length_is_logged(model: Model, tmp_path: Path) -> None:
+    def stop(event: Any) -> None:
+        if isinstance(event, Stepped) and event.step == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    train(model, model.train, stripes(), run_dir=tmp_path / "plain")
+    whole = train(model, model.train, stripes(), run_dir=tmp_path / "whole", gradient_norm=True)
+    train(model, model.train, stripes(), run_dir=tmp_path / "cut", gradient_norm=True, on_event=stop)
+    resumed = train(model, model.train, stripes(), run_dir=tmp_path / "cut", gradient_norm=True, resume=True)
+    assert weights_of(tmp_path / "plain") == weights_of(tmp_path / "whole") == weights_of(tmp_path / "cut")
+    steps = read_steps(tmp_path / "whole" / "steps.csv")
+    assert [s.gradient_norm for s in read_steps(tmp_path / "cut" / "steps.csv")] == [s.gradient_norm for s in steps]
+    for row, again in zip(whole.history, resumed.history, strict=True):
+        assert row.gradient_norm == again.gradient_norm > 0
+        own = [s.gradient_norm for s in steps if row.step - 4 < s.step <= row.step]
+        assert row.gradient_norm == pytest.approx(np.mean(own), rel=1e-6)
 
 
 def test_runs_are_numbered_and_the_newest_is_resumed(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,6 +57,32 @@ def state_of(graph: Graph, model: Model) -> dict[str, Any]:
     return zeros | {n: a.astype(np.float64) for n, a in model.initial_weights(seed=1).items()}
 
 
+@pytest.mark.parametrize("clip", [None, "global_norm(0.01)"])
+def test_the_gradients_length(model: Model, clip: str | None) -> None:
+    given = batch_of(model)
+    images, labels = given["image"].astype(np.float32), given["label"]
+    start = model.initial_weights(seed=1)
+    steps = [compile_step(model, start, optimizer=Sgd(rate=1.0), batch=6, norm=norm) for norm in (False, True)]
+    parameters = [n for n, s in steps[0].graph.state.items() if s.kind == "parameter"]
+    assert steps[0](images, labels) == steps[1](images, labels)
+    gradient = [start[n].astype(np.float64) - steps[0].weights[n] for n in parameters]
+    length = np.sqrt(sum(np.sum(g * g) for g in gradient))
+    assert steps[0].gradient_norm is None
+    assert steps[1].gradient_norm == pytest.approx(length, rel=1e-5)
+    for name, array in steps[0].weights.items():
+        assert np.array_equal(array, steps[1].weights[name]), name
+    parts = [compile_step(model, start, optimizer=Sgd(rate=1.0), batch=6, accumulate=2, norm=norm) for norm in (False, True)]
+    assert parts[0](images, labels) == parts[1](images, labels)
+    gradient = [start[n].astype(np.float64) - parts[0].weights[n] for n in parameters]
+    assert parts[1].gradient_norm == pytest.approx(np.sqrt(sum(np.sum(g * g) for g in gradient)), rel=1e-5)
+    if clip is not None:  # what is logged is the length before it is cut
+        cut = compile_step(model, start, optimizer=Sgd(rate=1.0), clip=clip, batch=6, norm=True)
+        cut(images, labels)
+        assert cut.gradient_norm == pytest.approx(length, rel=1e-5)
+        after = [start[n].astype(np.float64) - cut.weights[n] for n in parameters]
+        assert np.sqrt(sum(np.sum(g * g) for g in after)) == pytest.approx(0.01, rel=1e-3)
+
+
 def test_the_gradient_is_that_of_the_loss(model: Model, walk: Callable[..., Any]) -> None:
     """With plain SGD, (old − new) / rate is the gradient; against a central difference in a random direction."""
     graph = build_step(model, model.train.loss, Sgd(rate=RATE), 6)
