@@ -212,7 +212,7 @@ def watcher(folder: Path | None, target: str, options: Options) -> Watch | None:
 
 def write_whole(path: Path, text: str) -> None:
     """The file appears whole or not at all. Raises E598 where it cannot be written."""
-    from cnndsl.runtime.whole import whole
+    from cnndsl.whole import whole
 
     try:
         with whole(path) as aside:

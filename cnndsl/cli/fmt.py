@@ -106,7 +106,7 @@ def _show_difference(name: str, before: str, after: str) -> None:
 def replace_text(path: Path, text: str) -> None:
     """The new text in the old one's place, whole or not at all; its rights and links to it stay. Raises E598."""
     from cnndsl.errors import error
-    from cnndsl.runtime.whole import whole
+    from cnndsl.whole import whole
 
     target = path.resolve()
     try:

@@ -96,7 +96,7 @@ def write_array(path: Path, parts: list[NDArray[Any]]) -> None:
     import numpy as np
 
     from cnndsl.errors import error
-    from cnndsl.runtime.whole import whole
+    from cnndsl.whole import whole
 
     try:
         with whole(path) as aside, aside.open("wb") as file:

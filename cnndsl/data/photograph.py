@@ -12,7 +12,7 @@ from cnndsl.data.resample import arrayed, floats
 from cnndsl.data.resample import resized as resized_pictures
 from cnndsl.errors import error
 from cnndsl.random import normal, stream_of, uniform, words
-from cnndsl.runtime.whole import whole
+from cnndsl.whole import whole
 
 Array = NDArray[np.float32]
 

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.errors import error
-from cnndsl.runtime.whole import whole
 from cnndsl.targets.numpy.frame.tensors import KINDS, Tensors
+from cnndsl.whole import whole
 
 Array = NDArray[Any]
 

@@ -18,8 +18,8 @@ from typing import Any
 
 from cnndsl.errors import printable
 from cnndsl.language.syntax.tables import home
-from cnndsl.runtime.whole import whole
 from cnndsl.targets.numpy.tuning import Table
+from cnndsl.whole import whole
 
 FORMAT = "cnndsl tuning 1"
 LARGEST = 8 << 20  # bytes

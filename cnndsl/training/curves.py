@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cnndsl.errors import error
-from cnndsl.runtime.whole import whole
 from cnndsl.training.records import Row, Stretch
+from cnndsl.whole import whole
 
 
 def write_csv(path: Path, rows: Sequence[Row] | Sequence[Stretch], kind: type[Row] | type[Stretch] = Row) -> None:

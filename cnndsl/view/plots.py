@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from cnndsl.errors import printable
-from cnndsl.runtime.whole import whole
+from cnndsl.whole import whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
