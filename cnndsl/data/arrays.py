@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,11 +14,14 @@ from numpy.typing import NDArray
 
 from cnndsl.data.channels import check_order
 from cnndsl.data.records import Dataset, Part, check_labels
+from cnndsl.data.room import PACKED, check_room
 from cnndsl.errors import error
 
 Array = NDArray[Any]
-LARGEST = 8 << 30  # bytes of one array in memory
 MOST_CLASSES = 1_000_000
+LONGEST_HEADER = 10_000
+CHUNK = 1 << 20
+"""Bytes that are read at a time, and what the list of a zip's members may have: a data set has five."""
 ARRAYS = ("images", "labels", "test_images", "test_labels", "classes")
 _FAULTS = (
     OSError,
@@ -52,12 +56,16 @@ def read_npz(path: Path) -> Dataset:
     """`images` and `labels` (and `test_images`, `test_labels`, `classes`) of an `.npz` file. Raises E702, E704, E705."""
     parts: dict[str, Array] = {}
     try:
-        with zipfile.ZipFile(path) as archive:
+        with path.open("rb") as whole, zipfile.ZipFile(_InPieces(whole, path)) as archive:
             for member in archive.infolist():
                 name = member.filename.removesuffix(".npy")
-                if name in ARRAYS:
-                    with archive.open(member) as f:
-                        parts[name] = _array(f, f"{path}, {name}", member.file_size)
+                if name not in ARRAYS:
+                    continue
+                if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    raise ValueError(f"{name} is packed in another way than NumPy's")
+                with archive.open(member) as f:
+                    size = min(member.file_size, member.compress_size * PACKED)
+                    parts[name] = _array(f, f"{path}, {name}", size, taken(parts))
     except _FAULTS as e:
         raise error("E702", f"{path} cannot be read: {_reason(e)}") from None
     return _dataset(path, path.stem, parts)
@@ -71,7 +79,7 @@ def read_npy_files(folder: Path) -> Dataset | None:
         if path.is_file():
             try:
                 with path.open("rb") as f:
-                    parts[name] = _array(f, str(path), path.stat().st_size)
+                    parts[name] = _array(f, str(path), path.stat().st_size, taken(parts))
             except _FAULTS as e:
                 raise error("E702", f"{path} cannot be read: {_reason(e)}") from None
     return _dataset(folder, folder.resolve().name, parts) if "images" in parts or "labels" in parts else None
@@ -82,6 +90,8 @@ def _dataset(path: Path, name: str, parts: dict[str, Array]) -> Dataset:
         if wanted not in parts:
             raise error("E702", f"{path} has no array named {wanted}", help="it needs images (n, H, W, C) and labels (n,)")
     count = 1 + int(max((parts[x].max() for x in ("labels", "test_labels") if x in parts and _whole(parts[x])), default=0))
+    if "classes" in parts and parts["classes"].size > MOST_CLASSES:
+        raise error("E705", f"{path}: {parts['classes'].size:,} names of classes; at most {MOST_CLASSES:,} are read")
     names = tuple(map(str, parts["classes"])) if "classes" in parts and parts["classes"].ndim == 1 else ()
     if count > MOST_CLASSES:
         raise error("E705", f"{path}: a label is {count - 1}; labels are the numbers of classes, from 0")
@@ -124,17 +134,16 @@ def as_images(found: Array, where: str) -> Array:
     return found.astype(np.uint8) * np.uint8(255 if found.dtype.kind == "b" else 1)
 
 
-def _array(f: IO[bytes], where: str, size: int) -> Array:
-    """One `.npy` stream of `size` bytes; its header is believed only where the bytes are there."""
-    version = np.lib.format.read_magic(f)
-    if version not in ((1, 0), (2, 0)):
-        raise ValueError(f"format {version[0]}.{version[1]} is not known")
-    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    try:
-        shape, fortran, dtype = header(f, max_header_size=10_000)
-    except Exception as e:  # NumPy reads the header as Python's literals, and fails in as many ways as they can be written
-        raise ValueError("its header is damaged") from e
-    if min(shape, default=0) < 0:
+def taken(parts: Mapping[str, Array]) -> int:
+    """Bytes of the arrays that were read."""
+    return sum(x.nbytes for x in parts.values())
+
+
+def _array(f: IO[bytes], where: str, size: int, before: int = 0) -> Array:
+    """One `.npy` stream of at most `size` bytes; its header is believed only where the bytes are there. before: bytes of the
+    arrays that were read with it. Raises E704 where all together are too many."""
+    shape, fortran, dtype = _header(f)
+    if min(shape, default=0) < 0 or not all(type(n) is int for n in shape):
         raise ValueError(f"its header promises the shape {shape}")
     if dtype.hasobject:
         raise ValueError("it holds Python objects, which are never read")
@@ -142,14 +151,59 @@ def _array(f: IO[bytes], where: str, size: int) -> Array:
     for n in shape:
         elements *= n
     nbytes = elements * dtype.itemsize
-    if nbytes > LARGEST:
-        raise error("E704", f"{where}: {nbytes:,} bytes; at most {LARGEST:,} are read")
+    check_room(before + nbytes, where)
     if nbytes > size:
         raise ValueError(f"its header promises {nbytes:,} bytes, the file has {size:,}")
-    data = f.read(nbytes)
-    if len(data) != nbytes:
-        raise ValueError("it ends too early")
+    data, at = np.empty(nbytes, np.uint8), 0
+    while at < nbytes:
+        part = f.read(min(CHUNK, nbytes - at))
+        if not part:
+            raise ValueError("it ends too early")
+        data[at : at + len(part)] = np.frombuffer(part, np.uint8)
+        at += len(part)
     return np.frombuffer(data, dtype, elements).reshape(shape, order="F" if fortran else "C")
+
+
+def _header(f: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """(shape, whether in Fortran's order, dtype), from a header that is short."""
+    version = np.lib.format.read_magic(f)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError(f"format {version[0]}.{version[1]} is not known")
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    count = f.read(2 if version == (1, 0) else 4)
+    length = int.from_bytes(count, "little")
+    if length > LONGEST_HEADER:
+        raise ValueError(f"its header has {length:,} bytes")
+    try:
+        found: tuple[tuple[int, ...], bool, np.dtype[Any]] = read(io.BytesIO(count + f.read(length)))
+    except Exception as e:  # NumPy reads the header as Python's literals, and fails in as many ways as they can be written
+        raise ValueError("its header is damaged") from e
+    return found
+
+
+class _InPieces(io.RawIOBase):
+    """A file that gives at most `CHUNK` bytes at a time: `zipfile` reads the list of members in one."""
+
+    def __init__(self, f: IO[bytes], path: Path) -> None:
+        self.f, self.path = f, path
+
+    def read(self, size: int = -1) -> bytes:
+        data = self.f.read(size if 0 <= size <= CHUNK else CHUNK + 1)
+        if len(data) > CHUNK:
+            raise error("E704", f"{self.path}: a list of members of more than {CHUNK:,} bytes is not read")
+        return data
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self.f.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self.f.tell()
+
+    def seekable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return True
 
 
 def _part(parts: dict[str, Array], prefix: str, classes: tuple[str, ...], path: Path) -> Part:

@@ -17,9 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.data.records import Dataset, Part, check_labels
+from cnndsl.data.room import PACKED, check_room
 from cnndsl.errors import error
-
-LARGEST = 8 << 30
 
 
 def read_idx(folder: Path) -> Dataset | None:
@@ -73,10 +72,8 @@ def read_idx_file(path: Path) -> NDArray[Any]:
             wanted = 1
             for n in shape:
                 wanted *= n
-            if wanted > LARGEST:
-                raise error("E704", f"{path}: {wanted:,} bytes; at most {LARGEST:,} are read")
-            # A lying header must not take memory: deflate packs at most about 1,030 to 1.
-            if wanted > path.stat().st_size * (1100 if packed else 1):
+            check_room(wanted, str(path))
+            if wanted > path.stat().st_size * (PACKED if packed else 1):
                 raise ValueError(f"its header promises {wanted:,} bytes, the file is too short for that")
             data = f.read(wanted)
     except (OSError, EOFError, ValueError, struct.error, zlib.error) as e:
