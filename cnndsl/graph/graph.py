@@ -73,7 +73,7 @@ class Node:
         self.attrs = attrs
         self.operands = operands
         self.origin = origin
-        self.outputs = tuple(Value(self, i, t) for i, t in enumerate(types))
+        self.outputs = (Value(self, 0, types[0]),) if len(types) == 1 else tuple(Value(self, i, t) for i, t in enumerate(types))
 
     @property
     def path(self) -> str:
@@ -161,16 +161,26 @@ class Graph(Naming):
         op = REGISTRY[op] if isinstance(op, str) else op
         attrs = op.attrs() if attrs is None else attrs
         origin = self.origin if origin is NOWHERE else origin
-        for x in operands:
-            if x.node.graph is not self:
-                raise error("E601", f"{op.name}: an operand belongs to another graph", origin.span)
+        self.check_own(op, operands, origin)
         try:
             if op.becomes is not None:
                 op, attrs = op.becomes(attrs, *(x.type for x in operands))
             types = op.infer(attrs, *(x.type for x in operands))
         except CnnError as e:
             raise placed(e, op.name, origin) from None
-        node = Node(self, len(self.nodes), op, attrs, tuple(operands), types, origin)
+        return self.append(op, attrs, tuple(operands), types, origin)
+
+    def check_own(self, op: Op, operands: Sequence[Value], origin: Origin) -> None:
+        """Raises E601 where an operand is of another graph."""
+        for x in operands:
+            if x.node.graph is not self:
+                raise error("E601", f"{op.name}: an operand belongs to another graph", origin.span)
+
+    def append(
+        self, op: Op, attrs: Any, operands: tuple[Value, ...], types: Sequence[TensorType], origin: Origin
+    ) -> tuple[Value, ...]:
+        """A node whose types are known to follow from `op.infer`; its outputs."""
+        node = Node(self, len(self.nodes), op, attrs, operands, types, origin)
         self.nodes.append(node)
         return node.outputs
 
@@ -242,7 +252,7 @@ class Graph(Naming):
         if state.name in self.state:
             raise error("E204", f"two weights would be named {state.name}", origin.span)
         self.state[state.name] = state
-        value = self.source(STATE, state.name, state.type, origin)
+        value = self.append(STATE, SourceAttrs(state.name, (), state.type), (), (state.type,), origin)[0]
         self.state_values[state.name] = value
         return value
 

@@ -7,13 +7,13 @@ word means the same in both.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING
+from dataclasses import MISSING, dataclass
 from typing import Any
 
-from cnndsl.errors import CnnError, error
-from cnndsl.graph.graph import Graph, Origin, State, Value
+from cnndsl.errors import CnnError, counted, error
+from cnndsl.graph.graph import Graph, Origin, State, Value, placed
 from cnndsl.graph.joins import JOINS, fitted
-from cnndsl.graph.op import Op
+from cnndsl.graph.op import Op, WeightSpec
 from cnndsl.graph.types import TensorType
 
 
@@ -69,24 +69,54 @@ def simple(x: Any) -> Any:
     return x.item() if hasattr(x, "item") and getattr(x, "ndim", 1) == 0 else x
 
 
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What a word with its attributes makes of values of certain types: the weights that it needs, with their types; the op
+    and attributes that a graph holds for it; the types that it gives."""
+
+    weights: tuple[tuple[WeightSpec, TensorType], ...]
+    op: Op
+    attrs: Any
+    types: tuple[TensorType, ...]
+
+
+def layer_of(op: Op, attrs: Any, inputs: Sequence[TensorType]) -> Layer:
+    """Raises E206 for another number of values, and what the op's own rules refuse."""
+    if op.inputs is not None and len(inputs) != op.inputs:
+        raise error("E206", f"it takes {counted(op.inputs, 'value')}, not {len(inputs)}")
+    weights = tuple((spec, TensorType(spec.shape)) for spec in (op.weights(attrs, *inputs) if op.weights else ()))
+    operands = [*inputs, *(type_ for _, type_ in weights)]
+    if op.becomes is not None:
+        op, attrs = op.becomes(attrs, *operands)
+    return Layer(weights, op, attrs, op.infer(attrs, *operands))
+
+
 def add_layer(
     graph: Graph, op: Op, inputs: Sequence[Value], attrs: Any, origin: Origin, head: str = "", *, reuse: bool = False
 ) -> Value:
     """Add `op` with weights named `<path>.<weight>`; its first output. reuse: weights of that name may be there."""
-    from cnndsl.graph.graph import placed
-
-    if op.inputs is not None and len(inputs) != op.inputs:
-        raise error("E206", f"{op.name} takes {op.inputs} value(s), not {len(inputs)}", origin.span, frames=origin.frames)
-    operands = list(inputs)
+    graph.check_own(op, inputs, origin)
     try:
-        specs = op.weights(attrs, *(x.type for x in inputs)) if op.weights else ()
+        layer = layer_of(op, attrs, [x.type for x in inputs])
     except CnnError as e:
         raise placed(e, op.name, origin) from None
-    for spec in specs:
-        state = State(f"{origin.path}.{spec.name}", TensorType(spec.shape), spec.kind, spec.init, spec.fan_in, spec.decay, head)
-        there = graph.state.get(state.name) if reuse else None
-        if there is not None and there.type != state.type:
-            message = f"the shared weight {state.name} has shape {there.type.shape}, here it would be {state.type.shape}"
+    return place_layer(graph, layer, inputs, origin, head, reuse=reuse)
+
+
+def place_layer(
+    graph: Graph, layer: Layer, inputs: Sequence[Value], origin: Origin, head: str = "", *, reuse: bool = False
+) -> Value:
+    """`add_layer` for what its inputs are known to make."""
+    operands = list(inputs)
+    for spec, type_ in layer.weights:
+        name = f"{origin.path}.{spec.name}"
+        there = graph.state.get(name) if reuse else None
+        if there is not None and there.type != type_:
+            message = f"the shared weight {name} has shape {there.type.shape}, here it would be {type_.shape}"
             raise error("E209", message, origin.span, frames=origin.frames)
-        operands.append(graph.add_state(state, origin) if there is None else graph.state_values[state.name])
-    return graph.add(op, operands, attrs, origin)[0]
+        if there is None:
+            state = State(name, type_, spec.kind, spec.init, spec.fan_in, spec.decay, head)
+            operands.append(graph.add_state(state, origin))
+        else:
+            operands.append(graph.state_values[name])
+    return graph.append(layer.op, layer.attrs, tuple(operands), layer.types, origin)[0]

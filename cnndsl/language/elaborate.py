@@ -6,26 +6,26 @@ and `drive` keeps them on a list. After an error a poison value flows on, so tha
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, NoReturn
 
-from cnndsl.errors import CnnError, Diagnostic, Frame, Span, counted, error
-from cnndsl.graph.graph import Graph, Origin, Value
-from cnndsl.graph.layers import add_layer
+from cnndsl.errors import CnnError, Diagnostic, Frame, Span, error
+from cnndsl.graph.graph import Graph, Origin, Value, placed
+from cnndsl.graph.layers import place_layer
 from cnndsl.graph.op import Op
-from cnndsl.graph.types import MOST_ELEMENTS, numbers
 from cnndsl.language import joins
-from cnndsl.language.arguments import bind_parameters, block_arguments, op_arguments, op_record
+from cnndsl.language.arguments import bind_parameters, block_arguments
+from cnndsl.language.called import begins, called
+from cnndsl.language.decided import choose, defaults, turns
 from cnndsl.language.evaluate import drawn_type, evaluate
 from cnndsl.language.inputs import declare_input, no_input_yet, nothing_flows
 from cnndsl.language.phrases import plainly
-from cnndsl.language.scope import POISON, Binding, BlockValue, Env, OpValue, Poisoned, Words, nearest, words
+from cnndsl.language.repeated import Repeated
+from cnndsl.language.scope import POISON, Binding, BlockValue, Env, OpValue, Poisoned, ShareValue, Words, nearest
 from cnndsl.language.syntax import tree
 from cnndsl.language.tasks import Enough, Task
-from cnndsl.language.values import kind, shown, whole
-from cnndsl.language.vocabulary import LOSSES
+from cnndsl.language.values import shown, whole
 
 MOST_STEPS = 100_000
 DEEPEST = 100
@@ -40,6 +40,7 @@ class Elaborator:
         self.found: list[Diagnostic] = []
         self.seen: set[tuple[str, int, int]] = set()
         self.steps = 0
+        self.repeated = Repeated()
 
     # Reports ---------------------------------------------------------------------------------------------------
 
@@ -86,30 +87,28 @@ class Elaborator:
                 value = POISON if isinstance(statement, (tree.Pipeline, tree.If, tree.For, tree.Input)) else value
         return value
 
-    def statement(self, x: tree.Statement, value: Any, env: Env) -> Task:
+    def statement(self, x: tree.Statement, value: Any, env: Env) -> Any:
+        """The value after one statement, or the task that makes it."""
         match x:
             case tree.Pipeline():
-                return (yield self.pipeline(x, value, env))
+                return self.pipeline(x, value, env)
             case tree.If():
-                chosen = self.choose(x, env)
-                return value if chosen is None else (yield self.body(chosen, value, env))
+                chosen = choose(x, env)
+                return value if chosen is None else self.body(chosen, value, env)
             case tree.For():
-                for child in self.turns(x, env):
-                    self.tick(x.span, env)
-                    value = yield self.body(x.body, value, child)
-                return value
+                return self.turned(x, value, env)
             case tree.Block():
                 env.declare(x.name, Binding("block", BlockValue(x, env), span=x.name.span))
             case tree.Defaults():
-                env.defaults = self.defaults(x, env)
+                env.defaults = defaults(x, env)
             case tree.Share():
                 path = self.graph.scope.path(self.graph.scope.segment(x.name.text))
-                env.declare(x.name, Binding("share", (x.pipeline, env, path), span=x.name.span))
+                env.declare(x.name, Binding("share", ShareValue(x.pipeline, env, path), span=x.name.span))
             case tree.Head() | tree.Output() | tree.Input() if not env.top:
                 what = type(x).__name__.lower()
                 raise error("E208", f"{what} stands in a model's own body only", x.span)
             case tree.Head():
-                yield self.head(x, value, env)
+                return self.head(x, value, env)
             case tree.Input():
                 made = declare_input(self.graph, x, env)
                 return made if value is None and len(self.graph.inputs) == 1 else None
@@ -124,66 +123,38 @@ class Elaborator:
                 raise error("E208", "a branch stands only in a join", x.span)
         return value
 
-    def choose(self, x: tree.If, env: Env) -> tree.Body | None:
-        """The body whose condition holds."""
-        for case in x.cases:
-            found = evaluate(case.condition, env)
-            if not isinstance(found, bool):
-                raise error("E313", f"if takes a truth value, {shown(found)} is {kind(found)}", case.condition.span)
-            if found:
-                return case.body
-        return x.otherwise
-
-    def turns(self, x: tree.For, env: Env) -> Generator[Env, None, None]:
-        """A scope for each turn of a `for`, with its variables."""
-        items = evaluate(x.over, env)
-        if not isinstance(items, tuple):
-            help = f"range({items}) counts from 0 to {items - 1}" if isinstance(items, int) and items > 1 else None
-            raise error("E313", f"for goes over a list, {shown(items)} is {kind(items)}", x.over.span, help=help)
-        for item in items:
-            child = Env(env)
-            if len(x.names) == 1:
-                given: tuple[Any, ...] = (item,)
-            elif isinstance(item, tuple) and len(item) == len(x.names):
-                given = item
-            else:
-                raise error("E304", f"{counted(len(x.names), 'name')} for {shown(item)}", x.over.span)
-            for name, part in zip(x.names, given, strict=True):
-                child.names[name.text] = Binding("loop", part, span=name.span)
-            yield child
-
-    def defaults(self, x: tree.Defaults, env: Env) -> dict[str, Mapping[str, Any]]:
-        """The defaults that hold from here on."""
-        found = dict(env.defaults)
-        for entry in x.entries:
-            op = words().get(entry.name.text)
-            if op is None:
-                help = nearest(entry.name.text, words())
-                raise error("E203", f"{entry.name.text} is not an op", entry.name.span, help=help)
-            for arg in entry.args:
-                if arg.key is None:
-                    raise error("E206", "defaults are given by name", arg.span)
-            found[op.name] = {**found.get(op.name, {}), **op_arguments(op, entry.args, env)}
-        return found
+    def turned(self, x: tree.For, value: Any, env: Env) -> Task:
+        """The value after the turns of a `for`."""
+        for child in turns(x, env):
+            self.tick(x.span, env)
+            value = yield self.body(x.body, value, child)
+        return value
 
     def head(self, x: tree.Head, value: Any, env: Env) -> Task:
+        """A side output; the value that came in flows on."""
         scope = self.graph.scope
         env.declare(x.name, Binding("head", None, span=x.name.span))  # only the name leaves it, for losses
         with scope.inside(scope.segment(x.name.text)):
             out = yield self.body(x.body, value, Env(env, head=x.name.text, input=value))
         if out is not POISON and out is not None:
             self.graph.heads[x.name.text] = out
+        return value
 
     # Pipelines -------------------------------------------------------------------------------------------------
 
     def pipeline(self, x: tree.Pipeline, value: Any, env: Env) -> Task:
+        """The value after a pipeline, as a task."""
+        alone = len(x.steps) == 1 and x.steps[0].name is None
+        return self.step(x.steps[0], value, env, True, None) if alone else self.groups(x, value, env)
+
+    def groups(self, x: tree.Pipeline, value: Any, env: Env) -> Task:
         """Steps in groups, each up to a name: `a -> b as first -> c as second`."""
         start = 0
         for end, last in enumerate(x.steps):
             if last.name is None and end < len(x.steps) - 1:
                 continue
             group = x.steps[start : end + 1]
-            real = [s for i, s in enumerate(group) if not (start == i == 0 and self.begins(s, env))]
+            real = [s for i, s in enumerate(group) if not (start == i == 0 and begins(s, env))]
             if last.name:
                 env.free(last.name)
             name = last.name.text if last.name and not last.name.local else None
@@ -199,15 +170,6 @@ class Elaborator:
                 value = self.checked(last.check, value, env)
             start = end + 1
         return value
-
-    def begins(self, step: tree.Step, env: Env) -> bool:
-        """Whether the first step of a pipeline is a value that it starts from."""
-        if isinstance(step.primary, tree.Begin):
-            return True
-        if isinstance(step.primary, tree.Invoke) and not step.primary.args and step.primary.branches is None:
-            found = env.find(step.primary.name.text)
-            return found is not None and found.kind == "value"
-        return False
 
     def bind(self, name: tree.Name, value: Any, env: Env) -> None:
         env.declare(name, Binding("value", value, span=name.span))
@@ -252,92 +214,71 @@ class Elaborator:
         self.report(error("E907", f"{what}: a model takes at most {MOST_STEPS:,} steps to expand", span), env)
         raise Enough
 
-    def primary(self, step: tree.Step, value: Any, env: Env, first: bool, segment: str | None, turn: str) -> Task:
+    def primary(self, step: tree.Step, value: Any, env: Env, first: bool, segment: str | None, turn: str) -> Any:
+        """The value after one step, or the task that makes it."""
         x = step.primary
-        if first and self.begins(step, env):
-            if isinstance(x, tree.Begin):
-                if env.top and not self.graph.inputs:
-                    raise no_input_yet(x.span, step.check)
-                if env.input is None:
-                    raise error("E205", "there is no input here, or more than one: name it", x.span)
-                return env.input
-            return env.find(x.name.text).value  # type: ignore[union-attr]
+        if first and begins(step, env):
+            if isinstance(x, tree.Invoke):
+                return env.find(x.name.text).value  # type: ignore[union-attr]
+            if env.top and not self.graph.inputs:
+                raise no_input_yet(x.span, step.check)
+            if env.input is None:
+                raise error("E205", "there is no input here, or more than one: name it", x.span)
+            return env.input
         if isinstance(x, tree.Begin):
             raise error("E205", "a value stands only at the beginning of a pipeline", x.span)
         if value is None:
             raise nothing_flows(self.graph, x.span)
         if isinstance(x, tree.Body):
-            scope = self.graph.scope
             frames = (Frame(turn[2:], x.span), *env.frames) if turn else env.frames
-            with scope.inside(segment) if segment else nullcontext():
-                return (yield self.body(x, value, Env(env, frames=frames)))
-        return (yield self.invoke(x, value, env, segment, turn))
-
-    def invoke(self, x: tree.Invoke, value: Any, env: Env, segment: str | None, turn: str) -> Task:
-        found = env.find(x.name.text)
-        if found is not None and found.kind == "share":
-            return (yield self.shared(x, found.value, value, env))
-        target: Any = found.value if found is not None else None
-        if found is not None and target is POISON:
-            raise Poisoned
-        if found is not None and found.kind == "head":
-            raise error("E205", f"{x.name.text} is a head: only losses and outputs know its value", x.name.span)
-        if found is not None and found.kind == "value":
-            raise error("E205", f"{x.name.text} is a value: it stands only at the beginning of a pipeline", x.name.span)
-        if target is None:
-            op = words().get(x.name.text)
-            if op is None and x.name.text in LOSSES:
-                message = f"{x.name.text} is a loss: it stands in a recipe, not among the steps"
-                raise error("E208", message, x.span, help=f"train {{ loss = {x.name.text}(logits) }}")
-            if op is None:
-                steps = [n for n in env.visible() if (b := env.find(n)) and (b.kind in ("block", "share", "value"))]
-                help = nearest(x.name.text, [*steps, *words()])
-                help = help or f"a part of your own is a block of the file: block {x.name.text} {{ … }}; cnndsl ops lists ours"
-                raise error("E203", f"there is no op or block named {x.name.text}", x.name.span, help=help)
-            target = OpValue(op)
+            return self.inner(x, value, Env(env, frames=frames), segment)
+        target = called(x, env)
         if isinstance(target, OpValue):
-            return (yield self.op(target, x, value, env, segment))
-        if isinstance(target, BlockValue):
-            return (yield self.call(target, x, value, env, segment, turn))
-        raise error("E205", f"{x.name.text} is {shown(target)}, which is {kind(target)} and no step", x.name.span)
+            return self.op(target, x, value, env, segment)
+        if isinstance(target, ShareValue):
+            return self.shared(x, target, value, env)
+        return self.call(target, x, value, env, segment, turn)
+
+    def inner(self, x: tree.Body, value: Any, env: Env, segment: str | None) -> Task:
+        """`{ … }` as a step."""
+        with self.graph.scope.inside(segment) if segment else nullcontext():
+            return (yield self.body(x, value, env))
 
     # Steps -----------------------------------------------------------------------------------------------------
 
-    def op(self, target: OpValue, x: tree.Invoke, value: Any, env: Env, segment: str | None) -> Task:
+    def op(self, target: OpValue, x: tree.Invoke, value: Any, env: Env, segment: str | None) -> Any:
+        """An op's value, or the task that makes its branches first."""
         op = target.op
         if x.branches is not None and op.name not in joins.JOINS:
             raise error("E208", f"{op.name} has no branches", x.branches.span, help=f"{', '.join(joins.JOINS)} have")
-        given = {**env.defaults.get(op.name, {}), **target.fixed, **op_arguments(op, x.args, env, target.fixed)}
-        attrs = op_record(op, given, x)
+        attrs = self.repeated.attributes(target, x, env)
         scope = self.graph.scope
         path = scope.path(segment or scope.segment(op.name))
         if op.name in joins.JOINS:
             if x.branches is None:
                 raise error("E208", f"{op.name} needs branches", x.span, help=f"{op.name} {{ main: …; skip: identity }}")
-            found: list[joins.Part] = []
-            with scope.inside(segment) if segment else nullcontext():
-                yield self.branches(x.branches, value, env, found)
-            parts = joins.fitted(self.graph, op, attrs, found, x, value)
-            return self.add(op, parts, attrs, path, x.span, env) if len(parts) > 1 else parts[0]
+            return self.join(op, attrs, x, x.branches, value, env, segment, path)
         if op.inputs != 1:
             raise error("E208", f"{op.name} stands in a recipe, not among the steps", x.span)
-        if value is POISON:
-            return POISON
-        return self.add(op, [value], attrs, path, x.span, env)
+        return value if value is POISON else self.add(op, [value], attrs, path, x, env)
 
-    def add(self, op: Op, inputs: list[Value], attrs: Any, path: str, span: Span, env: Env) -> Value:
-        """The node, and the limit on its sizes: E909."""
-        made = add_layer(self.graph, op, inputs, attrs, Origin(path, span, env.frames), env.head, reuse=env.shared)
-        for type_, sizes in [
-            (made.type, made.type.shape[1:]),
-            *((x.type, x.type.shape) for x in made.node.operands[len(inputs) :]),
-        ]:
-            total = numbers(sizes)
-            if total > MOST_ELEMENTS:
-                raise error(
-                    "E909", f"{op.name} makes {type_} with {total:,} numbers, at most {MOST_ELEMENTS:,} are allowed", span
-                )
-        return made
+    def join(
+        self, op: Op, attrs: Any, x: tree.Invoke, body: tree.Body, value: Any, env: Env, segment: str | None, path: str
+    ) -> Task:
+        found: list[joins.Part] = []
+        with self.graph.scope.inside(segment) if segment else nullcontext():
+            yield self.branches(body, value, env, found)
+        parts = joins.fitted(self.graph, op, attrs, found, x, value)
+        return self.add(op, parts, attrs, path, x, env) if len(parts) > 1 else parts[0]
+
+    def add(self, op: Op, inputs: list[Value], attrs: Any, path: str, x: tree.Invoke, env: Env) -> Value:
+        """The node, with its weights."""
+        origin = Origin(path, x.span, env.frames)
+        try:
+            layer = self.repeated.layer(op, attrs, [v.type for v in inputs], x)
+        except CnnError as e:
+            raise placed(e, op.name, origin) from None
+        return place_layer(self.graph, layer, inputs, origin, env.head, reuse=env.shared)
 
     def branches(self, body: tree.Body, value: Any, env: Env, found: list[joins.Part]) -> Task:
         """The values of a join's branches, appended to `found`."""
@@ -362,11 +303,11 @@ class Elaborator:
                             made = POISON
                     found.append(joins.Part(x.label.text, made, x.pipeline.span))
                 case tree.If():
-                    chosen = self.choose(x, env)
+                    chosen = choose(x, env)
                     if chosen is not None:
                         yield self.branches(chosen, value, env, found)
                 case tree.For():
-                    for child in self.turns(x, env):
+                    for child in turns(x, env):
                         yield self.branches(x.body, value, child, found)
 
     def call(self, target: BlockValue, x: tree.Invoke, value: Any, env: Env, segment: str | None, turn: str) -> Task:
@@ -387,18 +328,17 @@ class Elaborator:
         with scope.inside(segment or scope.segment(x.name.text)):
             return (yield self.body(target.block.body, value, inner))
 
-    def shared(self, x: tree.Invoke, share: tuple[tree.Pipeline, Env, str], value: Any, env: Env) -> Task:
+    def shared(self, x: tree.Invoke, share: ShareValue, value: Any, env: Env) -> Task:
         """Expand a shared step: the same names, hence the same weights, each time."""
         if x.args or x.branches is not None:
             raise error("E206", f"{x.name.text} is a shared step and takes no arguments", x.span)
-        pipeline, home, path = share
         frames = (Frame(f"share {x.name.text}", x.span), *env.frames)
-        inner = Env(home, frames=frames, depth=env.depth + 1, head=env.head, shared=True, input=value)
+        inner = Env(share.env, frames=frames, depth=env.depth + 1, head=env.head, shared=True, input=value)
         if env.depth >= DEEPEST:
             self.report(error("E906", f"blocks nest at most {DEEPEST} deep", x.span), env)
             raise Enough
-        with self.graph.scope.elsewhere(path.split(".")):
-            return (yield self.pipeline(pipeline, value, inner))
+        with self.graph.scope.elsewhere(share.path.split(".")):
+            return (yield self.pipeline(share.pipeline, value, inner))
 
     # Shapes ----------------------------------------------------------------------------------------------------
 

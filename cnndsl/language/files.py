@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cnndsl.errors import CnnError, Diagnostic, Label, Source, Span, error
+from cnndsl.language.decided import defaults
 from cnndsl.language.scope import Binding, BlockValue, Env, words
 from cnndsl.language.syntax import tree
 from cnndsl.language.syntax.parse import parse
@@ -102,9 +103,7 @@ def _define(into: Definitions, file: tree.File, folder: Path | None, open_: set[
                 case tree.Use():
                     _use(into, item, folder, open_)
                 case tree.Defaults():
-                    from cnndsl.language.elaborate import Elaborator
-
-                    env = Env(into.env, defaults=Elaborator("").defaults(item, env))
+                    env = Env(into.env, defaults=defaults(item, env))
                 case tree.Block():
                     into.env.declare(item.name, Binding("block", BlockValue(item, env), span=item.name.span))
                 case tree.ModelItem() | tree.Instance():

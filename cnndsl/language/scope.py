@@ -127,6 +127,15 @@ class OpValue:
         return self.op.name
 
 
+@dataclass(frozen=True, slots=True)
+class ShareValue:
+    """A shared step: its text, where it was defined, and the path that its weights have."""
+
+    pipeline: tree.Pipeline
+    env: Env
+    path: str
+
+
 def words() -> dict[str, Op]:
     """The ops that the language offers, by name."""
     import cnndsl.ops  # noqa: F401  (fills the registry)
@@ -140,6 +149,18 @@ def _words(count: int) -> dict[str, Op]:
     return {name: op for name, op in REGISTRY.items() if op.word}
 
 
+def op_value(name: str) -> OpValue | None:
+    """The op of that name, with nothing fixed: the same record each time."""
+    return _op_value(len(REGISTRY), name)
+
+
+@cache
+def _op_value(count: int, name: str) -> OpValue | None:
+    """Of a registry of `count` ops."""
+    op = words().get(name)
+    return OpValue(op) if op is not None else None
+
+
 __all__ = [
     "POISON",
     "Binding",
@@ -149,8 +170,10 @@ __all__ = [
     "OpValue",
     "OpenWords",
     "Poisoned",
+    "ShareValue",
     "Words",
     "listed",
     "nearest",
+    "op_value",
     "words",
 ]

@@ -1,10 +1,14 @@
-"""Nested work without Python's stack: generators that yield the generators they need, on a list."""
+"""Nested work without Python's stack: generators that yield the generators they need, on a list.
+
+What need not nest may be yielded as the value itself: it comes back at once.
+"""
 
 from __future__ import annotations
 
 import gc
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from types import GeneratorType
 from typing import Any
 
 from cnndsl.errors import CnnError
@@ -30,8 +34,12 @@ def drive(task: Task) -> Any:
             stack.pop()
             failure = e
         else:
-            stack.append(deeper)
-            result = failure = None
+            failure = None
+            if type(deeper) is GeneratorType:
+                stack.append(deeper)
+                result = None
+            else:
+                result = deeper
     if failure is not None:
         raise failure
     return result

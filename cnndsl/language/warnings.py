@@ -117,12 +117,15 @@ def of_model(graph: Graph, named_by_losses: Collection[str], item: tree.ModelIte
     for node in graph.nodes:
         for x in node.operands:
             users.add(id(x.node))
-        yield from _node(node)
-        if node.op.name == "input":
+        name = node.op.name
+        if name == "batch_norm" or name in ACTIVATIONS:
+            yield from _node(node)
+        elif name == "input":
             yield from _channels_first(node)
         if node.operands:
             before, after = node.operands[0].type, node.outputs[0].type
-            sizes += after.rank > 2 and before.rank == after.rank and before.space != after.space
+            if before is not after and before.shape != after.shape:
+                sizes += after.rank > 2 and before.rank == after.rank and before.space != after.space
     yield from _unused(graph, users, named_by_losses)
     output = graph.outputs.get("output")
     last = output.node if output is not None else None

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "cnndsl"
 
 LAYERS = (
-    {"errors", "random", "version"},
+    {"errors", "random", "version", "whole"},
     {"graph"},
     {"ops"},
     {"language", "passes", "autodiff"},

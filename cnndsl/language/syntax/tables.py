@@ -13,6 +13,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from cnndsl.whole import whole
+
 LARGEST = 4 << 20  # bytes; they are about 0.1 MB
 FORM = 1
 """Counts the forms of `generate`."""
@@ -53,11 +55,8 @@ def write(path: Path | None, tables: dict[str, Any]) -> None:
     """Keep `tables`; where that cannot be, do without."""
     if path is None:
         return
-    aside = path.with_name(f"{path.name}.{os.getpid()}")
     with contextlib.suppress(OSError, TypeError, ValueError):
         text = json.dumps(tables)
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_text(text, encoding="utf-8")
-        aside.replace(path)
-    with contextlib.suppress(OSError):
-        aside.unlink(missing_ok=True)
+        with whole(path) as aside:
+            aside.write_text(text, encoding="utf-8")
