@@ -7,7 +7,7 @@ to draw themselves (`render`) and how to become data (`as_dict`). `CODES` lists 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 # The first digit says the stage: 1 text, 2 names and words, 3 values and shapes, 4 recipes, 5 files and weights,
@@ -311,3 +311,8 @@ class CnnError(Exception):
 def error(code: str, message: str, span: Span | None = None, **details: Any) -> CnnError:
     """A `CnnError` of one diagnostic; `details` are fields of `Diagnostic`."""
     return CnnError(Diagnostic(code, message, span, **details))
+
+
+def located(e: CnnError, span: Span | None) -> CnnError:
+    """`e` with a place for what has none."""
+    return CnnError(d if d.span else replace(d, span=span) for d in e.diagnostics)

@@ -20,6 +20,9 @@ def train(
     model: ModelName,
     arguments: PairList = None,
     data: DataSet = None,
+    validate: Annotated[
+        str | None, typer.Option("--validate", help="The path of data to validate on; else what the recipe says.")
+    ] = None,
     recipe: Annotated[str, typer.Option("--recipe", help="The name of a recipe: train NAME { … }.", show_default=False)] = "",
     weights: Annotated[
         Path | None, typer.Option("--weights", "-w", help="Weights to begin with, a safetensors file.", show_default=False)
@@ -92,6 +95,7 @@ def train(
             weights=weights,
             reset=reset or (),
             gradient_norm=gradient_norm,
+            validation=datasets.open(validate, on_bad_image != "skip", hold_back=False) if validate is not None else None,
             on_event=progress,
         )
     if resume and done.begun == done.steps:

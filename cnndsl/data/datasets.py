@@ -27,10 +27,11 @@ FORMS = "a folder of pictures by class, MNIST's or CIFAR's files, images.npy and
 HOLD_BACK = 5  # every fifth image of a class is held back for testing
 
 
-def open(name_or_path: str | Path, check: bool = True) -> Dataset:
+def open(name_or_path: str | Path, check: bool = True, hold_back: bool = True) -> Dataset:
     """The data set of that bundled name, or at that path. Raises E701 (not there), E702 … E705 (does not fit).
 
-    check: look at the head of every picture of a folder at once, rather than when it is read.
+    check: look at the head of every picture of a folder at once, rather than when it is read. hold_back: make a test part
+    of every fifth image where the data have none of their own.
     """
     if str(name_or_path) == "digits":
         return digits()
@@ -43,7 +44,7 @@ def open(name_or_path: str | Path, check: bool = True) -> Dataset:
         known = ", ".join(BUNDLED)
         raise error("E701", f"there is no data set {name_or_path}", help=f"give the path of one, or a bundled name: {known}")
     found = _folder(path, check) if folder else _file(path, check)
-    return split(found) if found.test is None else found
+    return split(found) if found.test is None and hold_back else found
 
 
 def _folder(path: Path, check: bool) -> Dataset:

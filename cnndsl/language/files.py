@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cnndsl.errors import CnnError, Diagnostic, Label, Source, Span, error
 from cnndsl.language.decided import defaults
+from cnndsl.language.paths import inside
 from cnndsl.language.scope import Binding, BlockValue, Env, words
 from cnndsl.language.syntax import tree
 from cnndsl.language.syntax.parse import parse
@@ -65,6 +66,8 @@ class Definitions:
     """What a file defines: blocks (in `env`), models and instances in order, recipes."""
 
     source: Source
+    folder: Path | None = None
+    """Where the file stands; None: the text is none."""
     env: Env = field(default_factory=Env)
     models: dict[str, tuple[tree.ModelItem | tree.Instance, Env]] = field(default_factory=dict)
     recipes: list[tree.Recipe] = field(default_factory=list)
@@ -79,7 +82,7 @@ class Definitions:
 
 def define(source: Source, folder: Path | None) -> Definitions:
     """The definitions of a text and of the files it uses (not their recipes). folder: where it stands, if anywhere."""
-    definitions = Definitions(source, file=parse(source))
+    definitions = Definitions(source, folder, file=parse(source))
     assert definitions.file is not None
     _define(definitions, definitions.file, folder, {source.name}, True)
     if not definitions.models and not definitions.found and not definitions.env.names:
@@ -125,23 +128,15 @@ def _use(into: Definitions, item: tree.Use, folder: Path | None, open_: set[str]
     said = item.file.text
     if folder is None:
         raise error("E211", "a text that is no file cannot use files", item.span)
-    path = Path(said)
-    if path.is_absolute() or ".." in path.parts or "\\" in said or ":" in said:
-        raise error("E211", f"{said} leaves the folder of this file", item.file.span, help="put the file beside this one")
-    try:
-        real, home = (folder / path).resolve(), folder.resolve()
-    except (OSError, ValueError, RuntimeError):
-        raise error("E211", f"{said} is no path", item.file.span) from None
-    if not real.is_relative_to(home):
-        raise error("E211", f"{said} leaves the folder of this file", item.file.span, help="put the file beside this one")
-    name = str(folder / path)
+    path = inside(folder, said, item.file.span, "E211", "put the file beside this one")
+    name = str(path)
     if name in open_:
         return  # each file once; two files may use each other
     if len(open_) >= MOST_FILES:
         raise error("E211", f"a model is made of at most {MOST_FILES} files", item.span)
     open_.add(name)
-    source = read(folder / path, item.file.span)
-    _define(into, parse(source), (folder / path).parent, open_, False)
+    source = read(path, item.file.span)
+    _define(into, parse(source), path.parent, open_, False)
 
 
 def templates_last(models: Mapping[str, tuple[tree.ModelItem | tree.Instance, Env]]) -> list[str]:

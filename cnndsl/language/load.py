@@ -257,7 +257,8 @@ def _with_recipes(model: Model, definitions: Definitions, found: list[Diagnostic
             found.append(Diagnostic("E406", f"{item.kind} {name}".rstrip() + " is given twice", item.span))
         seen.add((item.kind, name))
         if item.kind == "train":
-            trains[name] = recipes.train_recipe(item, trains.get(""), found)
+            home = str(definitions.folder or "")
+            trains[name] = replace(recipes.train_recipe(item, trains.get(""), found), home=home)
             terms = trains[name].loss
             if not broken:
                 found += check_paths(trains[name].freeze, model.graph, trains[name].spans.get("freeze"))

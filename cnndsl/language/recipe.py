@@ -152,6 +152,10 @@ class Warmup:
     then: Any
 
 
+NO_ENTRIES = ("name", "home", "span", "spans")
+"""What a record of a recipe has beside its entries."""
+
+
 @dataclass(frozen=True)
 class TrainRecipe:
     """How a model is trained. What cannot be carried out (a precision) is kept as it was given."""
@@ -167,11 +171,13 @@ class TrainRecipe:
     steps: int | None = None
     seed: int = 0
     augment: tuple[Call, ...] = ()
-    validate: float | None = None
+    validate: float | str | None = None
     average: Call | None = None
     clip: Call | None = None
     freeze: tuple[Any, ...] = ()
     precision: Any = None
+    home: str = field(default="", compare=False, repr=False)
+    """The folder that the path of `validate` lies in; empty: the current one."""
     span: Span | None = field(default=None, compare=False, repr=False)
     spans: Mapping[str, Span] = field(default_factory=dict, compare=False, repr=False)
 

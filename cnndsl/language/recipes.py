@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from cnndsl.errors import CnnError, Diagnostic, Source, Span, error, in_words
+from cnndsl.errors import CnnError, Diagnostic, Source, Span, error, in_words, located
 from cnndsl.language import vocabulary as words
 from cnndsl.language.options import as_call, bind, check, images, steps_of, told
+from cnndsl.language.paths import PATHS, leads_out
 from cnndsl.language.recipe import (
     Adam,
     AdamW,
@@ -68,7 +69,7 @@ def plain(x: tree.Expr) -> Any:
                 value = negate(plain(x.operand))
                 return value if x.signs.count("-") % 2 else -value
     except CnnError as e:
-        raise CnnError(d if d.span else replace(d, span=x.span) for d in e.diagnostics) from None
+        raise located(e, x.span) from None
     raise error("E403", "this cannot stand in a recipe", x.span)
 
 
@@ -264,7 +265,9 @@ def entry(key: str, x: tree.Expr) -> Any:
                 raise error("E402", f"precision is {listed_or(words.PRECISIONS)}, not {told(value)}", x.span, help=mend)
         case "validate":
             if not isinstance(value, str) and not (is_number(value) and 0 < value < 1):
-                raise error("E403", f"validate is a share between 0 and 1, or a folder, not {told(value)}", x.span)
+                raise error("E403", f"validate is a share between 0 and 1, or the path of data, not {told(value)}", x.span)
+            if isinstance(value, str) and leads_out(value):
+                raise error("E403", f"{value} leads out of the folder of the model", x.span, help=PATHS)
     return value
 
 
@@ -399,5 +402,7 @@ def overridden(recipe: TrainRecipe, given: Mapping[str, str]) -> TrainRecipe:
         values["steps"] = None
     known = {f.name for f in fields(TrainRecipe)}
     changed = replace(recipe, **{k: v for k, v in values.items() if k in known})
+    if "validate" in values:
+        changed = replace(changed, home="")  # a path that the command gives lies in its own folder
     check_parts(changed.batch, changed.accumulate, None if "accumulate" in values else recipe.spans.get("accumulate"))
     return changed

@@ -170,8 +170,6 @@ def not_run(key: str, value: object, task: bool = False) -> list[Call | str]:
 
     task: of a `task`, whose loss may have a mask; training data have none.
     """
-    if key == "validate" and isinstance(value, str):
-        return ["validate = a folder"]
     if key not in RUN or value is None:
         return []
     words = value if isinstance(value, tuple) else (value,)

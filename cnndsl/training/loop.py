@@ -16,7 +16,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.data import pipeline
@@ -38,6 +37,7 @@ from cnndsl.training.records import EpochDone, Evaluation, OnEvent, Row, Skipped
 from cnndsl.training.scores import input_shape, scores_of
 from cnndsl.training.starting import starting_weights
 from cnndsl.training.step import compile_step
+from cnndsl.training.validation import named_by, parts
 
 if TYPE_CHECKING:
     from cnndsl.language.model import Model
@@ -61,6 +61,7 @@ def train(
     weights: Mapping[str, Array] | str | Path | None = None,
     reset: Sequence[str] = (),
     gradient_norm: bool = False,
+    validation: Dataset | None = None,
     on_event: OnEvent | None = None,
 ) -> TrainResult:
     """Train `model` by `recipe` on `dataset`.
@@ -68,15 +69,17 @@ def train(
     run_dir: the run's own folder; None: a new `runs/<model>/<number>` or, to resume, the newest. resume: go on from its
     newest checkpoint. max_memory: what a step may need, as `2GB`. workers: threads that prepare pictures ahead of the
     step; None: one for each core. on_bad_image: `stop`, or `skip` for pictures that cannot be read. weights: what to
-    begin with, but for the paths of `reset`, which are drawn. gradient_norm: log the gradient's length. on_event: called
-    with `Started`, `Stepped`, `Stretch`, `Skipped`, `EpochDone`.
+    begin with, but for the paths of `reset`, which are drawn. gradient_norm: log the gradient's length. validation: a data
+    set to validate on, in place of what the recipe says. on_event: called with `Started`, `Stepped`, `Stretch`, `Skipped`,
+    `EpochDone`.
     The first Ctrl-C ends training after the step, saved (`TrainResult.stopped`); a second one ends it at once.
 
     Raises E421–E424 (the recipe), E703–E706 (the data), E707 (the loss is not finite), E708 (the disk), E709–E711.
     """
     reading = workers, on_bad_image
     first = starting_weights(model, weights, reset, recipe.seed)
-    run = _Run(model, recipe, dataset, target, threads, max_memory, reading, first, gradient_norm,
+    own = validation or named_by(recipe, on_bad_image != "skip")
+    run = _Run(model, recipe, (dataset, own), target, threads, max_memory, reading, first, gradient_norm,
                on_event or (lambda event: None))  # fmt: skip
     return run.go(_folder(model, run_dir, resume), resume)
 
@@ -108,7 +111,7 @@ class _Run:
         self,
         model: Model,
         recipe: TrainRecipe,
-        data: Dataset,
+        both: tuple[Dataset, Dataset | None],
         target: str,
         threads: int | None,
         max_memory: int | str | None,
@@ -120,11 +123,13 @@ class _Run:
         check_recipe(recipe)
         self.model, self.recipe, self.tell = model, recipe, tell
         self.scores, self.are_logits = scores_of(model)
+        data, own = both
         data = fitted_data(model, self.scores, data)
         self.labels = class_names(model, class_count(model, self.scores), data.classes)
         self.shape = input_shape(model)
         check_dataset(data, self.shape)
-        self.part, self.validation = _parts(recipe, data)
+        self.part, self.validation = parts(model, self.scores, recipe, data, own, self.labels)
+        self.apart = own.name if own is not None else ""
         self.batch = recipe.batch
         if len(self.part) < self.batch:
             raise error("E423", f"a batch has {counted(self.batch, 'image')}, there are only {len(self.part)} to train on")
@@ -137,7 +142,9 @@ class _Run:
         self.judging = self.preprocess, self.shape, *reading
         self.entries = recipe_entries(recipe)
         self.skipped: dict[str, str] = {}
-        self.data = f"{data.name}: {len(self.part)} images, labels {zlib.crc32(self.part.labels.tobytes()):08x}"
+        self.data = _told(data.name, self.part)
+        if own is not None and self.validation is not None:
+            self.data += f"; validated on {_told(own.name, self.validation)}"
         with Reader(*self.reading) as reader:  # bad pictures and steps are found before anything is compiled
             reader.begin(self.part, self._order(0)[: self.batch], recipe.seed).wait()
         self.step = compile_step(
@@ -164,7 +171,8 @@ class _Run:
             weights = self._leave(run_dir, at, self._live(run_dir, at))
             return TrainResult(run_dir, weights, tuple(at.history), begun, begun=begun)
         self.tell(Started(self.model.name, run_dir, self.epochs, self.per_epoch, self.batch, len(self.part),
-                          len(self.validation) if self.validation is not None else 0, at.step if resume else None))  # fmt: skip
+                          len(self.validation) if self.validation is not None else 0, at.step if resume else None,
+                          self.apart))  # fmt: skip
         if not resume:
             self._describe(run_dir)
             checkpoint.save(run_dir, at, self.step.kept)
@@ -260,7 +268,7 @@ class _Run:
     def _rate(self, step: int, history: Any) -> float:
         # A plateau is judged by validation data held apart from training; without them by the training loss, not by
         # the test part, which must not steer.
-        apart = self.recipe.validate is not None
+        apart = self.apart or self.recipe.validate is not None
         losses = [row.validation_loss if apart and row.validation_loss is not None else row.loss for row in history]
         at = schedules.Position(step, self.steps, self.per_epoch, losses)
         return schedules.rate_at(self.recipe.schedule, self.recipe.optimizer.rate, at)
@@ -307,16 +315,6 @@ class _Run:
         return weights
 
 
-def _parts(recipe: TrainRecipe, data: Dataset) -> tuple[Part, Part | None]:
-    """What is trained on, and what is validated on: a share of the training part, class by class, or the test part."""
-    if recipe.validate is None:
-        return data.train, data.test
-    share = float(recipe.validate)
-    held = np.zeros(len(data.train), bool)
-    order = permutation(0, 0, "validate", len(data.train))
-    for label in range(len(data.classes)):
-        own = order[data.train.labels[order] == label]
-        held[own[: round(share * len(own))]] = True
-    if not held.any() or held.all():
-        raise error("E423", f"validate = {share:g} leaves nothing to {'validate' if not held.any() else 'train'} on")
-    return data.train.only(np.flatnonzero(~held)), data.train.only(np.flatnonzero(held))
+def _told(name: str, part: Part) -> str:
+    """A part of a data set in a few words, by which a run knows it again."""
+    return f"{name}: {len(part)} images, labels {zlib.crc32(part.labels.tobytes()):08x}"

@@ -7,10 +7,10 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from cnndsl.errors import Span, error
-from cnndsl.language.recipe import Call, Interval, TrainRecipe
+from cnndsl.language.recipe import NO_ENTRIES, Call, Interval, TrainRecipe
 from cnndsl.language.recipes import check_parts, refuse
 
-FREE = ("name", "epochs", "steps", "data")  # what may differ when a run goes on
+FREE = ("epochs", "steps", "data")  # what may differ when a run goes on
 
 
 def check_recipe(recipe: TrainRecipe) -> None:
@@ -19,7 +19,7 @@ def check_recipe(recipe: TrainRecipe) -> None:
     def at(name: str) -> Span | None:
         return recipe.spans.get(name, recipe.span)
 
-    said = {f.name: v for f in fields(recipe) if (v := getattr(recipe, f.name)) not in (None, ())}
+    said = {f.name: v for f in fields(recipe) if f.name not in NO_ENTRIES and (v := getattr(recipe, f.name)) not in (None, ())}
     refuse(f"train {recipe.name}".rstrip(), said, recipe.spans)
     if recipe.optimizer is None:
         raise error("E423", "the recipe names no optimizer", recipe.span, help="optimizer = sgd(rate = 0.05, momentum = 0.9)")
@@ -31,13 +31,14 @@ def check_recipe(recipe: TrainRecipe) -> None:
             raise error("E423", f"{name} is a whole number from 1, not {drawn(value)}", at(name))
     check_parts(recipe.batch, recipe.accumulate, at("accumulate"), "E423")
     share: Any = recipe.validate
-    if share is not None and (isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share < 1):
-        raise error("E423", f"validate is a share between 0 and 1, not {drawn(share)}", at("validate"))
+    number = isinstance(share, (int, float)) and not isinstance(share, bool)
+    if share is not None and not isinstance(share, str) and not (number and 0 < share < 1):
+        raise error("E423", f"validate is a share between 0 and 1, or the path of data, not {drawn(share)}", at("validate"))
 
 
 def recipe_entries(recipe: TrainRecipe) -> dict[str, str]:
     """key → text, in the order of the record; places in the source are left out."""
-    return {f.name: drawn(getattr(recipe, f.name)) for f in fields(recipe) if f.name not in ("span", "spans")}
+    return {f.name: drawn(getattr(recipe, f.name)) for f in fields(recipe) if f.name not in NO_ENTRIES}
 
 
 def changed(old: Mapping[str, str], new: Mapping[str, str]) -> str:

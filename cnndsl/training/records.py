@@ -58,7 +58,8 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """Before the first step. `resumed`: the step it goes on from, None for a new run."""
+    """Before the first step. `resumed`: the step it goes on from, None for a new run. apart: the name of the data set to
+    validate on, where it is one of its own."""
 
     model: str
     run_dir: Path
@@ -68,6 +69,7 @@ class Started:
     images: int
     validation_images: int
     resumed: int | None
+    apart: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ TAKES: Mapping[str, str] = {
     "steps": "how many steps; or epochs",
     "seed": "a whole number: of weights, order, augmentation and dropout",
     "freeze": "paths of weights that stay, such as [stem, stage1]",
-    "validate": "a share of the training data held back, such as 0.1",
+    "validate": 'a share of the training data held back, such as 0.1, or the path of a data set: "photos/val"',
     "jitter": "the deviation of noise added to the input at each step",
     "reduce": " or ".join(words.REDUCTIONS),
     "precision": " or ".join(words.PRECISIONS),

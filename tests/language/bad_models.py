@@ -142,6 +142,7 @@ BAD: dict[str, str] = {
     "unknown_image_option": recipe("augment = affine(rotat = 3)"),
     "range_backwards": recipe("augment = affine(scale = 2..1)"),
     "batch_of_zero": recipe("batch = 0", "epochs = 2.5", "validate = 3"),
+    "validation_from_elsewhere": recipe('validate = "../pictures"'),
     "parts_of_a_batch": recipe("batch = 50", "accumulate = 4"),
     "parts_of_a_batch_as_a_word": recipe("accumulate = [2, 2]", "gradient_accumulation = 4"),
     "epochs_and_steps": recipe("epochs = 2", "steps = 3"),

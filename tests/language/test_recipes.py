@@ -56,6 +56,8 @@ train k { augment = random_resized_crop(32, area = 0.08..1.0, aspect = 0.75..1.3
 train l { augment = color_jitter(brightness = 0.4, hue = -0.1..0.1) -> pca_jitter(0.1) -> cutout(8) -> noise(0.1) }
 preprocess { images = grey -> invert(auto) -> resize(28x28) -> crop(24, at = [1, 2])
     labels = [cat, 3, "guinea pig", a, b, c, d, e, f, g] }
+train m { validate = "pictures/val" }
+train n { validate = pictures }
 eval { metrics = [accuracy, loss, confusion]; data = digits; batch = 3 }
 eval p { views = resize([224, 256]) -> squares -> six_crop(224) -> flip; reduce = max }
 eval q { views = resize(256) -> fully_convolutional; metrics = top(5) }
@@ -64,7 +66,6 @@ task s { input = meshgrid; loss = mse(early, image); schedule = exponential(0.99
 """
 
 LATER = """
-train i { validate = "pictures" }
 train j { precision = bf16 }
 """
 
@@ -117,6 +118,9 @@ def test_what_cannot_be_carried_out_yet_is_a_warning_each() -> None:
         ("train { average = ema(1) }", "E403", "1"),
         ("train { precision = float }", "E402", "float"),
         ("train { validate = 1 }", "E403", "1"),
+        ('train { validate = "../val" }', "E403", '"../val"'),
+        ('train { validate = "/data/val" }', "E403", '"/data/val"'),
+        ('train { validate = "c:val" }', "E403", '"c:val"'),
         ("train { freeze = 3 }", "E403", "3"),
         ("train { augment = resize(0) }", "E403", "0"),
         ("train { augment = resize(3x3x3) }", "E403", "3x3x3"),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
-from cnndsl.language.recipe import Call, Constant, Interval, LossTerm, Pipeline, Sides, TrainRecipe, Warmup
+from cnndsl.language.recipe import NO_ENTRIES, Call, Constant, Interval, LossTerm, Pipeline, Sides, TrainRecipe, Warmup
 
 WORD = re.compile(r"[A-Za-z]\w*(\.\w+)*", re.ASCII)
 PIPELINES = ("augment", "images", "views", "input")
@@ -16,7 +16,7 @@ DEFAULTS = TrainRecipe()
 
 def train_lines(recipe: TrainRecipe) -> list[str]:
     """`train { … }` as lines: the entries that are not what holds without them, in the order of the record."""
-    said = {f.name: getattr(recipe, f.name) for f in fields(recipe) if f.name not in ("name", "span", "spans")}
+    said = {f.name: getattr(recipe, f.name) for f in fields(recipe) if f.name not in NO_ENTRIES}
     said = {key: x for key, x in said.items() if x is not None and (x != getattr(DEFAULTS, key) or key == "batch")}
     width = max((len(key) for key in said), default=0)
     body = [f"    {key:<{width}} = {entry(key, x)}" for key, x in said.items()]
