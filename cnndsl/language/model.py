@@ -61,7 +61,9 @@ class Model:
         if len(self.graph.inputs) != 1 or not (steps or self.trains):
             return {}
         through = f", then {pipeline(steps)}" if steps else ""
-        return {next(iter(self.graph.inputs)): f"pictures with values in [0, 1]{through}"}
+        ((name, x),) = self.graph.inputs.items()
+        what = "RGB pictures" if x.type.rank and x.type.shape[-1] == 3 else "pictures"
+        return {name: f"{what} with values in [0, 1]{through}"}
 
     @cached_property
     def parameter_count(self) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 import keyword
 import re
+from collections.abc import Sequence
 
 LONGEST = 60
 RESERVED = frozenset({"bind", "block", "given", "prepared", "release", "results", "scratch", "self", "state"})
@@ -32,3 +33,16 @@ class Names:
             name = f"{base}_{self.counts[base]}"
         self.taken.add(name)
         return name
+
+
+def home_of(path: str) -> tuple[str, str]:
+    """The stage and the block in it that a path leads into; empty where it is not that deep."""
+    parts = path.split(".")
+    return parts[0] if len(parts) > 1 else "", parts[1] if len(parts) > 2 else ""
+
+
+def block_ends(paths: Sequence[str]) -> dict[int, str]:
+    """Of nodes in the order in which they run: which of them end a block of several, and what that is called."""
+    homes = [home_of(path) for path in paths]
+    last = {home: i for i, home in enumerate(homes)}
+    return {i: ".".join(filter(None, home)) for home, i in last.items() if home[0] and homes.count(home) > 1}

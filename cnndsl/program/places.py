@@ -23,7 +23,7 @@ class Places:
 
     roots         for each value, the value whose memory it is
     reads         for each kernel, the roots that it reads and another kernel writes
-    kernel_names  of all kernels, in order
+    kernel_names  of all kernels, in order: what their results are called
     parts, taken  values that lie inside a wider one: as `parts_of_concats` and `parts_taken` find them
     adds_in_place whether the target can write a fused kernel over an operand that its anchor does not read
 

@@ -11,7 +11,7 @@ from cnndsl.graph.batch import batched_values
 from cnndsl.graph.fixed import fixed_nodes
 from cnndsl.graph.graph import SOURCES, Graph, Node, Value
 from cnndsl.graph.target import Choice, Target
-from cnndsl.program.names import Names
+from cnndsl.program.names import Names, block_ends
 from cnndsl.program.places import Places
 from cnndsl.program.program import Buffer, Join, Kernel, Procedure, Program, Region
 from cnndsl.program.regions import Step, group
@@ -53,10 +53,12 @@ class _Planner:
         if not self.training:  # a step's order keeps what can be cut between workers together
             running = schedule(running, self._needs(running), {self.roots[v] for v in self.graph.results})
         late = [self._step(n, self.asked) for n in running]
+        ends = {} if self.training else block_ends([n.path for n in running])
+        named = self.kernel_names | {running[i]: block for i, block in ends.items()}  # a block's result has its name
         before = [(early, 1)] if early else []
         after = group(late, self.workers, self.reads)
         self.places = places = Places(
-            self.graph, self.batch, self.roots, self.reads, self.kernel_names, self.parts, self.taken, self._adds_in_place
+            self.graph, self.batch, self.roots, self.reads, named, self.parts, self.taken, self._adds_in_place
         )
         places.fix()
         prepared_bytes = places.place_prepared(early, prepared)

@@ -153,7 +153,7 @@ def test_compile_writes_what_runs(cli: Any, tmp_path: Path, digit: Path) -> None
     test = digits().test
     assert test is not None
     head = text.split('"""')[1]
-    assert "image: pictures with values in [0, 1], then grey -> invert(auto) -> resize(28x28)." in head
+    assert "image: pictures with values in [0, 1], then grey -> invert(auto) -> resize(28x28), all of it before the" in head
     np.save(tmp_path / "images.npy", (np.asarray(test.images)[:6] / np.float32(255)).astype(np.float32))
     command = [sys.executable, "net.py", str(weights), "images.npy"]
     alone = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

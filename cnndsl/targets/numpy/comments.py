@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from cnndsl.graph.graph import STATE, Node, Value
 from cnndsl.graph.types import drawn
+from cnndsl.program.names import block_ends, home_of
 from cnndsl.program.program import Buffer, Kernel, Program
 from cnndsl.targets.numpy.fusion import parts_of
 from cnndsl.targets.numpy.texts import WIDTH, plain
@@ -29,7 +30,8 @@ class Comments:
     def __init__(self, program: Program) -> None:
         self.training = program.training
         kernels = program.run.kernels
-        self.groups = [_group(path_of(k)) for k in kernels]
+        self.groups = [home_of(path_of(k)) for k in kernels]
+        self.ends = {} if self.training else block_ends([k.node.path for k in kernels])
         self.numbers = {k.node: i for i, k in enumerate(kernels)}
         self.paths = {k.node.path: i for i, k in enumerate(kernels)}
         self.phase = -1
@@ -84,12 +86,10 @@ class Comments:
         at, here = self.paths.get(path), self.numbers.get(k.node)
         if at is None or here is None:
             return path
-        (stage, block), (my_stage, my_block), after = self.groups[at], self.groups[here], self.groups[at + 1 : at + 2]
-        if (stage, block) == (my_stage, my_block) and stage:
+        stage, block = self.groups[at]
+        if (stage, block) == self.groups[here] and stage:
             return path[len(f"{stage}.{block}".rstrip(".")) + 1 :]
-        if stage and stage != my_stage and [s for s, _ in after] != [stage]:
-            return stage
-        return f"{stage}.{block}" if block and after != [(stage, block)] else path
+        return self.ends.get(at, path)
 
     # Above a kernel ---------------------------------------------------------------------------------------------------
 
@@ -167,12 +167,6 @@ def _normed(weights: Sequence[Value]) -> bool:
             return True
         pending += [x.node for x in node.operands]
     return False
-
-
-def _group(path: str) -> tuple[str, str]:
-    """The stage and the block in it; empty where the path is not that deep."""
-    parts = path.split(".")
-    return parts[0] if len(parts) > 1 else "", parts[1] if len(parts) > 2 else ""
 
 
 def rule(title: str) -> str:

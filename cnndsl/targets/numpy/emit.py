@@ -208,7 +208,7 @@ class Emitter:
         note: list[str] = []
         below = next((i for i, b in enumerate(k.inputs) if _same(b, list(k.outputs)) >= 0), -1)
         if below >= 0:  # it is added to an operand, in place
-            note = [f"#   added in place: {outs[0]} holds {self.comments.origin(k, k.node.operands[below])} before"]
+            note = [f"#   added in place: {outs[0]} is the memory of {ins[below]}, which it takes the place of"]
             width, filters = anchor.outputs[0].type.sizes[2:]
             numbers["block"] = cost.block_apart(numbers["block"], width, filters)
             positions = numbers["block"][0] * numbers["block"][1] * width

@@ -50,10 +50,11 @@ def introduction(program: Program, batches: Sequence[int] = ()) -> str:
 def given_and_taken(program: Program) -> list[str]:
     """What goes in, what its numbers mean, and what comes out, for the first lines of a module."""
     inputs = ", ".join(f"{plain(k)}: {_given(b, k, program)}" for k, b in program.inputs.items())
-    outputs = ", ".join(f"{plain(k)}: {_given(b, k, program)}" for k, b in program.outputs.items())
+    outputs = ", ".join(f"{plain(k)}: {_given(b, k, program)}{_meaning(program, k)}" for k, b in program.outputs.items())
     lines = [f"Takes {inputs}."]
     for name, text in program.takes.items():
-        lines += textwrap.wrap(f"{plain(name)}: {plain(text)}.", WIDTH, subsequent_indent="    ")
+        done = ", all of it before the call" if ", then " in text else ""
+        lines += textwrap.wrap(f"{plain(name)}: {plain(text)}{done}.", WIDTH, subsequent_indent="    ")
     return [*lines, f"Gives {outputs}."]
 
 
@@ -78,7 +79,15 @@ def _given(b: Buffer, name: str, program: Program) -> str:
     found = batched_values(program.graph)
     batched = any(k == name and v in found for part in (program.graph.inputs, program.graph.outputs) for k, v in part.items())
     shape = drawn(b.type.shape[1:] if batched else b.type.shape)
-    return f"{'n × ' if batched else ''}{shape} {b.type.dtype}"
+    images = f"{program.batch if program.training else 'n'} × " if batched else ""
+    return f"{images}{shape} {b.type.dtype}"
+
+
+def _meaning(program: Program, name: str) -> str:
+    """`, probabilities`, of what a softmax over the last axis gives."""
+    x = program.graph.outputs[name]
+    last = x.node.op.name == "softmax" and x.type.rank == 2 and not program.training
+    return ", the probabilities of the classes" if last else ""
 
 
 def _word(name: str) -> str:

@@ -38,10 +38,13 @@ LATE = ("BLAS", "DEFAULT")  # constants made of classes that stand below
 FIRST = ("Array",)  # constants that annotations everywhere name
 
 STEP_SAYS = """`a` holds the arrays of one run, `s` the weights, `p` what was prepared from them. Above each kernel stand
-the layer's name in the model, what is computed, and the shapes of one image; what is added is named by its layer or block."""
+the layer's name in the model, what is computed, and the shapes of one image; what is added is named by its layer or block.
+Pictures are batch x height x width x channels, weights of convolutions height x width x in x out. `block`: how many images and
+rows a kernel works on at a time, so that they stay in the cache; `wide`: how many places of an image a pointwise function takes
+as one row; `scratch[n:]`: behind what the kernel itself uses there."""
 FINISH_SAYS = "A kernel calls `finish` for each block of its result while that is in the cache: bias, sum, activation."
-SHARED_SAYS = """A function below `@net.shared` runs at once, by all workers side by side, each on its share: of the rows of an
-image, of the images, or of the filters."""
+SHARED_SAYS = """A function below `@net.shared` is called there and then, once by each worker, side by side, each on its share:
+of the rows of an image, of the images, or of the filters. The run goes on when all have done theirs."""
 PARTS_SAYS = "Every worker goes through a part with its own images lo:hi; between parts they wait for each other."
 
 
@@ -136,7 +139,7 @@ def closing(program: Program, emitter: Emitter, memory: list[str], runs: Sequenc
         told, texts = texts_of(emitter, modules)
         frame += [heading(title), "\n".join(told), *texts] if texts else []
     return [
-        *([heading("Number by number"), *dict.fromkeys(emitter.functions)] if emitter.functions else []),
+        *([heading("Pointwise functions"), *dict.fromkeys(emitter.functions)] if emitter.functions else []),
         heading("Kernels"),
         "\n".join([chain, *constants]),
         *kernels,

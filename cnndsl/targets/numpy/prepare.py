@@ -58,7 +58,10 @@ def prepare_text(kernels: Sequence[tuple[Kernel, list[str]]], known: dict[str, s
     body = [
         line for layer in layers for line in (_call(names[layer.text], layer, kinds) if layer.text in names else layer.lines)
     ]
-    says = "What depends on the weights alone, once, when they are loaded: from `a.state` into `a.prepared`."
+    says = """What depends on the weights alone, once, when they are loaded: from `a.state` into `a.prepared`.
+
+    The order matters: what is of no further use gives its place to what comes later.
+    """
     if not body:
         says = "Nothing here depends on the weights alone."
     return [_with_locals("def prepare_weights(net, a):", says, body), *functions]
@@ -72,8 +75,8 @@ def _with_locals(head: str, says: str, body: list[str]) -> str:
     used = "\n".join(x for x in body if not x.startswith("#"))
     homes = {"s": "a.state", "p": "a.prepared", "scratch": "a.scratch[0]"}
     locals_ = [f"{x} = {home}" for x, home in homes.items() if re.search(rf"(?<![\w.\"]){x}\b(?!=)", used)]
-    lines = [part for line in [f'"""{says}"""', *locals_, *body] for part in wrapped(f"    {line}")]
-    return "\n".join([head, *lines])
+    lines = [part for line in (*locals_, *body) for part in wrapped(f"    {line}")]
+    return "\n".join([head, f'    """{says}"""', *lines])
 
 
 def _cut(layer: Layer, known: dict[str, str]) -> None:

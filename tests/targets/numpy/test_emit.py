@@ -96,7 +96,9 @@ def test_whole_numbers_are_not_taken_for_prepared_pictures(tmp_path: Path) -> No
 
     net = cnndsl.load("lenet5")
     source = compile(net, batch=8).source  # type: ignore[union-attr]
-    assert "image: pictures with values in [0, 1], then grey -> invert(auto) -> resize(28x28)." in source.split('"""')[1]
+    assert (
+        "image: pictures with values in [0, 1], then grey -> invert(auto) -> resize(28x28), all of it before the" in source.split('"""')[1]
+    )
     (tmp_path / "net.py").write_text(source)
     write_weights(tmp_path / "w.safetensors", net.initial_weights(0))
     np.save(tmp_path / "x.npy", np.zeros((2, 28, 28, 1), np.uint8))
@@ -233,3 +235,15 @@ def test_random_words_at_any_place_are_those_of_philox() -> None:
         out = np.zeros(37, np.uint64)
         random_bits(np.uint64(9), np.int64(5), out, stream=2**63 + 17, start=start)
         np.testing.assert_array_equal(out, words(np, 9, 5, 2**63 + 17, start, 37))
+
+
+def test_a_step_takes_its_own_number_of_images_alone() -> None:
+    """More would be left out without a word."""
+    from cnndsl.training.step import compile_step
+
+    step = compile_step(cnndsl.load("lenet5"), batch=8).executable
+    images, labels = np.zeros((16, *step.graph.inputs["image"].type.sizes[1:]), np.float32), np.zeros(16, np.int32)
+    others = {"image": images, "label": labels, "rate": np.float32(0.1), "seed": np.uint64(1)}
+    given = [others[name] for name in step.program.inputs]
+    with pytest.raises(ValueError, match="16 in its batch, a step is on 8"):
+        step.network.step(*given)

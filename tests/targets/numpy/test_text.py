@@ -211,4 +211,6 @@ def test_what_is_made_on_the_side_stands_in_the_brackets_of_what_takes_it() -> N
         "1x1 conv + batch norm + add(multiply(main.conv_bn3.conv, main.squeeze_excite.gate.dense2)) + relu, 56x56x64 →" in found
     )
     assert "multiply(main.conv_bn3.conv, main.squeeze_excite.gate.dense2) + add(stage1.unit) + relu" in found
-    assert "added in place: a.stage1_unit_skip_shortcut_conv_bn_conv holds main.conv_bn3.conv before" in found
+    assert (
+        "added in place: a.stage1_unit is the memory of a.stage1_unit_main_conv_bn3_conv, which it takes the place of" in found
+    )

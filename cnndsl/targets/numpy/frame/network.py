@@ -205,8 +205,14 @@ class Network:
         return delivered(targets, results)
 
     def step(self, *given: Any) -> Any:
-        """One training step on BATCH images: the outputs. Updates `state` in place; `load` waits."""
+        """One training step on BATCH images: the outputs. Updates `state` in place; `load` waits.
+
+        ValueError for any other number of images, and for what does not fit.
+        """
         arrays = checked(given)
+        for x, name in zip(arrays, INPUTS, strict=True):
+            if name in BATCHED and len(x) != BATCH:
+                raise ValueError(f"{name} has {len(x)} in its batch, a step is on {BATCH}")
         shapes = {
             name: ((BATCH, *shape) if name in BATCHED else shape) for name, (shape, _) in OUTPUTS.items()
         }

@@ -12,7 +12,10 @@ CHAIN = 131072  # numbers in one tile of a chain: small ones are many, and threa
 
 
 def rows_of(x: Array, wide: int) -> Array:
-    """x (…, C) as a matrix with `wide` positions side by side in a row."""
+    """x (…, C) as a matrix with `wide` positions side by side in a row: a view of x, which has no gaps.
+
+    A kernel that calls `finish` does so for whole rows: its blocks are of multiples of `wide` positions.
+    """
     return x.reshape(-1, wide * x.shape[-1])
 
 
