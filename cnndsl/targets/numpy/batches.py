@@ -44,13 +44,17 @@ def emit_batches(programs: Sequence[Program]) -> str:
     sections += [
         *([heading("The weights, prepared")] if merged.rows else []),
         *prepare_text(prepared, {quoted(name): name for name in names}),
-        f"{prepared_text(merged.rows)}\nPREPARED_BYTES = {merged.nbytes}",
     ]
     sizes = [
         f"SCRATCH_BYTES = {emitter.scratch}  # a worker",
         f"ARENA_BYTES = {arena + first.workers * emitter.scratch}  # what the largest batch needs",
     ]
-    memory = ["\n".join(sizes), *memory, both_text(programs, arena)]
+    memory = [
+        f"{prepared_text(merged.rows)}\nPREPARED_BYTES = {merged.nbytes}",
+        "\n".join(sizes),
+        *memory,
+        both_text(programs, arena),
+    ]
     numbers = [p.batch for p in programs]
     state = {k: b for p in programs for k, b in p.state.items()}
     whole = replace(first, state=state)

@@ -66,8 +66,16 @@ def module_text(program: Program, emitter: Emitter) -> str:
         *steps,
         *([heading("The weights, prepared")] if rows else []),
         *prepare,
-        f"{prepared_text(rows)}\nPREPARED_BYTES = {program.prepared_bytes}",
-        *closing(program, emitter, ["\n".join(memory), arena_text(program, [emitter.home(b) for b in arrays])], [program]),
+        *closing(
+            program,
+            emitter,
+            [
+                f"{prepared_text(rows)}\nPREPARED_BYTES = {program.prepared_bytes}",
+                "\n".join(memory),
+                arena_text(program, [emitter.home(b) for b in arrays]),
+            ],
+            [program],
+        ),
     ]
     return joined([*opening(program, emitter), *sections])
 

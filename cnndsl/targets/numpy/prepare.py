@@ -163,8 +163,10 @@ def _function(name: str, alike: list[Layer]) -> str:
     keys = ["*", *numbers] if numbers else []
     ends = dict.fromkeys(path_of(k).rpartition(".")[2] for k in alike[0].kernels)
     parts = [x for x in ends if SAFE.fullmatch(x)] or ["weights"]
-    says = f"Prepare the {' and '.join([', '.join(parts[:-1]), parts[-1]][len(parts) == 1 :])} of a layer"
-    says += "; norm: the batch norm that goes into it." if "norm" in strings else "."
+    what = " and ".join([", ".join(parts[:-1]), parts[-1]][len(parts) == 1 :])
+    folds = all(f".{x}" in alike[0].text for x in NORM)
+    says = f"{'Fold the batch norm of a layer into its' if folds else 'Prepare the'} {what}{'' if folds else ' of a layer'}"
+    says += "; norm: that batch norm." if "norm" in strings else "."
     return _with_locals(f"def {name}({', '.join(['a', *strings, *keys])}):", says, body)
 
 

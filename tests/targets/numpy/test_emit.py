@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import cnndsl
+import cnndsl.ops
 from cnndsl.graph.graph import Graph
 from cnndsl.runtime.compile import compile
 
