@@ -89,7 +89,9 @@ def compile(
     else:
         several(batch, train, dump)
         first = batch[0] if batch else None
-        graph, options = begun(str(model), arguments or (), train, first, input or (), threads, names(passes), names(without))
+        graph, options = begun(
+            str(model), arguments or (), train, target, first, input or (), threads, names(passes), names(without)
+        )
     if max_memory is not None:
         options = replace(options, max_memory=parse_bytes(max_memory))
     if output is not None:
@@ -137,6 +139,7 @@ def begun(
     model: str,
     arguments: Sequence[str],
     train: bool,
+    target: str,
     batch: int | None,
     input: Sequence[str],
     threads: int | None,
@@ -149,6 +152,7 @@ def begun(
     from cnndsl.cli.sizes import bound_sizes
     from cnndsl.passes.context import Options
     from cnndsl.runtime.compile import checked_batch, checked_threads
+    from cnndsl.training.recipes import check_precision
     from cnndsl.training.step import recipe_step, takes_part
 
     given = pairs(arguments).only(*["train"] * train)
@@ -159,6 +163,7 @@ def begun(
         if recipe is None:
             raise error("E770", f"{net.name} has no recipe, so there is no training step to write", help="add train { … }")
         recipe = recipe.override(given.recipe.get("train", {}))
+        check_precision(recipe.precision, target, recipe.spans.get("precision"))
         whole = batch or recipe.batch
         graph = recipe_step(net, recipe, whole)
         size = whole // recipe.accumulate

@@ -115,6 +115,7 @@ _NAMES: dict[tuple[str, ...], str] = {
     ("total_variation",): "tv",
     ("accuracy",): "acc",
     ("float32",): "float fp32 single",
+    ("float64",): "double fp64",
     ("fp16",): "float16 half",
     ("bf16",): "bfloat16",
     # what a file is made of

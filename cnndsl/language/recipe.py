@@ -158,7 +158,7 @@ NO_ENTRIES = ("name", "home", "span", "spans")
 
 @dataclass(frozen=True)
 class TrainRecipe:
-    """How a model is trained. What cannot be carried out (a precision) is kept as it was given."""
+    """How a model is trained. What cannot be carried out (some precisions) is kept as it was given."""
 
     name: str = ""
     loss: tuple[LossTerm, ...] = ()

@@ -114,7 +114,7 @@ METRICS: dict[str, Options] = {
     "psnr": {}, "mse": {}, "mae": {},
 }  # fmt: skip
 REDUCTIONS = ("mean", "max")
-PRECISIONS = ("float32", "tf32", "bf16", "fp16")
+PRECISIONS = ("float32", "float64", "tf32", "bf16", "fp16")
 
 STEPS: dict[str, Options] = {
     "resize": {"size": _SIDE},
@@ -160,7 +160,7 @@ RUN = {
     "augment": (*_STILL, *_DRAWN),
     "images": _STILL,
     "metrics": ("accuracy", "loss", "confusion", "top"),
-    "precision": ("float32",),
+    "precision": ("float32", "float64"),
 }
 """The words that can be carried out, of the keys of which some cannot."""
 

@@ -200,10 +200,12 @@ def compile_step_graph(
     dump: Path | None = None,
     max_memory: int | str | None = None,
     takes: Mapping[str, str] | None = None,
+    precision: str = "float32",
 ) -> Any:
     """Compile a training step (`training.step.build_step`) and give it its first weights.
 
-    takes: what the numbers of an input are, in words, by its name (`Options.takes`).
+    takes: what the numbers of an input are, in words, by its name (`Options.takes`). precision: of the `reference` target,
+    `float32` or `float64`; the others compute in float32.
     max_memory: bytes, or `2GB`: activations are made again in the backward pass as far as that takes. Raises E605, E606.
     """
     from cnndsl.runtime.fit import parse_bytes
@@ -219,7 +221,7 @@ def compile_step_graph(
     if target == "reference":
         from cnndsl.runtime.reference import ReferenceStep
 
-        return ReferenceStep(graph).load(weights)
+        return ReferenceStep(graph, None if precision == "float32" else precision).load(weights)
     check_device(target)
     program, source, log = lower(graph, target=target, options=options, watch=dumper(dump, target, options) if dump else None)
     log.graphs.clear()

@@ -32,7 +32,7 @@ from cnndsl.training.diagnose import not_finite, spoilt
 from cnndsl.training.evaluate import measure
 from cnndsl.training.interrupts import interrupts
 from cnndsl.training.live import Live
-from cnndsl.training.recipes import changed, check_recipe, recipe_entries
+from cnndsl.training.recipes import changed, check_precision, check_recipe, recipe_entries
 from cnndsl.training.records import EpochDone, Evaluation, OnEvent, Row, Skipped, Started, Stepped, TrainResult
 from cnndsl.training.scores import input_shape, scores_of
 from cnndsl.training.starting import starting_weights
@@ -121,6 +121,7 @@ class _Run:
         tell: OnEvent,
     ) -> None:
         check_recipe(recipe)
+        check_precision(recipe.precision, target, recipe.spans.get("precision"))
         self.model, self.recipe, self.tell = model, recipe, tell
         self.scores, self.are_logits = scores_of(model)
         data, own = both

@@ -36,6 +36,16 @@ def check_recipe(recipe: TrainRecipe) -> None:
         raise error("E423", f"validate is a share between 0 and 1, or the path of data, not {drawn(share)}", at("validate"))
 
 
+def check_precision(said: str | None, target: str, place: Span | None, recipe: str = "train") -> str:
+    """The floats that a recipe's `precision` asks for. Raises E423, at its place, where the target does not compute in them."""
+    found = said or "float32"
+    refuse(recipe, {"precision": found}, {"precision": place} if place is not None else {})
+    if found == "float64" and target != "reference":
+        message = f"precision = float64: the target {target} computes in float32"
+        raise error("E423", message, place, help="--target reference computes in float64, slowly")
+    return found
+
+
 def recipe_entries(recipe: TrainRecipe) -> dict[str, str]:
     """key → text, in the order of the record; places in the source are left out."""
     return {f.name: drawn(getattr(recipe, f.name)) for f in fields(recipe) if f.name not in NO_ENTRIES}

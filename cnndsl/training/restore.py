@@ -126,8 +126,9 @@ class _Fit:
         self.jitter = float(said.get("jitter", 0.0))
         self.average = decay_of(said["average"]) if "average" in said else 0.0
         recipe = TrainRecipe(
-            loss=self.terms, optimizer=said.get("optimizer", Adam(rate=0.01)), clip=said.get("clip"), spans=task.spans
-        )
+            loss=self.terms, optimizer=said.get("optimizer", Adam(rate=0.01)), clip=said.get("clip"), spans=task.spans,
+            precision=said.get("precision"),
+        )  # fmt: skip
         self.rate = float(recipe.optimizer.rate)
         try:
             self.step = compile_step(

@@ -32,6 +32,7 @@ from cnndsl.runtime.executable import how
 from cnndsl.runtime.runnable import channels_first
 from cnndsl.training.losses import add_loss, named
 from cnndsl.training.optimizers import add_average, add_updates, clipped, count_step, decay_of, gradient_norm
+from cnndsl.training.recipes import check_precision
 
 if TYPE_CHECKING:
     from cnndsl.errors import Span
@@ -103,8 +104,8 @@ class Step:
     @property
     def weights(self) -> dict[str, Array]:
         live = self.state
-        kept = (n for n, s in self.graph.state.items() if s.kind in ("parameter", "buffer"))
-        return {name: np.array(live[name] if name in live else self.idle[name]) for name in kept}
+        kept = {n: s.type.dtype for n, s in self.graph.state.items() if s.kind in ("parameter", "buffer")}
+        return {name: np.array(live[name] if name in live else self.idle[name], dtype) for name, dtype in kept.items()}
 
     @property
     def averaged(self) -> dict[str, Array]:
@@ -118,7 +119,7 @@ class Step:
             share = 1.0 - self.average**steps
             for name in found:
                 if (slot := f"{name}.average") in live:
-                    found[name] = (live[slot].astype(np.float64) / share).astype(live[slot].dtype)
+                    found[name] = (live[slot].astype(np.float64) / share).astype(found[name].dtype)
         return found
 
     def save(self, path: str | Path) -> None:
@@ -236,12 +237,14 @@ def compile_step(
     if freeze is not None:
         places = {key: span for key, span in recipe.spans.items() if key != "freeze"}
         recipe = replace(recipe, freeze=tuple(freeze), spans=places)
+    precision = check_precision(recipe.precision, target, recipe.spans.get("precision"))
     graph = recipe_step(net, recipe, batch, outputs, sizes, norm)
     given = net.initial_weights(seed) if weights is None else weights
     given = given if isinstance(given, Mapping) else WeightFile(given)
     executable = compile_step_graph(
         graph, given, target=target, batch=batch // recipe.accumulate, threads=threads, without=without, max_memory=max_memory,
         takes={**({} if isinstance(net, Graph) else net.takes), **takes_part(recipe.accumulate, batch // recipe.accumulate)},
+        precision=precision,
     )  # fmt: skip
     idle = {n: np.asarray(given[n]) for n in graph.state if n in given and n not in executable.state}
     decay = decay_of(recipe.average) if recipe.average is not None else 0.0

@@ -39,7 +39,7 @@ TAKES: Mapping[str, str] = {
     "validate": 'a share of the training data held back, such as 0.1, or the path of a data set: "photos/val"',
     "jitter": "the deviation of noise added to the input at each step",
     "reduce": " or ".join(words.REDUCTIONS),
-    "precision": " or ".join(words.PRECISIONS),
+    "precision": f"{' or '.join(words.PRECISIONS)}; float32 everywhere, float64 with --target reference, others not yet",
     "labels": "the names of the classes: [cat, dog]",
 }
 """Keys of recipes whose values are not words with options."""
