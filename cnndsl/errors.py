@@ -120,6 +120,7 @@ CODES: dict[str, str] = {
     "W408": "two activations of one kind follow each other",
     "W409": "pictures or labels do not fit the model",
     "W410": "an input looks as if its channels came first",
+    "W411": "a number of a recipe was most likely meant otherwise",
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from cnndsl.errors import CnnError, Diagnostic, Span, counted, error
 from cnndsl.graph.joins import JOINS
 from cnndsl.graph.op import Op
+from cnndsl.language.commas import pointed
 from cnndsl.language.evaluate import evaluate
 from cnndsl.language.scope import Binding, BlockValue, Env, OpenWords, OpValue, Words, listed, nearest
 from cnndsl.language.syntax import tree
@@ -26,9 +27,10 @@ def spread_arguments(
     for arg in args:
         if arg.key is None:
             if any(a.key is not None for a in found.values()):
-                raise error("E206", f"{what}: arguments without a name come first", arg.span)
+                help = pointed(what, (a.span for a in args))
+                raise error("E206", f"{what}: arguments without a name come first", arg.span, help=help)
             if len(found) >= len(free):
-                help = f"it takes {listed(free)}" if free else None
+                help = (pointed(what, (a.span for a in args)) or f"it takes {listed(free)}") if free else None
                 most = f"at most {counted(len(free), 'argument')}" if free else "no arguments here"
                 raise error("E206", f"{what} takes {most}", arg.span, help=help)
             found[free[len(found)]] = arg

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cnndsl.errors import CnnError, Diagnostic, Label, Source, Span, error
 from cnndsl.language.decided import defaults
+from cnndsl.language.other_files import other_kind
 from cnndsl.language.paths import inside
 from cnndsl.language.scope import Binding, BlockValue, Env, words
 from cnndsl.language.syntax import tree
@@ -21,14 +22,13 @@ MOST_FILES = 50
 
 
 def read(path: Path, span: Span | None = None, most: int = MOST_BYTES) -> Source:
-    """The text of a file of at most `most` bytes. Raises E505 for what is no file (E211 under `use`), E108 for no UTF-8,
-    E901 for too much.
-    """
+    """The text of a file of at most `most` bytes. Raises what `contents` and `decode` raise."""
     return Source(str(path), decode(contents(path, span, most), str(path)))
 
 
 def contents(path: Path, span: Span | None = None, most: int = MOST_BYTES) -> bytes:
-    """The bytes of a file that may be a source. Raises E505 for what is no file (E211 under `use`), E901 for too much."""
+    """The bytes of a file that may be a source. Raises E505 for what is no file, E108 for what is none of text (both E211 under
+    `use`), E901 for too much."""
     name, code = str(path), "E505" if span is None else "E211"
     try:
         with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
@@ -41,6 +41,10 @@ def contents(path: Path, span: Span | None = None, most: int = MOST_BYTES) -> by
         raise error(code, f"{name} is a folder, not a file", span) from None
     except (OSError, ValueError) as e:
         raise error(code, f"{name} cannot be read: {getattr(e, 'strerror', None) or e}", span) from None
+    other = other_kind(data, name)
+    if other is not None:
+        message = f"{name} is {other[0]}, not a .cnn file in UTF-8"
+        raise error("E108", message, help=other[1]) if span is None else error("E211", message, span)
     if len(data) > most:
         raise error("E901", f"{name}: a source has at most {most // 1024} KB", span)
     return data

@@ -109,7 +109,8 @@ def locate(spec: str) -> tuple[Path, str | None]:
         return Path(file), name
     if spec.endswith(".cnn") or "/" in spec or os.path.exists(spec):
         return Path(spec), None
-    help = nearest(spec, known) or f"bundled are {listed(known)}"
+    near = f"did you mean {spec}.cnn?" if os.path.isfile(f"{spec}.cnn") else nearest(spec, known)
+    help = f"{near or 'a file ends in .cnn;'} cnndsl models lists the bundled ones"
     raise error("E506", f"{spec} is neither a file nor a bundled model", help=help)
 
 
@@ -299,6 +300,7 @@ def _hints(definitions: Definitions) -> Iterator[Diagnostic]:
         values, spans = recipes.entries(recipe, [])
         what = f"{recipe.kind} {recipe.name.text}" if recipe.name else recipe.kind
         yield from recipes.not_carried_out(what, values, spans)
+        yield from warnings.of_recipe(recipe, values.get("optimizer"))
 
 
 def _retrained(model: Model, train: Mapping[str, str] | None) -> Model:

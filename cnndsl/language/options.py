@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from cnndsl.errors import CnnError, Diagnostic, Span, counted, error
+from cnndsl.language.commas import pointed
 from cnndsl.language.recipe import Call, Interval, Pipeline, Sides
 from cnndsl.language.spelling import listed, nearest
 from cnndsl.language.values import is_number, shown
@@ -22,7 +23,7 @@ def bind(call: Call, vocabulary: Mapping[str, Options], what: str, *, many: bool
     if len(call.args) > len(options):
         most = f"at most {counted(len(options), 'option')}: {listed(options)}" if options else "no options"
         sides = len(options) == 1 and next(iter(options.values())).kind == "side" and len(call.args) == 2
-        mend = f"{call.name}({told(call.args[0])}x{told(call.args[1])})" if sides else None
+        mend = f"{call.name}({told(call.args[0])}x{told(call.args[1])})" if sides else pointed(call.name, call.spans.values())
         raise error("E403", f"{call.name} takes {most}", call.spans.get(str(len(options)), call.span), help=mend)
     found = dict(zip(options, call.args, strict=False))
     places = {name: call.spans.get(str(k), call.span) for k, name in enumerate(found)}
@@ -42,7 +43,8 @@ def bind(call: Call, vocabulary: Mapping[str, Options], what: str, *, many: bool
             except CnnError as e:
                 unnamed = name not in call.keys and len(options) > 1
                 order = f"without names they come in this order: {call.name}({', '.join(options)})" if unnamed else None
-                raise CnnError(d if d.help else replace(d, help=order) for d in e.diagnostics) from None
+                mend = (pointed(call.name, call.spans.values()) or order) if unnamed else None
+                raise CnnError(d if d.help else replace(d, help=mend) for d in e.diagnostics) from None
         elif option.needed:
             raise error("E403", f"{call.name} needs {name}", call.span, help=f"{call.name}({name} = …)")
     return found

@@ -8,6 +8,7 @@ from typing import Any
 
 from cnndsl.errors import CnnError, Diagnostic, Source, Span, error, in_words, located
 from cnndsl.language import vocabulary as words
+from cnndsl.language.commas import pointed
 from cnndsl.language.options import as_call, bind, check, images, steps_of, told
 from cnndsl.language.paths import PATHS, leads_out
 from cnndsl.language.recipe import (
@@ -80,7 +81,8 @@ def call_of(x: tree.Apply) -> Call:
     for a in x.args:
         if a.key is None:
             if keys:
-                raise error("E403", f"{x.name.text}: options without a name come first", a.span)
+                help = pointed(x.name.text, (b.span for b in x.args))
+                raise error("E403", f"{x.name.text}: options without a name come first", a.span, help=help)
             spans[str(len(args))] = a.span
             args.append(plain(a.value))
             continue
@@ -242,7 +244,10 @@ def entry(key: str, x: tree.Expr) -> Any:
                 raise error("E402", f"{value} is no bundled data set", x.span, help=help)
         case "batch" | "accumulate" | "epochs" | "steps" | "seed":
             if not isinstance(value, int) or isinstance(value, bool) or value < (key != "seed"):
-                raise error("E403", f"{key} is a whole number from {int(key != 'seed')}, not {told(value)}", x.span)
+                whole = isinstance(value, float) and value.is_integer()
+                text = x.span.source.text[x.span.start : x.span.end] if whole else told(value)
+                mend = f"without a point or an exponent: {key} = {int(value)}" if whole else None
+                raise error("E403", f"{key} is a whole number from {int(key != 'seed')}, not {text}", x.span, help=mend)
         case "jitter":
             if not is_number(value) or value < 0:
                 raise error("E403", f"jitter is a number from 0, not {told(value)}", x.span)

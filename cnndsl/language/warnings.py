@@ -10,14 +10,17 @@ import re
 from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
+from typing import Any
 
 from cnndsl.errors import Diagnostic, Source, Span, counted
 from cnndsl.graph.graph import Graph, Node
 from cnndsl.graph.sizes import Size
 from cnndsl.graph.types import drawn
+from cnndsl.language.commas import pointed
 from cnndsl.language.recipe import Call, Preprocess, Sides
 from cnndsl.language.syntax import tree
 from cnndsl.language.syntax.scan import plain
+from cnndsl.language.syntax.walk import records
 
 ACTIVATIONS = frozenset(
     ["relu", "leaky_relu", "prelu", "relu6", "elu", "gelu", "silu", "hard_swish", "sigmoid", "hard_sigmoid", "tanh"],
@@ -108,6 +111,19 @@ class _Uses:
     def count(self, name: str, start: int, end: int) -> int:
         places = self.places.get(name, [])
         return bisect_left(places, end) - bisect_left(places, start)
+
+
+def of_recipe(recipe: tree.Recipe, optimizer: Any) -> Iterator[Diagnostic]:
+    """W411: a decimal comma that gave two numbers, both allowed; an optimizer whose rate is 0."""
+    for entry in recipe.entries:
+        idle = entry.key.text == "optimizer" and optimizer is not None and optimizer.rate == 0
+        calls = [x for x in records(entry.value) if isinstance(x, tree.Apply) and x.name.text != "normalize"]  # which has two
+        told = [(x, pointed(x.name.text, (a.span for a in x.args), tight=not idle)) for x in calls]
+        for x, help in told:
+            if help is not None:
+                yield Diagnostic("W411", "two numbers stand here, which look like one with decimals", x.span, help=help)
+        if idle and not any(help for _, help in told):
+            yield Diagnostic("W411", "with a rate of 0 no weight changes", entry.value.span)
 
 
 def of_model(graph: Graph, named_by_losses: Collection[str], item: tree.ModelItem | None) -> Iterator[Diagnostic]:

@@ -40,6 +40,8 @@ class Notes:
 def read_notes(path: str | os.PathLike[str]) -> Notes:
     """The notes of a safetensors file; empty where it has none, or cannot be read."""
     try:
+        if not os.path.isfile(path):  # a pipe would be waited for
+            return Notes()
         with open(path, "rb") as file:
             length = int.from_bytes(file.read(8), "little")
             header = json.loads(file.read(length).decode("utf-8")) if length <= LARGEST_HEADER else {}

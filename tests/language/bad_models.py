@@ -31,6 +31,11 @@ OPTIONS = "block b(option = B | A | C, width = 3) {\n    if option == A { relu }
 BAD: dict[str, str] = {
     # text
     "unclosed_parenthesis": model("conv(6, 5x5", "relu"),
+    "unclosed_before_a_name": model("flatten", "dense(10 as logits", "softmax"),
+    "unclosed_before_a_shape": model("max_pool(2x2 : 14x14x3", "relu"),
+    "unclosed_before_an_arrow": model("conv(6, 5x5, pad = same -> relu : 28x28x6"),
+    "unclosed_in_a_branch": model("add { main: conv(3, 1x1; skip: identity }", "{ conv(6, 1x1, bias = false } * 2"),
+    "unclosed_in_a_recipe": recipe("loss = cross_entropy(logits", "schedule = warmup(5 -> cosine", "batch = 8"),
     "unclosed_brace": "model m {\n    input i: 3x3x1\n    relu\n",
     "unclosed_block": BOTTLENECK.replace("    }\n}\n", "    }\n") + recipe("batch = 8"),
     "unclosed_join": BOTTLENECK.replace("    }\n}\n", "}\n") + recipe("batch = 8"),
@@ -46,6 +51,14 @@ BAD: dict[str, str] = {
     "missing_colon": "model m {\n    input image 28x28x1\n}\n",
     "two_commas": model("conv(6,, 5x5)"),
     "single_quotes": recipe("labels = ['a']", kind="preprocess"),
+    "decimal_comma_in_a_recipe": recipe(
+        "optimizer = sgd(0,1)", "augment = affine(0,5) -> shift(2)", "loss = cross_entropy(logits)"
+    ),
+    "decimal_comma_refused": recipe("optimizer = sgd(rate = 0,1)", "average = ema(0,999)", "schedule = step(30, 0,1)"),
+    "decimal_comma_among_momenta": recipe("optimizer = sgd(0,1, 0,9)"),
+    "decimal_comma_of_ops": model("dropout(0,5)", "dropout(rate = 0,5)", "leaky_relu(0, 1)"),
+    "rate_of_zero": recipe("optimizer = sgd(rate = 0, momentum = 0.9)", "loss = cross_entropy(logits)"),
+    "whole_number_with_an_exponent": recipe("batch = 1e3", "epochs = 2.0", "seed = 0.5"),
     "newer_version": "cnn 2\n" + model("relu"),
     "late_version": model("relu") + "cnn 1\n",
     "control_character": model("relu \x07"),

@@ -12,9 +12,9 @@ import pytest
 
 from cnndsl.errors import CnnError, Source
 from cnndsl.language.format import formatted, layout, with_shapes
-from cnndsl.language.format.words import same
 from cnndsl.language.pages import families
 from cnndsl.language.syntax.parse import parse
+from cnndsl.language.syntax.walk import same
 
 sys.path.insert(0, str(Path(__file__).parent))
 from mutations import sources

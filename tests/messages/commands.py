@@ -128,7 +128,15 @@ TRAIN = "train tiny.cnn --data set.npz --threads 1"
 BAD: dict[str, Bad] = {
     # which model
     "not_utf8": Bad("check latin.cnn", {"latin.cnn": "# caf\u00e9\n".encode("latin-1") + TINY.encode()}),
+    "picture_as_a_model": Bad("check photo.png", {"photo.png": png(8, 8)}),
+    "picture_before_the_model": Bad("run photo.png lenet5", {"photo.png": png(8, 8)}),
+    "data_as_a_model": Bad("train data.npz", {"data.npz": data()}),
+    "weights_as_a_model": Bad("show w.safetensors", {"w.safetensors": FIT["w.safetensors"]}),
+    "picture_that_is_used": Bad("check tiny.cnn", {"tiny.cnn": 'use "photo.png"\n' + TINY, "photo.png": png(8, 8)}),
+    "utf16": Bad("check tiny.cnn", {"tiny.cnn": TINY.encode("utf-16")}),
     "no_such_file": Bad("show none.cnn"),
+    "file_without_its_ending": Bad("show tiny", {"tiny.cnn": TINY}),
+    "no_such_model_at_all": Bad("show nothing_like_it"),
     "folder_as_a_file": Bad("fmt .", {}),
     "columns_without_a_picture": Bad("show lenet5 --columns 2"),
     "no_such_model": Bad("show lenet"),

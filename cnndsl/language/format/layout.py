@@ -7,8 +7,9 @@ from itertools import pairwise
 
 from cnndsl.errors import CnnError, Source, error
 from cnndsl.language.format.breaks import INDENT, WIDEST, Line, lines_of
-from cnndsl.language.format.words import CLOSES, Word, comments_of, same, words_of
+from cnndsl.language.format.words import CLOSES, Word, comments_of, words_of
 from cnndsl.language.syntax.parse import parse
+from cnndsl.language.syntax.walk import same
 
 NOTES_END = 100
 """Columns within which shape notes share one column; a line that is too long for it keeps its note beside it."""

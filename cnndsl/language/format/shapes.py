@@ -13,10 +13,10 @@ from cnndsl.graph.sizes import Affine, Size
 from cnndsl.language.elaborate import MOST_STEPS, Elaborator
 from cnndsl.language.files import Definitions, define, needs
 from cnndsl.language.format.layout import formatted
-from cnndsl.language.format.words import records
 from cnndsl.language.load import LONGEST_CHAIN, elaborated, ordered
 from cnndsl.language.scope import POISON, Env, Poisoned
 from cnndsl.language.syntax import tree
+from cnndsl.language.syntax.walk import records
 from cnndsl.language.tasks import Enough, Task, uncollected
 
 MOST_ROUNDS = 4

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from cnndsl.graph.naming import RESERVED
 from cnndsl.language.syntax import tree
+from cnndsl.language.syntax.walk import records
 
 _WORD = re.compile(
     r"(?P<comment>#[^\n]*)|(?P<text>\"[^\"\n]*\")|(?P<sign>->|\.\.|[=!<>]=|//)"
@@ -73,42 +73,6 @@ def _give_roles(words: list[Word], file: tree.File) -> None:
             word.role = "sign"
         if word.kind != "comment":
             before = word
-
-
-def records(of: tree.Syntax) -> Iterator[tree.Syntax]:
-    """`of` and all that it holds, in no order."""
-    pending: list[Any] = [of]
-    while pending:
-        x = pending.pop()
-        if isinstance(x, tuple):
-            pending += x
-        elif isinstance(x, tree.Syntax):
-            yield x
-            pending += _parts(x)
-
-
-def same(a: tree.Syntax, b: tree.Syntax) -> bool:
-    """a == b, without Python's stack: bodies may nest a hundred deep."""
-    pending: list[tuple[Any, Any]] = [(a, b)]
-    while pending:
-        x, y = pending.pop()
-        if type(x) is not type(y):
-            return False
-        if isinstance(x, tree.Syntax):
-            x, y = _parts(x), _parts(y)
-        if not isinstance(x, tuple):
-            if x != y:
-                return False
-        elif len(x) != len(y):
-            return False
-        else:
-            pending += zip(x, y, strict=True)
-    return True
-
-
-def _parts(x: tree.Syntax) -> tuple[Any, ...]:
-    """The fields of a record, without its place."""
-    return tuple(getattr(x, f.name) for f in fields(x) if f.compare)
 
 
 def gap(a: Word, b: Word) -> str:

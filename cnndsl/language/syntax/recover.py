@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 
-from cnndsl.errors import Diagnostic, Source, Span
+from cnndsl.errors import Diagnostic, Source
 from cnndsl.language.syntax import braces, scan
 from cnndsl.language.syntax.habits import habit
 from cnndsl.language.syntax.machine import END, Unexpected
@@ -44,9 +44,9 @@ def mend(source: Source, text: str, e: Unexpected) -> tuple[Diagnostic, str]:
         return scan.unfinished(source, text), text
     start, end = scan.logical_line(text, e.at)
     opener = scan.opener(text, e.at)
-    if opener is not None and "\n" in text[opener : e.at]:
+    if opener is not None and ("\n" in text[opener : e.at] or scan.behind_arguments(text, opener, e.at)):
         start, end = scan.logical_line(text, opener)
-        message = Diagnostic("E101", f"`{text[opener]}` is not closed", Span(source, opener, opener + 1))
+        message = scan.unclosed(source, text, opener)
     elif (known := habit(source, text, e.at, scan.inside(text, e.at), scan.in_recipe(text, e.at))) is not None:
         return known[0], _without(text, e.at, known[1].ends)
     else:

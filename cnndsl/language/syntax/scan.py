@@ -122,6 +122,38 @@ def opener(text: str, at: int) -> int | None:
     return None if _is_closed(text, stack[around + 1]) else stack[-1]
 
 
+_BEHIND = re.compile(r"[ \t]*(?:->|(?<!\w)as(?!\w)|:[ \t]*(?=[\d_\[A-Z])|[;{}])")
+"""What follows a step, and stands in no arguments: a pipeline, a name, a shape."""
+
+
+def behind_arguments(text: str, at: int, stop: int) -> bool:
+    """Whether the arguments that begin at `at` ended somewhere before `stop`, where the parser met what follows a step."""
+    return _BEHIND.match(text, stop) is not None and text[at] == "("
+
+
+def unclosed(source: Source, text: str, at: int) -> Diagnostic:
+    """E101 for the ( [ or { at `at`; of arguments on one line with the line as it was meant."""
+    message, span = f"`{text[at]}` is not closed", Span(source, at, at + 1)
+    end = text.find("\n", at)
+    line = plain(text[: len(text) if end < 0 else end])
+    depth, close = 0, len(line)
+    for sign in re.compile(rf"[(\[]|[)\]]|{_BEHIND.pattern}").finditer(line, at + 1):
+        if sign[0] in ("(", "["):
+            depth += 1
+        elif sign[0] in (")", "]"):
+            depth -= 1
+        elif depth == 0:
+            close = sign.start()
+            break
+    inner = line[at + 1 : close].rstrip()
+    begin = re.compile(r"\w*$").search(line, 0, at)
+    if text[at] != "(" or depth != 0 or begin is None or not inner or inner[-1] in ",=":
+        return Diagnostic("E101", message, span)
+    step, rest = f"{line[begin.start() : at]}({inner.strip()})", line[close:].strip()
+    whole = f"{step} {rest}" if rest and rest[0] not in ";{}" and len(rest) <= 60 else step
+    return Diagnostic("E101", message, span, help=whole)
+
+
 def _is_closed(text: str, at: int) -> bool:
     """Whether the ( or [ at `at` has a partner."""
     depth = 0
@@ -187,7 +219,7 @@ def unfinished(source: Source, text: str) -> Diagnostic:
     """The text ends too early: the innermost open bracket is to blame."""
     stack = _open(text, len(text))
     if stack:
-        return Diagnostic("E101", f"`{text[stack[-1]]}` is not closed", Span(source, stack[-1], stack[-1] + 1))
+        return unclosed(source, text, stack[-1])
     end = len(text.rstrip())
     return Diagnostic("E103", "the text ends too early", Span(source, max(0, end - 1), max(1, end)))
 
