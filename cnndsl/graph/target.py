@@ -34,7 +34,8 @@ class Target(Protocol):
     read such an array; without it, parts are copied out. `adds_in_place(node, choice) -> bool`: whether what is fused
     behind an anchor may be written over an operand that the anchor itself does not read. And
     `winograd(node, workers, training) -> int`: the size 2 or 4 of the tiles by which a convolution of stride 1, or its
-    input gradient, is cheaper than by its own kernel, or 0.
+    input gradient, is cheaper than by its own kernel, or 0. `pads_with_zeros: bool`: whether its convolutions pad with zeros
+    alone; padding by reflection or edges is then made a value of its own.
     """
 
     name: str

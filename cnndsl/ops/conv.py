@@ -140,14 +140,15 @@ def multiply_adds(a: ConvAttrs, x: TensorType, w: TensorType, *rest: TensorType)
 def vjp(g: Any, a: ConvAttrs, xs: Any, ys: Any, gys: Any) -> tuple[Any, ...]:
     """Other pad modes than zero are differentiated as a `valid` convolution of a `pad`."""
     x, w, b = xs[0], xs[1], resolve(a, xs[0].type)
-    if a.pad_mode != "zero":
+    apart = b.pad if a.pad_mode != "zero" and any(n for pair in b.pad for n in pair) else ()
+    if apart:
         x = g.pad(x, amount=b.pad, mode=a.pad_mode)
         b = replace(b, pad=((0, 0),) * a.rank)
     keys = {f: getattr(b, f) for f in ("kernel", "stride", "pad", "dilation", "groups", "flip")}
     keys["sizes"] = tuple(x.type.shape[1:])
     gx = g.conv_input_grad(gys[0], w, **keys)
-    if a.pad_mode != "zero":
-        gx = g.pad_grad(gx, amount=resolve(a, xs[0].type).pad, channels=(0, 0), mode=a.pad_mode, sizes=xs[0].type.shape[1:])
+    if apart:
+        gx = g.pad_grad(gx, amount=apart, channels=(0, 0), mode=a.pad_mode, sizes=xs[0].type.shape[1:])
     gw = g.conv_weight_grad(x, gys[0], **keys)
     return (gx, gw, g.reduce_sum(gys[0], axes=tuple(range(a.rank + 1)))) if a.bias else (gx, gw)
 
@@ -257,6 +258,7 @@ CONV = Op(
         sample((2, 5, 5, 3), (1, 1, 3, 8), filters=8, kernel=(1, 1), stride=2, bias=False),
         sample((2, 6, 6, 2), (3, 3, 2, 3), (3,), filters=3, kernel=(3, 3), pad=1, pad_mode="reflect"),
         sample((2, 6, 6, 2), (3, 3, 2, 3), (3,), filters=3, kernel=(3, 3), pad=1, pad_mode="edge", flip=True),
+        sample((2, 6, 6, 2), (1, 1, 2, 3), (3,), filters=3, kernel=(1, 1), pad="same", pad_mode="reflect"),
         sample((2, 9, 3), (3, 3, 4), (4,), filters=4, kernel=(3,), pad=1),
         sample((1, 4, 5, 4, 2), (2, 3, 2, 2, 3), (3,), filters=3, kernel=(2, 3, 2), stride=(1, 2, 1), pad="same"),
     ),

@@ -4,6 +4,7 @@ from cnndsl.passes.choose_layout import choose_layout
 from cnndsl.passes.combine_parallel import combine_parallel
 from cnndsl.passes.common_subexpressions import common_subexpressions
 from cnndsl.passes.dead_code import dead_code
+from cnndsl.passes.explicit_padding import explicit_padding
 from cnndsl.passes.fold_batch_norm import fold_batch_norm
 from cnndsl.passes.fold_constants import fold_constants
 from cnndsl.passes.fold_padding import fold_padding
@@ -15,5 +16,5 @@ from cnndsl.passes.winograd import winograd
 
 CLASSICS = (fold_constants, common_subexpressions, dead_code)
 FOLDS = (fold_padding, fold_batch_norm, combine_parallel, dead_code)
-INFERENCE = (specialise, inference, *CLASSICS, *FOLDS, choose_layout, winograd, fuse)
-TRAINING = (*CLASSICS, fold_padding, recompute, choose_layout, winograd, fuse)
+INFERENCE = (specialise, inference, *CLASSICS, *FOLDS, explicit_padding, choose_layout, winograd, fuse)
+TRAINING = (*CLASSICS, fold_padding, explicit_padding, recompute, choose_layout, winograd, fuse)

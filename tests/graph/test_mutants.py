@@ -36,7 +36,7 @@ NETWORKS = {
     pad(1, mode = edge) -> space_to_depth(2) -> take([0, 12]) -> channel_shuffle(2)
     multiply { v: identity; g: global_avg_pool -> dense(12) -> sigmoid }""",
 }
-STAGES = {"built": 0, "laid out": 5, "fused": len(TRAINING)}
+STAGES = {"built": 0, "laid out": 6, "fused": len(TRAINING)}
 
 
 def step(name: str, passes: int) -> str:

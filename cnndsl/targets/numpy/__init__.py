@@ -13,6 +13,7 @@ class NumpyTarget:
     """How programs run on NumPy. See `cnndsl.graph.target.Target`."""
 
     name = "numpy"
+    pads_with_zeros = True
 
     def refuses_fusion(self, anchor: Node | None, inner: Node, place: str) -> str | None:
         from cnndsl.targets.numpy.fusion import refuses

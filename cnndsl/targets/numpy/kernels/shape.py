@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,40 @@ def pad_zero(x: Array, out: Array, *, begin: tuple[int, ...]) -> None:
     """out = x with zeros around it; begin: how many before each axis but the first."""
     out[...] = 0
     np.copyto(out[(slice(None), *(slice(b, b + n) for b, n in zip(begin, x.shape[1:], strict=True)))], x)
+
+
+def pad_around(x: Array, out: Array, *, begin: tuple[int, ...], mode: str) -> None:
+    """out = x, continued along each axis of space by reflection or by its edge; begin: places before each."""
+    middle = tuple(slice(b, b + n) for b, n in zip(begin, x.shape[1:-1], strict=True))
+    np.copyto(out[(slice(None), *middle)], x)
+    for axis, (b, n) in enumerate(zip(begin, x.shape[1:-1], strict=True), 1):
+        rows = np.moveaxis(out[(slice(None),) * (axis + 1) + middle[axis:]], axis, 0)
+        for at in (*range(b), *range(b + n, len(rows))):
+            np.copyto(rows[at], rows[mirrored(at - b, n, mode) + b])
+
+
+def pad_around_grad(g: Array, out: Array, *, begin: tuple[int, ...], mode: str) -> None:
+    """out = for each number the sum over all places of g where `pad_around` puts it."""
+    pairs: list[Any] = []
+    for axis, (b, n) in enumerate(zip(begin, out.shape[1:-1], strict=True), 1):
+        ends = [(at, mirrored(at - b, n, mode)) for at in (*range(b), *range(b + n, g.shape[axis]))]
+        pairs.append([(slice(b, b + n), slice(None)), *ends])
+    for k, places in enumerate(itertools.product(*pairs)):
+        seen, place = (
+            g[(slice(None), *(at for at, _ in places))],
+            out[(slice(None), *(to for _, to in places))],
+        )
+        if k:
+            place += seen
+        else:
+            np.copyto(place, seen)
+
+
+def mirrored(at: int, n: int, mode: str) -> int:
+    """The place from 0 to n - 1 that is seen at `at`."""
+    if mode == "edge":
+        return min(max(at, 0), n - 1)
+    return -at if at < 0 else 2 * (n - 1) - at if at >= n else at
 
 
 def crop(x: Array, out: Array, *, begin: tuple[int, ...]) -> None:
