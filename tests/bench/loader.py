@@ -1,15 +1,17 @@
-"""How many pictures a second are decoded and augmented, beside Pillow in worker processes; and what that costs a step.
+"""How many pictures a second are decoded and augmented, beside torchvision; and what that costs a step.
 
-    python tests/bench/loader.py [--workers 2] [--pictures 256] [--rounds 5] [--json FILE]
+    python tests/bench/loader.py [--workers 2] [--pictures 256] [--rounds 5] [--twin] [--json FILE]
     python tests/bench/loader.py --step [resnet18] [--batch 32] [--steps 4] [--rounds 3]
 
 Photographs of 500x375 are made and written as JPEGs into a temporary folder: noise of natural images' spectrum, about
 100 KB each. Both sides decode every picture anew, augment to 224x224 and give batches of float32, on as many cores as
-there are workers. The twin does what torchvision and PyTorch's DataLoader do (torchvision itself is not at hand): a
-process for each worker; Image.open, convert, crop, resize, transpose and ImageEnhance of Pillow on eight bits; ToTensor
-and Normalize in NumPy, with the copies that they make; pictures stacked into batches in shared memory, so that nothing
-is pickled; two batches ahead for each worker. Bar: at least as many pictures a second. Rounds are interleaved; medians
-count. Where others load the machine, processor time for each picture, printed beside, is the better number.
+there are workers. The peer is torchvision: ImageFolder, its transforms as its own training of ImageNet has them, and
+PyTorch's DataLoader with a process for each worker, which is kept between rounds. Where torchvision is not installed, or
+with --twin, it is a twin that does the same with Pillow and NumPy: a process for each worker; Image.open, convert, crop,
+resize, transpose and ImageEnhance on eight bits; ToTensor and Normalize in NumPy, with the copies that they make; pictures
+stacked into batches in shared memory, so that nothing is pickled; two batches ahead for each worker. Bar: at least as many
+pictures a second. Rounds are interleaved; medians count. Where others load the machine, processor time for each picture,
+printed beside, is the better number. A round is an epoch.
 
 With --step: a training step on batches from the loader beside the same step on one batch again and again. Bar: 1.05.
 """
@@ -28,11 +30,13 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from multiprocessing import shared_memory
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL
 from PIL import Image, ImageEnhance
 
 sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parent)]
@@ -114,6 +118,8 @@ def twin_worker(paths: list[str], colours: bool, batch: int, memory: str, asked:
 class Twin:
     """As DataLoader(num_workers = workers, prefetch_factor = 2): each worker makes whole batches, taken in order."""
 
+    about = f"a twin on Pillow {PIL.__version__} and NumPy"
+
     def __init__(self, paths: list[str], colours: bool, batch: int, workers: int) -> None:
         context = multiprocessing.get_context("fork")
         self.batch, self.workers, count = batch, workers, 2 * workers
@@ -153,6 +159,47 @@ class Twin:
         self.memory.unlink()
 
 
+class Torchvision:
+    """torchvision's transforms on ImageFolder, through DataLoader: what its references/classification does, with 2 ahead."""
+
+    def __init__(self, where: Path, colours: bool, batch: int, workers: int) -> None:
+        import torch
+        import torchvision
+        from torchvision import transforms as t
+
+        torch.set_num_threads(1)
+        jitter = [t.ColorJitter(0.4, 0.4, 0.4)] if colours else []
+        steps = [t.RandomResizedCrop(SIZE), t.RandomHorizontalFlip(), *jitter, t.ToTensor(), t.Normalize(MEAN, STD)]
+        data = torchvision.datasets.ImageFolder(str(where), t.Compose(steps))
+        self.loader = torch.utils.data.DataLoader(
+            data, batch, shuffle=True, num_workers=workers, drop_last=True, persistent_workers=True, prefetch_factor=2
+        )
+        self.batch = batch
+        self.about = f"torchvision {torchvision.__version__}, PyTorch {torch.__version__}"
+
+    def run(self, batches: int) -> tuple[float, float]:
+        """Seconds and processor seconds of an epoch, which begins with nothing ahead, as ours does."""
+        before = self.used()
+        began = time.perf_counter()
+        for images, _ in self.loader:
+            assert images.shape == (self.batch, 3, SIZE, SIZE)
+            batches -= 1
+        assert not batches
+        return time.perf_counter() - began, self.used() - before
+
+    def used(self) -> float:
+        """Processor seconds of this process and of its workers so far."""
+        found, tick = time.process_time(), os.sysconf("SC_CLK_TCK")
+        for worker in getattr(self.loader._iterator, "_workers", ()):
+            fields = Path(f"/proc/{worker.pid}/stat").read_text().rpartition(")")[2].split()
+            found += (int(fields[11]) + int(fields[12])) / tick
+        return found
+
+    def close(self) -> None:
+        if self.loader._iterator is not None:
+            self.loader._iterator._shutdown_workers()
+
+
 class Ours:
     def __init__(self, where: Path, calls: tuple[Call, ...], batch: int, workers: int) -> None:
         self.part, self.batch = datasets.split(datasets.open(where)).train, batch
@@ -174,19 +221,26 @@ class Ours:
         return time.perf_counter() - began, time.process_time() - used
 
 
-def pictures_per_second(where: Path, workers: int, batch: int, batches: int, rounds: int) -> list[dict[str, Any]]:
+def pictures_per_second(where: Path, workers: int, batch: int, batches: int, rounds: int, peer: str) -> list[dict[str, Any]]:
     sides = []
     for name, calls in ROWS.items():
         ours = Ours(where, calls, batch, workers)
-        paths = list(map(str, ours.part.images.paths))  # type: ignore[union-attr]
-        sides.append((name, ours, Twin(paths, len(calls) > 3, batch, workers)))
-    keep_freed_memory()  # as the command line does; the twin's processes are there already
+        colours = len(calls) > 3
+        if peer == "torchvision":
+            sides.append((name, ours, Torchvision(where, colours, batch, workers)))
+        else:
+            paths = list(map(str, ours.part.images.paths))  # type: ignore[union-attr]
+            sides.append((name, ours, Twin(paths, colours, batch, workers)))
+    print(f"beside {sides[0][2].about}", flush=True)
+    for _, _, peers in sides:
+        peers.run(batches)  # torchvision's processes begin with the first epoch
+    keep_freed_memory()  # as the command line does; the peer's processes are there already
     found = []
     for name, ours, twin in sides:
-        runs: dict[str, Callable[[int], tuple[float, float]]] = {"cnndsl": ours.run, "twin": twin.run}
+        runs: dict[str, Callable[[int], tuple[float, float]]] = {"cnndsl": ours.run, peer: twin.run}
         times: dict[str, list[tuple[float, float]]] = {side: [] for side in runs}
         for run in runs.values():
-            run(2)
+            run(batches)
         for _ in range(rounds):
             for side, run in runs.items():
                 times[side].append(run(batches))
@@ -195,10 +249,10 @@ def pictures_per_second(where: Path, workers: int, batch: int, batches: int, rou
         count = batch * batches
         rate = {side: count / statistics.median(t for t, _ in each) for side, each in times.items()}
         used = {side: 1000 * statistics.median(c for _, c in each) / count for side, each in times.items()}
-        ratio = rate["cnndsl"] / rate["twin"]
-        print(f"{name:34} cnndsl {rate['cnndsl']:6.0f} images/s, twin {rate['twin']:6.0f}: {ratio:.2f} times"
+        ratio = rate["cnndsl"] / rate[peer]
+        print(f"{name:34} cnndsl {rate['cnndsl']:6.0f} images/s, {peer} {rate[peer]:6.0f}: {ratio:.2f} times"
               f" (bar {BARS['loader']}: {'met' if ratio >= BARS['loader'] else 'MISSED'});"
-              f" processor {used['cnndsl']:.2f} and {used['twin']:.2f} ms an image")  # fmt: skip
+              f" processor {used['cnndsl']:.2f} and {used[peer]:.2f} ms an image")  # fmt: skip
         found.append({"row": name, "images_per_second": rate, "processor_ms": used, "ratio": ratio})
     return found
 
@@ -253,20 +307,21 @@ def main() -> None:
     parse.add_argument("--workers", type=int, default=2)
     parse.add_argument("--pictures", type=int, default=256)
     parse.add_argument("--batch", type=int, default=32)
-    parse.add_argument("--batches", type=int, default=16)
     parse.add_argument("--steps", type=int, default=4)
     parse.add_argument("--rounds", type=int, default=5)
+    parse.add_argument("--twin", action="store_true", help="beside the twin, also where torchvision is installed")
     parse.add_argument("--json", type=Path)
     args = parse.parse_args()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: args.workers])
     print(describe())
+    peer = "twin" if args.twin or find_spec("torchvision") is None else "torchvision"
     folder.KEPT = 0  # every picture is decoded anew
     with photographs(args.pictures) as where:
         if args.step:
             found = step_beside_loader(where, args.step, args.batch, args.workers, args.steps, args.rounds)
         else:
-            found = pictures_per_second(where, args.workers, args.batch, args.batches, args.rounds)
+            found = pictures_per_second(where, args.workers, args.batch, args.pictures // args.batch, args.rounds, peer)
     if args.json:
         args.json.write_text(json.dumps(found, indent=2) + "\n")
 
