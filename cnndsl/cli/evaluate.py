@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnndsl.cli.options import Arguments, DataSet, EvalName, Json, ModelName, TargetName, Threads
+from cnndsl.cli.options import Arguments, DataSet, EvalName, Json, ModelName, OnBadImage, TargetName, Threads, Workers
 
 if TYPE_CHECKING:
     from cnndsl.language.model import Model
@@ -27,12 +27,15 @@ def evaluate(
     recipe: EvalName = "",
     target: TargetName = "numpy",
     threads: Threads = None,
+    workers: Workers = None,
+    on_bad_image: OnBadImage = "stop",
     as_json: Json = False,
 ) -> None:
     """Loss, accuracy and confusion matrix on data that was held back from training."""
     import json
 
     from cnndsl.cli.arguments import pairs
+    from cnndsl.cli.judging import Judging
     from cnndsl.cli.models import find_weights, load_model, say
     from cnndsl.data import datasets
     from cnndsl.runtime.heap import keep_freed_memory
@@ -43,15 +46,25 @@ def evaluate(
     files = [x.path for x in found]
     name = data_of(net, data, recipe)
     keep_freed_memory()
-    result = evaluate_model(
-        net, files[0] if len(files) == 1 else files, datasets.open(name), target=target, threads=threads, recipe=recipe
-    )
+    images = datasets.open(name, check=on_bad_image != "skip")
+    for x in () if as_json else found:
+        say(f"weights: {x.path} ({x.found})")
+    with Judging() as judging:
+        result = evaluate_model(
+            net,
+            files[0] if len(files) == 1 else files,
+            images,
+            target=target,
+            threads=threads,
+            recipe=recipe,
+            workers=workers,
+            on_bad_image=on_bad_image,
+            on_event=judging,
+        )
     if as_json:
         about = {"model": net.name, "data": name, "weights": str(files[0]) if len(files) == 1 else [str(x) for x in files]}
         print(json.dumps(about | as_data(result), indent=2))
     else:
-        for x in found:
-            say(f"weights: {x.path} ({x.found})")
         print(report(result))
 
 
@@ -71,6 +84,8 @@ def as_data(e: Evaluation) -> dict[str, object]:
     """For `--json`. accuracy in [0, 1]; confusion[i][j]: images of class i that were called j."""
     return {
         "images": e.count,
+        "views": e.views,
+        "skipped": list(e.skipped),
         "loss": e.loss,
         "accuracy": e.accuracy,
         **({"top": {str(k): x for k, x in e.top.items()}} if e.top else {}),
@@ -81,10 +96,12 @@ def as_data(e: Evaluation) -> dict[str, object]:
 
 def report(e: Evaluation) -> str:
     """For people: two numbers, then the matrix with a row for each true class; no cell where there is nothing."""
-    from cnndsl.errors import printable
+    from cnndsl.cli.judging import views
+    from cnndsl.errors import counted, printable
 
     labels = [printable(x) for x in e.labels]
-    lines = [f"images    {e.count:,}", f"loss      {e.loss:.4f}", f"accuracy  {100 * e.accuracy:.2f} %"]
+    told = [f"{e.count:,}", *views(e.views), *([f"{counted(len(e.skipped), 'picture')} skipped"] if e.skipped else [])]
+    lines = [f"images    {', '.join(told)}", f"loss      {e.loss:.4f}", f"accuracy  {100 * e.accuracy:.2f} %"]
     lines += [f"top {k:<5} {100 * x:.2f} %" for k, x in e.top.items()] + [""]
     if len(labels) > 40:
         wrong = [(int(e.confusion[i, j]), i, j) for i, j in zip(*e.confusion.nonzero(), strict=True) if i != j]

@@ -32,6 +32,13 @@ DataSet = Annotated[
         help="A bundled data set, or the path of one: a folder by class, MNIST or CIFAR files, .npz, .csv; else the recipe's.",
     ),
 ]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, max=256, help="Threads that read and prepare pictures ahead; else one for each core."),
+]
+OnBadImage = Annotated[
+    str, typer.Option("--on-bad-image", help="stop or skip: what to do with a picture that cannot be read.", metavar="WORD")
+]
 MaxMemory = Annotated[
     str | None, typer.Option("--max-memory", help="What a run may need, as 2GB: a step then makes activations again.")
 ]

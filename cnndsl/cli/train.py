@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnndsl.cli.options import DataSet, MaxMemory, ModelName, PairList, TargetName, Threads
+from cnndsl.cli.options import DataSet, MaxMemory, ModelName, OnBadImage, PairList, TargetName, Threads, Workers
 
 if TYPE_CHECKING:
     from cnndsl.language.recipe import TrainRecipe
@@ -35,15 +35,8 @@ def train(
     target: TargetName = "numpy",
     threads: Threads = None,
     max_memory: MaxMemory = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            "--workers", min=1, max=256, help="Threads that prepare pictures ahead of the step; else one for each core."
-        ),
-    ] = None,
-    on_bad_image: Annotated[
-        str, typer.Option("--on-bad-image", help="stop or skip: what a picture that cannot be read does to the training.")
-    ] = "stop",
+    workers: Workers = None,
+    on_bad_image: OnBadImage = "stop",
     watch: Annotated[bool, typer.Option("--watch", help="Draw loss and accuracy in the terminal while it trains.")] = False,
     gradient_norm: Annotated[
         bool, typer.Option("--gradient-norm", help="Log the length of the gradient too; the step is a little slower.")

@@ -38,6 +38,13 @@ def worker_count(asked: int | None) -> int:
     return max(1, asked) if asked is not None else min(cores()[0], MOST_WORKERS)
 
 
+def skips(on_bad_image: str) -> bool:
+    """Whether pictures that cannot be read are left out. Raises E770 for another word than `stop` and `skip`."""
+    if on_bad_image not in ON_BAD_IMAGE:
+        raise error("E770", f"--on-bad-image is {' or '.join(ON_BAD_IMAGE)}, not {on_bad_image}")
+    return on_bad_image == "skip"
+
+
 class Reader:
     """A pool of threads that brings pictures of a part of a data set through a pipeline.
 
@@ -45,12 +52,13 @@ class Reader:
     read; `skip` leaves it out. skipped: path → why, of those left out so far. A context manager.
     """
 
-    def __init__(self, steps: Sequence[pipeline.Step], shape: Sequence[int], workers: int | None, on_bad_image: str = "stop"):
-        if on_bad_image not in ON_BAD_IMAGE:
-            raise error("E770", f"a bad image makes training {' or '.join(ON_BAD_IMAGE)}, not {on_bad_image}")
+    def __init__(
+        self, steps: Sequence[pipeline.Step], shape: Sequence[int], workers: int | None, on_bad_image: str = "stop",
+        skipped: dict[str, str] | None = None,
+    ) -> None:  # fmt: skip
         self.steps, self.shape, self.workers = tuple(steps), tuple(shape), worker_count(workers)
-        self.skips = on_bad_image == "skip"
-        self.skipped: dict[str, str] = {}
+        self.skips = skips(on_bad_image)
+        self.skipped: dict[str, str] = {} if skipped is None else skipped
         self.pool = ThreadPoolExecutor(self.workers, "pictures")
 
     def __enter__(self) -> Reader:
@@ -116,7 +124,7 @@ class Filling:
             try:
                 future.result()
             except CnnError as e:
-                raise _with_help(e) from None
+                raise with_help(e) from None
             except MemoryError:
                 raise error(
                     "E723", "there is not enough memory to prepare the pictures", help="--workers 1, or a smaller batch"
@@ -128,10 +136,11 @@ class Filling:
         return there
 
 
-def _with_help(e: CnnError) -> CnnError:
+def with_help(e: CnnError) -> CnnError:
+    """The error of a picture that cannot be read, with what can be done about it."""
     if e.code not in ("E703", "E704"):
         return e
-    return CnnError(replace(d, help=d.help or "--on-bad-image skip trains without it") for d in e.diagnostics)
+    return CnnError(replace(d, help=d.help or "--on-bad-image skip goes on without it") for d in e.diagnostics)
 
 
 @dataclass(frozen=True)

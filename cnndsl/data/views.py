@@ -10,6 +10,7 @@ corners and the middle, and their mirror images (Krizhevsky et al. 2012, section
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -35,12 +36,13 @@ MAKE_SIZES = (*SIZES, "ten_crop", "six_crop", "squares", "fully_convolutional")
 @dataclass(frozen=True)
 class Views:
     """What an evaluation makes of one picture. whole: whether the network runs on pictures of any size
-    (`fully_convolutional`)."""
+    (`fully_convolutional`). count: how many views there are of each."""
 
     steps: tuple[View, ...]
     before: tuple[pipeline.Step, ...]
     after: tuple[pipeline.Step, ...]
     whole: bool
+    count: int
 
     def of(self, picture: Array) -> list[Array]:
         """(H, W, C), uint8 or float32 in [0, 1] → every view as float32 (h, w, C), preprocessed."""
@@ -60,7 +62,16 @@ def bind(calls: Sequence[Call], preprocess: Preprocess | None) -> Views:
     before = () if own else pipeline.preprocessing(preprocess)
     after = pipeline.bind([c for c in steps if c.name not in SIZES], "preprocess", random=False) if own else ()
     found = tuple(_made(c) for c in calls if c.name != "fully_convolutional")
-    return Views(found, before, after, any(c.name == "fully_convolutional" for c in calls))
+    whole = any(c.name == "fully_convolutional" for c in calls)
+    return Views(found, before, after, whole, math.prod(map(_many, calls)))
+
+
+def _many(call: Call) -> int:
+    """How many views a step makes of one."""
+    sizes = (*call.args, *call.keys.values())
+    if call.name == "resize" and sizes and isinstance(sizes[0], tuple) and not isinstance(sizes[0], Sides):
+        return len(sizes[0])
+    return MANY.get(call.name, 1)
 
 
 def _made(call: Call) -> View:
@@ -143,3 +154,4 @@ def six_crop(size: Any) -> View:
 STEPS: dict[str, Callable[..., View]] = {
     "resize": resize, "flip": flip, "squares": squares, "ten_crop": ten_crop, "six_crop": six_crop,
 }  # fmt: skip
+MANY = {"flip": 2, "squares": 3, "ten_crop": 10, "six_crop": 6}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +14,11 @@ from numpy.typing import NDArray
 
 from cnndsl.data import pipeline, views
 from cnndsl.data.channels import check_dataset
-from cnndsl.data.loader import Reader
+from cnndsl.data.loader import Reader, skips
 from cnndsl.data.records import Dataset, Part
 from cnndsl.errors import error
 from cnndsl.training.classes import class_count, class_names, fitted_data
-from cnndsl.training.records import Evaluation
+from cnndsl.training.records import Evaluation, Judged, OnJudged, Skipped
 from cnndsl.training.scores import input_shape, last, losses, scores_of, softmax
 from cnndsl.training.viewed import Network
 from cnndsl.training.viewed import scores as viewed
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 Weights = Mapping[str, Array] | str | Path
 CHUNK = 256  # images prepared at a time
+LARGE = 1 << 15  # numbers of an image from which on a batch is prepared at a time: its progress is worth a word
 
 
 def evaluate(
@@ -40,16 +43,40 @@ def evaluate(
     batch: int | None = None,
     part: str = "test",
     recipe: str = "",
+    workers: int | None = None,
+    on_bad_image: str = "stop",
+    on_event: OnJudged | None = None,
 ) -> Evaluation:
     """Loss (mean cross entropy), accuracy and confusion matrix of `model` on a part of `dataset`.
 
     weights: name → array, or a file; of several the probabilities are averaged (an ensemble).
     recipe: the name of an `eval` of the file; the unnamed one holds where there is one. batch: else the recipe's, else 64.
-    Raises E423 for what the recipe asks for and cannot have, E705 where the labels do not fit the model, E706 where the
-    pictures do not.
+    workers: threads that read pictures ahead; None: one for each core. on_bad_image: `stop`, or `skip` for pictures that
+    cannot be read. on_event: told how far it is, and of pictures that are skipped.
+    Raises E423 for what the recipe asks for and cannot have, E703, E704 for a picture that cannot be read, E705 where the
+    labels do not fit the model, E706 where the pictures do not.
     """
-    found = scored(model, weights, dataset, target=target, threads=threads, batch=batch, part=part, recipe=recipe)
-    return measured(found.pieces, found.labels, found.are_logits, found.tops)
+    found = scored(model, weights, dataset, target=target, threads=threads, batch=batch, part=part, recipe=recipe,
+                   workers=workers, on_bad_image=on_bad_image)  # fmt: skip
+    pieces = found.pieces if on_event is None else _told(found, on_event)
+    result = measured(pieces, found.labels, found.are_logits, found.tops)
+    return replace(result, views=found.views, skipped=tuple(found.skipped.values()))
+
+
+def _told(found: Scored, tell: OnJudged) -> Iterator[tuple[Array, Array]]:
+    """The pieces, each with a word of how far it is."""
+    began, seen, named = time.perf_counter(), 0, 0
+    tell(Judged(0, len(found.images), found.views, 0.0))
+    for piece in found.pieces:
+        seen += len(piece[1])
+        for name, why in list(found.skipped.items())[named:]:
+            named += 1
+            tell(Skipped(0, name, why, named))
+        tell(Judged(seen + named, len(found.images), found.views, time.perf_counter() - began))
+        yield piece
+    for name, why in list(found.skipped.items())[named:]:
+        named += 1
+        tell(Skipped(0, name, why, named))
 
 
 @dataclass(frozen=True)
@@ -57,6 +84,7 @@ class Scored:
     """What a network says of every image of a part, in its order.
 
     pieces: (scores (n, classes), true classes (n,)), to be gone through once. tops: ks of top(k). images: the part.
+    views: of each image. skipped: path → why, of pictures that could not be read, as far as the pieces have come.
     """
 
     pieces: Iterable[tuple[Array, Array]]
@@ -64,6 +92,8 @@ class Scored:
     are_logits: bool
     tops: tuple[int, ...]
     images: Part
+    views: int = 1
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
 
 def scored(
@@ -76,12 +106,16 @@ def scored(
     batch: int | None = None,
     part: str = "test",
     recipe: str = "",
+    workers: int | None = None,
+    on_bad_image: str = "stop",
 ) -> Scored:
     """The scores behind `evaluate`, which takes and raises the same."""
     from cnndsl.language.recipes import refuse
     from cnndsl.runtime.compile import compile
     from cnndsl.runtime.notes import read_notes
 
+    skipping = skips(on_bad_image)
+    skipped: dict[str, str] = {}
     how = model.evals.get(recipe)
     if how is None and recipe:
         known = ", ".join(filter(None, model.evals)) or "none"
@@ -104,19 +138,21 @@ def scored(
     if how is not None and ("views" in how.entries or "reduce" in how.entries):
         seen = views.bind(how.entries.get("views", ()), model.preprocess)
         networks = [Network(model, w, input_shape(model), scores, seen.whole, batch, target, threads) for w in several]
-        found = viewed(networks, seen, images, are_logits, how.entries.get("reduce", "mean"), threads)
-        return Scored(((p[None], images.labels[i : i + 1]) for i, p in found), names, False, tops, images)
+        reduce = how.entries.get("reduce", "mean")
+        found = viewed(networks, seen, images, are_logits, reduce, workers, skipped if skipping else None)
+        each = ((p[None], images.labels[i : i + 1]) for i, p in found)
+        return Scored(each, names, False, tops, images, seen.count, skipped)
     outputs = (scores,) if scores else ()
     runs = [compile(model, w, target=target, batch=batch, threads=threads, outputs=outputs) for w in several]
     run = runs[0] if len(runs) == 1 else together(runs, are_logits)
     are_logits = are_logits and len(runs) == 1
-    steps = pipeline.preprocessing(model.preprocess)
+    steps, shape = pipeline.preprocessing(model.preprocess), input_shape(model)
 
     def pieces() -> Iterator[tuple[Array, Array]]:
-        with Reader(steps, input_shape(model), threads) as reader:
-            yield from _scored(run, reader, images)
+        with Reader(steps, shape, workers, on_bad_image, skipped) as reader:
+            yield from _scored(run, reader, images, batch if math.prod(shape) >= LARGE else CHUNK)
 
-    return Scored(pieces(), names, are_logits, tops, images)
+    return Scored(pieces(), names, are_logits, tops, images, 1, skipped)
 
 
 def together(runs: Sequence[Any], are_logits: bool) -> Any:
@@ -136,9 +172,9 @@ def measure(
     return measured(_scored(run, reader, part), labels, are_logits, tops)
 
 
-def _scored(run: Any, reader: Reader, part: Part) -> Iterator[tuple[Array, Array]]:
+def _scored(run: Any, reader: Reader, part: Part, chunk: int = CHUNK) -> Iterator[tuple[Array, Array]]:
     """(scores (n, classes), true classes (n,)), chunk by chunk."""
-    chunks = [np.arange(start, min(start + CHUNK, len(part))) for start in range(0, len(part), CHUNK)]
+    chunks = [np.arange(start, min(start + chunk, len(part))) for start in range(0, len(part), chunk)]
     ahead = reader.begin(part, chunks[0])
     for i in range(len(chunks)):
         found, ahead = ahead, reader.begin(part, chunks[i + 1]) if i + 1 < len(chunks) else ahead

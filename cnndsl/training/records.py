@@ -88,7 +88,8 @@ class Stepped:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A picture that cannot be read, when it is met for the first time. count: of such pictures so far."""
+    """A picture that cannot be read, when it is met for the first time. count: of such pictures so far. epoch: 0 in an
+    evaluation."""
 
     epoch: int
     picture: str
@@ -104,8 +105,19 @@ class EpochDone:
     epochs: int
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """While an evaluation runs: `done` of `count` images, each by so many views; seconds since it began."""
+
+    done: int
+    count: int
+    views: int
+    seconds: float
+
+
 Event = Started | Stepped | Stretch | Skipped | EpochDone
 OnEvent = Callable[[Event], None]
+OnJudged = Callable[[Judged | Skipped], None]
 
 
 @dataclass(frozen=True)
@@ -128,7 +140,8 @@ class TrainResult:
 @dataclass(frozen=True)
 class Evaluation:
     """Means over `count` images, each counted once. confusion[i, j]: images of class i that were called j. top: k → the
-    share of images whose class is among the k most likely ones."""
+    share of images whose class is among the k most likely ones. views: of each image. skipped: what was wrong with each
+    picture that could not be read."""
 
     loss: float
     accuracy: float
@@ -136,3 +149,5 @@ class Evaluation:
     labels: tuple[str, ...]
     count: int = 0
     top: Mapping[int, float] = field(default_factory=dict)
+    views: int = 1
+    skipped: tuple[str, ...] = ()

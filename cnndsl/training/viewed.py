@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.data.loader import worker_count
+from cnndsl.data.loader import with_help, worker_count
 from cnndsl.data.records import Part
 from cnndsl.data.views import Views
 from cnndsl.errors import CnnError
@@ -73,12 +73,13 @@ class Network:
 
 
 def scores(
-    networks: Sequence[Network], views: Views, part: Part, are_logits: bool, reduce: str, workers: int | None
-) -> Iterator[tuple[int, Array]]:
+    networks: Sequence[Network], views: Views, part: Part, are_logits: bool, reduce: str, workers: int | None,
+    skipped: dict[str, str] | None = None,
+) -> Iterator[tuple[int, Array]]:  # fmt: skip
     """(number of the picture, its probabilities (classes,) in float64), in order. reduce: `mean` or `max` over the views.
-    Of several networks the mean is taken.
+    Of several networks the mean is taken. skipped: takes the names of pictures that cannot be read, and why.
 
-    Raises E706 where a view does not fit the network, E703 where a picture cannot be read.
+    Raises E706 where a view does not fit the network; without `skipped` E703, E704 where a picture cannot be read.
     """
     over: Callable[..., Any] = np.max if reduce == "max" else np.mean
     with ThreadPoolExecutor(worker_count(workers), "views") as pool:
@@ -87,7 +88,13 @@ def scores(
             if i < len(part):
                 waiting.append(pool.submit(_views, views, part, i))
             if i >= AHEAD:
-                seen = waiting.pop(0).result()
+                try:
+                    seen = waiting.pop(0).result()
+                except CnnError as e:
+                    if skipped is None or e.code not in ("E703", "E704"):
+                        raise with_help(e) from None
+                    skipped[part.name_of(i - AHEAD)] = e.diagnostics[0].message
+                    continue
                 found = [network(seen).astype(np.float64) for network in networks]
                 each = [over(softmax(x) if are_logits else x, axis=0) for x in found]
                 yield i - AHEAD, np.asarray(np.mean(each, axis=0))

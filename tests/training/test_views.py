@@ -52,7 +52,8 @@ def made(recipe: str, picture: np.ndarray) -> list[np.ndarray]:
 )  # fmt: skip
 def test_how_many(recipe: str, count: int) -> None:
     found = made(recipe, IMAGES[0])
-    assert len(found) == count
+    net = model(f"eval {{ views = {recipe} }}")
+    assert len(found) == count == views.bind(net.evals[""].entries["views"], net.preprocess).count
     assert all(x.dtype == np.float32 for x in found)
     if "fully" not in recipe:
         assert {x.shape for x in found} == {(16, 16, 3)}
@@ -68,6 +69,9 @@ def test_the_published_protocols(name: str) -> None:
         key: len(views.bind(e.entries["views"], net.preprocess).of(IMAGES[0]))
         for key, e in net.evals.items()
         if "views" in e.entries
+    }
+    assert counts == {
+        k: views.bind(e.entries["views"], net.preprocess).count for k, e in net.evals.items() if "views" in e.entries
     }
     wanted = {
         "alexnet": {"ten_crop": 10}, "vgg16": {"multi_scale": 6}, "googlenet": {"crops_144": 144}, "resnet18": {"ten_crop": 50},
