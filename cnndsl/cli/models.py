@@ -21,10 +21,16 @@ def bundled_names() -> list[str]:
     return sorted(bundled_models())
 
 
-def load_model(spec: str, given: Pairs) -> Model:
-    """The model `spec` with the arguments given; its warnings go to stderr.
+REFUSED = "W402"
+"""Words of recipes that cannot be carried out yet: `check` warns of them, a command that meets one refuses it."""
+OF_TRAINING = "W403"
+"""A bias without effect: a word for those who train the network, and noise for those who use it."""
 
-    Not W402, words of recipes that cannot be carried out yet: a command that meets one refuses it.
+
+def load_model(spec: str, given: Pairs, trains: bool = False) -> Model:
+    """The model `spec` with the arguments given; its warnings go to stderr, as far as they concern the command.
+
+    trains: the command trains the model or judges what a training gave.
     """
     from cnndsl.cli.failure import draw
     from cnndsl.errors import error
@@ -35,7 +41,7 @@ def load_model(spec: str, given: Pairs) -> Model:
         raise error("E770", f"{min(reserved)} is no argument of a model", help="an entry of the recipe is train.KEY=VALUE")
     arguments: dict[str, Any] = dict(given.model)
     model = load(spec, **arguments)
-    draw(w for w in model.warnings if w.code != "W402")
+    draw(w for w in model.warnings if w.code not in (REFUSED, *(() if trains else (OF_TRAINING,))))
     return model
 
 

@@ -60,7 +60,7 @@ def train(
     if reset and weights is None:
         raise error("E770", "--reset says what of --weights begins anew, and no --weights are given")
     given = pairs(arguments or ()).only("train")
-    net = load_model(model, given)
+    net = load_model(model, given, trains=True)
     if recipe and recipe in net.tasks:
         help = f"cnndsl restore PICTURE --model {model} --task {recipe}"
         raise error("E423", f"{recipe} is a task, which is carried out on one picture", net.tasks[recipe].span, help=help)

@@ -100,3 +100,35 @@ def test_warnings_are_no_errors_unless_asked(cli: Any, tmp_path: Path) -> None:
     assert "warning[W405]" in easy.err
     assert easy.out == "m.cnn: 1 warning\n"
     assert json.loads(cli("check", "--json", "m.cnn").out)[0]["severity"] == "warning"
+
+
+BIASED = """
+model m {
+    input image: 28x28x1
+    conv(2, 5x5) -> batch_norm -> relu
+    global_avg_pool
+    dense(10) as logits
+}
+train { loss = cross_entropy(logits); optimizer = sgd(0.1); steps = 1; data = digits; batch = 2 }
+train other { precision = bf16 }
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("check m.cnn", "W402 W403"), ("train m.cnn", "W403"), ("train m.cnn --recipe other", "W403 E423"),
+        ("eval m.cnn -w w.safetensors", "W403"), ("show m.cnn", ""), ("compile m.cnn -o net.py", ""),
+        ("compile m.cnn --train -o step.py", ""), ("bench m.cnn --runs 1 --alone", ""),
+        ("export m.cnn -w w.safetensors -o m.onnx", ""),
+    ],
+)  # fmt: skip
+def test_warnings_of_training_stand_where_they_concern_one(cli: Any, tmp_path: Path, words: str, says: str) -> None:
+    from cnndsl import load
+    from cnndsl.runtime.safetensors import write_weights
+
+    (tmp_path / "m.cnn").write_text(BIASED)
+    write_weights(tmp_path / "w.safetensors", load(tmp_path / "m.cnn").initial_weights(0))
+    done = cli(*words.split())
+    assert [x for x in ("W402", "W403", "E423") if x in done.err] == says.split(), done.err
+    assert done.code == ("E423" in says), done.err
