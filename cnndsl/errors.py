@@ -121,6 +121,7 @@ CODES: dict[str, str] = {
     "W409": "pictures or labels do not fit the model",
     "W410": "an input looks as if its channels came first",
     "W411": "a number of a recipe was most likely meant otherwise",
+    "W412": "a training is too short for its batch norms",
 }
 
 

@@ -84,7 +84,8 @@ def compile(
     if stage is not None:
         given = [model, batch, passes, *(input or ()), train or None]
         if any(x is not None for x in given):
-            raise error("E770", "--from brings its model, batch, sizes and passes along; its first lines may be edited")
+            help = "for another one: cnndsl compile MODEL --batch 2 --dump DIR"
+            raise error("E770", "--from goes on from a graph whose model, batch, sizes and passes are settled", help=help)
         graph, target, options = resumed(stage, names(without))
     else:
         several(batch, train, dump)

@@ -41,8 +41,9 @@ def evaluate(
     from cnndsl.runtime.heap import keep_freed_memory
     from cnndsl.training.evaluate import evaluate as evaluate_model
 
-    net = load_model(model, pairs(arguments or ()).only(), trains=True)
-    found = [find_weights(net, x, model) for x in weights or (None,)]
+    asked = pairs(arguments or ()).only()
+    net = load_model(model, asked, trains=True)
+    found = [find_weights(net, x, model, asked) for x in weights or (None,)]
     files = [x.path for x in found]
     name = data_of(net, data, recipe)
     keep_freed_memory()

@@ -30,7 +30,8 @@ def export(
     from cnndsl.errors import error
     from cnndsl.formats.onnx import export_onnx
 
-    net = load_model(model, pairs(arguments or ()).only())
+    asked = pairs(arguments or ()).only()
+    net = load_model(model, asked)
     path = output or Path(f"{net.name}.onnx")
     if path.suffix == ".cnn":
         if seed is not None or weights is not None or input:
@@ -48,7 +49,7 @@ def export(
         values = net.initial_weights(seed)
         say(f"weights: initial ones of seed {seed}")
     else:
-        found = find_weights(net, weights, model, "write initial ones: --seed 1")
+        found = find_weights(net, weights, model, asked, "write initial ones: --seed 1")
         values = found.read()
         say(f"weights: {found.path} ({found.found})")
     export_onnx(net, values, path, sizes=bound_sizes(net.graph, input or ()))

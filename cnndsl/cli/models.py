@@ -64,11 +64,20 @@ class Weights:
         return read_notes(self.path)
 
 
-def find_weights(model: Model, given: Path | None, spec: str, instead: str = "") -> Weights:
-    """`--weights`, else the newest run of this model in this folder, else the bundled ones; E771 if there are none.
+def find_weights(model: Model, given: Path | None, spec: str, arguments: Pairs, instead: str = "") -> Weights:
+    """`--weights`, else the newest run of this model in this folder, else the bundled ones; E771 if there are none, E504 where
+    they are of the model with another argument.
 
-    instead: what this command can do without any.
+    arguments: what the model was given. instead: what this command can do without any.
     """
+    from cnndsl.cli.overrides import check_fit
+
+    found = _found(model, given, spec, instead)
+    check_fit(model, spec, arguments.model, found.path)
+    return found
+
+
+def _found(model: Model, given: Path | None, spec: str, instead: str) -> Weights:
     from cnndsl.errors import error
     from cnndsl.training.checkpoint import latest_run
 

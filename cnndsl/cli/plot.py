@@ -287,8 +287,9 @@ def with_weights(model: str, arguments: list[str] | None, given: Path | None) ->
     from cnndsl.runtime.heap import keep_freed_memory
 
     keep_freed_memory()
-    net = load_model(model, pairs(arguments or ()).only())
-    found = find_weights(net, given, model)
+    asked = pairs(arguments or ()).only()
+    net = load_model(model, asked)
+    found = find_weights(net, given, model, asked)
     say(f"weights: {found.path} ({found.found})")
     return net, found
 

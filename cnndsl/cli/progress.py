@@ -44,12 +44,16 @@ class Progress:
             self._console(self.moving).print(self.curves)
 
     def __call__(self, event: Event) -> None:
+        from cnndsl.cli.failure import draw
         from cnndsl.training.records import EpochDone, Skipped, Started, Stepped
 
         if self.curves is not None:
             self.curves.add(event)
         if isinstance(event, Started):
             self._print(started(event))
+            if event.warnings:
+                draw(event.warnings)
+                print(file=sys.stderr)
             self._print(HEADING)
         elif isinstance(event, EpochDone):
             self._print(epoch(event))

@@ -51,15 +51,15 @@ def run(
     if prepared is not None and prepared.suffix != ".npy":
         raise error("E770", f"--prepared writes an array, and {prepared} is no .npy file")
     net = load_model(model, given.only())
-    paths = [path for name in names for path in listed(Path(name))]
-    found = find_weights(net, weights, model)
+    failures: list[CnnError] = []
+    paths = found_in(names, failures)
+    found = find_weights(net, weights, model, given)
     batch = CHUNK if len(paths) > 1 or paths[0].suffix == ".npy" else 1
     classify = Classifier(net, found.path, found.notes.classes, batch=batch, target=target, threads=threads)
     if not as_json:
         say(f"weights: {found.path} ({found.found})")
     taken: list[NDArray[Any]] = []
     answers: list[dict[str, Any]] = []
-    failures: list[CnnError] = []
     width = max(len(printable(str(path))) for path in paths)
     for name, probabilities in classify.all(paths, failures, taken if prepared is not None else None):
         best = [{"label": classify.labels[i], "probability": float(probabilities[i])} for i in (-probabilities).argsort()[:top]]
@@ -76,6 +76,21 @@ def run(
     draw(d for e in failures for d in e.diagnostics)
     if failures:
         raise typer.Exit(1)
+
+
+def found_in(names: Sequence[str], failures: list[CnnError]) -> list[Path]:
+    """The files, and the pictures of the folders; a folder without any goes to `failures`, and is raised where it is alone."""
+    from cnndsl.errors import CnnError
+
+    paths: list[Path] = []
+    for name in names:
+        try:
+            paths += listed(Path(name))
+        except CnnError as e:
+            failures.append(e)
+    if not paths:
+        raise CnnError(d for e in failures for d in e.diagnostics)
+    return paths
 
 
 def listed(path: Path) -> list[Path]:

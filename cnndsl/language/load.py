@@ -149,7 +149,7 @@ def build(definitions: Definitions, name: str | None, arguments: Mapping[str, An
     errors = [d for d in found if d.severity == "error"]
     if errors:
         raise CnnError(ordered(errors))
-    return replace(model, warnings=tuple(ordered([*_warnings(model, definitions), *found])))
+    return replace(model, warnings=tuple(ordered([*_warnings(model, definitions, bool(arguments)), *found])))
 
 
 def _chosen(definitions: Definitions, name: str | None, stem: str) -> str:
@@ -277,8 +277,8 @@ def _with_recipes(model: Model, definitions: Definitions, found: list[Diagnostic
     return replace(model, trains=trains, evals=evals, tasks=tasks, preprocess=preprocess)
 
 
-def _warnings(model: Model, definitions: Definitions) -> Iterator[Diagnostic]:
-    """Those of the file and of this model's graph."""
+def _warnings(model: Model, definitions: Definitions, changed: bool) -> Iterator[Diagnostic]:
+    """Those of the file and of this model's graph. changed: it was given arguments, such as more classes than it names."""
     if definitions.hints is None:
         definitions.hints = tuple(_hints(definitions))
     yield from definitions.hints
@@ -289,7 +289,7 @@ def _warnings(model: Model, definitions: Definitions) -> Iterator[Diagnostic]:
     yield from warnings.of_model(model.graph, named, item if isinstance(item, tree.ModelItem) else None)
     if model.preprocess is not None and item.span.source is definitions.source:
         places = {e.key.text: e.span for r in definitions.recipes if r.kind == "preprocess" for e in r.entries}
-        yield from warnings.of_preprocess(model.graph, model.preprocess, places)
+        yield from warnings.of_preprocess(model.graph, model.preprocess, places, labelled=not changed)
 
 
 def _hints(definitions: Definitions) -> Iterator[Diagnostic]:

@@ -196,13 +196,13 @@ def _unused(graph: Graph, users: set[int], losses: Collection[str]) -> Iterator[
             yield _at(node, "W404", f"{what} is never used", f"join it, or give it out: output {names[0]}" if names else None)
 
 
-def of_preprocess(graph: Graph, preprocess: Preprocess, places: Mapping[str, Span]) -> Iterator[Diagnostic]:
-    """W409, where the model has one input, a picture of a known size."""
+def of_preprocess(graph: Graph, preprocess: Preprocess, places: Mapping[str, Span], labelled: bool) -> Iterator[Diagnostic]:
+    """W409, where the model has one input, a picture of a known size. labelled: its labels are meant for this very model."""
     shapes = [x.type.shape[1:] for x in graph.inputs.values()]
     if len(shapes) == 1 and len(shapes[0]) == 3 and all(isinstance(n, int) for n in shapes[0]):
         yield from _pictures(shapes[0], next(iter(graph.inputs)), preprocess.images)
     output = graph.outputs.get("output")
-    if output is not None and output.type.rank == 2 and preprocess.labels:
+    if labelled and output is not None and output.type.rank == 2 and preprocess.labels:
         classes, labels = output.type.channels, len(preprocess.labels)
         if classes != labels:
             message = f"{counted(labels, 'label')} for a model that tells {classes} classes apart: no label is used"

@@ -35,6 +35,7 @@ from cnndsl.training.live import Live
 from cnndsl.training.recipes import changed, check_precision, check_recipe, recipe_entries
 from cnndsl.training.records import EpochDone, Evaluation, OnEvent, Row, Skipped, Started, Stepped, TrainResult
 from cnndsl.training.scores import input_shape, scores_of
+from cnndsl.training.settling import unsettled
 from cnndsl.training.starting import starting_weights
 from cnndsl.training.step import compile_step
 from cnndsl.training.validation import named_by, parts
@@ -81,7 +82,7 @@ def train(
     own = validation or named_by(recipe, on_bad_image != "skip")
     run = _Run(model, recipe, (dataset, own), target, threads, max_memory, reading, first, gradient_norm,
                on_event or (lambda event: None))  # fmt: skip
-    return run.go(_folder(model, run_dir, resume), resume)
+    return run.go(_folder(model, run_dir, resume), resume, anew=weights is None)
 
 
 def _folder(model: Model, run_dir: str | Path | None, resume: bool) -> Path:
@@ -163,7 +164,8 @@ class _Run:
         outputs = (self.scores,) if self.scores else ()
         return compile(self.model, self.step.weights, target=target, batch=batch, threads=threads, outputs=outputs)
 
-    def go(self, run_dir: Path, resume: bool) -> TrainResult:
+    def go(self, run_dir: Path, resume: bool, anew: bool) -> TrainResult:
+        """anew: every statistic begins where an untrained network has it."""
         at = Position(0, self.entries, self.data)
         if resume:
             at = self._resumed(run_dir)
@@ -171,9 +173,10 @@ class _Run:
         if begun >= self.steps:
             weights = self._leave(run_dir, at, self._live(run_dir, at))
             return TrainResult(run_dir, weights, tuple(at.history), begun, begun=begun)
+        warning = unsettled(self.model.graph, self.steps) if anew and not resume else None
         self.tell(Started(self.model.name, run_dir, self.epochs, self.per_epoch, self.batch, len(self.part),
                           len(self.validation) if self.validation is not None else 0, at.step if resume else None,
-                          self.apart))  # fmt: skip
+                          self.apart, (warning,) if warning is not None else ()))  # fmt: skip
         if not resume:
             self._describe(run_dir)
             checkpoint.save(run_dir, at, self.step.kept)

@@ -21,6 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnndsl.errors import Diagnostic
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -59,7 +61,7 @@ class Stretch:
 @dataclass(frozen=True, slots=True)
 class Started:
     """Before the first step. `resumed`: the step it goes on from, None for a new run. apart: the name of the data set to
-    validate on, where it is one of its own."""
+    validate on, where it is one of its own. warnings: what of the recipe will most likely disappoint."""
 
     model: str
     run_dir: Path
@@ -70,6 +72,7 @@ class Started:
     validation_images: int
     resumed: int | None
     apart: str = ""
+    warnings: tuple[Diagnostic, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

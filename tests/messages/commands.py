@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import struct
+import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -43,11 +44,11 @@ train {
 
 @dataclass(frozen=True)
 class Bad:
-    """One refused command.
+    """One refused command, or one that is warned of.
 
     words: the command line, as text or word by word. files: what lies in the folder. before: commands that are run first, and
     must be well. then: files that are written after those. missing: a package that is not there. varies: what depends on
-    how good the compiler is, a pattern that is shown as `…`.
+    how good the compiler is, a pattern that is shown as `…`. code: 0 where there is a warning only.
     """
 
     words: str | tuple[str, ...]
@@ -56,6 +57,7 @@ class Bad:
     then: Callable[[Path], None] | None = None
     missing: str = ""
     varies: str = ""
+    code: int = 1
 
 
 # Files ----------------------------------------------------------------------------------------------------------------
@@ -124,6 +126,25 @@ SET = {"tiny.cnn": TRAINED, "set.npz": data()}
 ONE = {"one.png": png(8, 8)}
 FIT = {"w.safetensors": weights(logits__weight=np.zeros((64, 3)), logits__bias=np.zeros(3))}
 TRAIN = "train tiny.cnn --data set.npz --threads 1"
+NORMED = TRAINED.replace("    flatten", "    conv(2, 3x3, bias = false) -> batch_norm -> relu\n    flatten")
+CLASSES = PREPARED.replace("tiny", "tiny(classes = 3)").replace("(3)", "(classes)") + TRAINED.partition("}\n")[2]
+OTHER_CLASSES = {"tiny.cnn": CLASSES, "set.npz": data(classes=4), **ONE}
+HUGE = b"\x93NUMPY\x01\x00\x76\x00" + b"{'descr': '|u1', 'fortran_order': False, 'shape': (9000000000,), }".ljust(117) + b"\n"
+
+
+def zipped(**files: bytes) -> bytes:
+    """An .npz file of these members."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(f"{name}.npy", content)
+    return file.getvalue()
+
+
+def empty(folder: Path) -> None:
+    """A folder without pictures."""
+    (folder / "empty").mkdir()
+
 
 BAD: dict[str, Bad] = {
     # which model
@@ -149,6 +170,8 @@ BAD: dict[str, Bad] = {
     "padding_of_another_notation": Bad("import C-16-5-1-some"),
     # weights
     "no_weights": Bad("run tiny.cnn one.png", {"tiny.cnn": PREPARED, **ONE}),
+    "weights_of_other_classes": Bad("run tiny.cnn one.png", OTHER_CLASSES, before=(f"{TRAIN} classes=4",)),
+    "weights_of_yet_other_classes": Bad("export tiny.cnn classes=7", OTHER_CLASSES, before=(f"{TRAIN} classes=4",)),
     "no_weight_file": Bad("run tiny.cnn one.png -w w.safetensors", {"tiny.cnn": PREPARED, **ONE}),
     "weights_cut_off": Bad(
         "run tiny.cnn one.png -w w.safetensors", {"tiny.cnn": PREPARED, **ONE, "w.safetensors": FIT["w.safetensors"][:-10]}
@@ -184,6 +207,7 @@ BAD: dict[str, Bad] = {
     "input_of_every_step": Bad("compile m.cnn --train", {"m.cnn": TRAINED.replace("image", "seed")}),
     "step_without_a_recipe": Bad("compile tiny.cnn --train", {"tiny.cnn": TINY}),
     "nothing_to_compile": Bad("compile"),
+    "stage_for_another_batch": Bad("compile --from s.txt --batch 2", {"s.txt": stage()}),
     # a stage that was edited
     "stage_without_its_head": Bad("compile --from s.txt", {"s.txt": 'graph "m" { }\n'}),
     "stage_cut_off": Bad("compile --from s.txt", {"s.txt": stage('%relu = relu(%image) -> float32[1,4,4,1] @ "relu"')[:-2]}),
@@ -220,8 +244,16 @@ BAD: dict[str, Bad] = {
     "data_without_labels": Bad(
         "train tiny.cnn --data a.npz", {"tiny.cnn": TRAINED, "a.npz": npz(images=np.zeros((4, 8, 8, 1)))}
     ),
+    "data_that_promise_too_much": Bad("train tiny.cnn --data a.npz", {"tiny.cnn": TRAINED, "a.npz": zipped(images=HUGE)}),
+    "data_that_are_not_there": Bad(
+        "train tiny.cnn --data a.npz", {"tiny.cnn": TRAINED, "a.npz": zipped(images=HUGE.replace(b"9000000000", b" 900000000"))}
+    ),
     "data_that_is_none": Bad("train tiny.cnn --data a.txt", {"tiny.cnn": TRAINED, "a.txt": "no data"}),
     "no_data": Bad("train tiny.cnn", {"tiny.cnn": TRAINED}),
+    "empty_folder": Bad("run lenet5 empty", then=empty),
+    "empty_folder_among_others": Bad(
+        "run tiny.cnn one.png empty none.png -w w.safetensors", {"tiny.cnn": PREPARED, **ONE, **FIT}, then=empty
+    ),
     "picture_that_is_none": Bad("run lenet5 text.png", {"text.png": "no picture"}),
     "picture_too_large": Bad("run lenet5 bomb.png", {"bomb.png": png(60_000, 60_000)}),
     "picture_of_another_size": Bad("run tiny.cnn one.png -w w.safetensors", {"tiny.cnn": TINY, "one.png": png(9, 9), **FIT}),
@@ -237,8 +269,10 @@ BAD: dict[str, Bad] = {
     "no_optimizer": Bad(TRAIN, {**SET, "tiny.cnn": TRAINED.replace("    optimizer = sgd(rate = 0.1)\n", "")}),
     "override_of_no_key": Bad(f"{TRAIN} train.epoch=3", SET),
     "override_that_does_not_fit": Bad(f"{TRAIN} train.epochs=0", SET),
+    "override_with_an_exponent": Bad(f"{TRAIN} train.batch=1e3", SET),
     "override_that_is_no_value": Bad((*TRAIN.split(), "train.optimizer=sgd(rate ="), SET),
     "loss_that_is_no_number": Bad((*TRAIN.split(), "train.optimizer=sgd(rate = 1e38)", "train.epochs=9"), SET),
+    "batch_norm_without_time": Bad(f"{TRAIN} train.epochs=8", {**SET, "tiny.cnn": NORMED}, code=0),
     "runs_is_a_file": Bad(TRAIN, {**SET, "runs": ""}),
     "nothing_to_resume": Bad(f"{TRAIN} --resume", SET),
     "run_without_a_checkpoint": Bad(f"{TRAIN} --resume", SET, before=(TRAIN,), then=forget),

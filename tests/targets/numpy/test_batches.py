@@ -99,7 +99,9 @@ def test_another_batch_is_refused_with_those_that_there_are(count: int) -> None:
     net = cnndsl.load("lenet5")
     text = lower_batches(net.graph, target="numpy", options=Options(), batches=(1, 8))[1]
     found = load_source(text, "several").Network().load(net.initial_weights(0))
-    with pytest.raises(ValueError, match=f"^lenet5 runs on 1 or 8 images here, not on {count}$"):
+    with pytest.raises(
+        ValueError, match=f"^lenet5 runs on 1 or 8 images here, not on {count}; a file for one batch takes any number$"
+    ):
         found.run(np.zeros((count, 28, 28, 1), np.float32))
     assert found.run(np.zeros((28, 28, 1), np.float32)).shape == (1, 10)
 
@@ -149,7 +151,7 @@ def test_it_runs_alone(tmp_path: Path) -> None:
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == code
         assert len(done.stdout.splitlines()) == (n if code == 0 else 0)
-    assert done.stderr == "lenet5 runs on 1 or 3 images here, not on 2\n"
+    assert done.stderr == "lenet5 runs on 1 or 3 images here, not on 2; a file for one batch takes any number\n"
 
 
 def test_what_has_no_batch_and_what_prints_no_such_file() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import cnndsl
 import cnndsl.ops
 from cnndsl.graph.graph import Graph
 from cnndsl.runtime.compile import compile
+from cnndsl.runtime.load import load_source
 
 ROOT = Path(__file__).parents[3]
 
@@ -68,6 +70,12 @@ def test_matches_the_reference_for_any_number_of_images() -> None:
         np.testing.assert_allclose(run(pictures(n)), judge(pictures(n)), rtol=0, atol=1e-5)
 
 
+def npy_of(x: object) -> bytes:
+    out = io.BytesIO()
+    np.save(out, x)  # type: ignore[arg-type]
+    return out.getvalue()
+
+
 def test_runs_alone_with_numpy_only(tmp_path: Path) -> None:
     from cnndsl.runtime.safetensors import write_weights
 
@@ -104,6 +112,32 @@ def test_whole_numbers_are_not_taken_for_prepared_pictures(tmp_path: Path) -> No
     found = subprocess.run([sys.executable, "net.py", "w.safetensors", "x.npy"], cwd=tmp_path, capture_output=True, text=True)
     assert (found.returncode, found.stdout) == (1, "")
     assert found.stderr == "image holds uint8, expected float32, prepared as the first lines of this file say\n"
+
+
+NO_ARRAYS = {
+    "text": (b"no array\n", "is no .npy file: images come as one array, prepared as the first lines of this file say"),
+    "nothing": (b"", "is no .npy file: images come as one array, prepared as the first lines of this file say"),
+    "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(50), "is no .npy file: images come as one array, prepared as the first lines"),
+    "a damaged header": (b"\x93NUMPY\x01\x00\x10\x00{'descr': (", "is a damaged .npy file: "),
+    "an array cut off": (npy_of(np.zeros((2, 28, 28, 1), np.float32))[:-7], "is a damaged .npy file: "),
+    "objects": (npy_of(np.array([{}], object)), "is a damaged .npy file: Object arrays cannot be loaded"),
+}
+
+
+@pytest.mark.parametrize("what", NO_ARRAYS)
+def test_what_is_no_array_is_told_in_a_sentence(what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from cnndsl.runtime.safetensors import write_weights
+
+    content, says = NO_ARRAYS[what]
+    g = small()
+    write_weights(tmp_path / "w.safetensors", g.initial_weights(1))
+    (tmp_path / "x.npy").write_bytes(content)
+    module = load_source(compile(g, batch=8).source, "alone")  # type: ignore[union-attr]
+    assert module.main([str(tmp_path / "w.safetensors"), str(tmp_path / "x.npy")]) == 1
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith(f"{tmp_path / 'x.npy'} {says}")
+    assert len(shown.err.splitlines()) == 1
 
 
 def test_a_concat_in_place_that_is_read_as_a_view_first() -> None:

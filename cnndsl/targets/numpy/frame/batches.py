@@ -19,7 +19,10 @@ class Network(network.Network):
         counts = {len(x) for x, name in zip(arrays, INPUTS, strict=True) if name in BATCHED}
         if len(counts) > 1 or not counts & {*BATCHES}:
             has = ", ".join(map(str, sorted(counts)))
-            raise ValueError(f"{NAME} runs on {' or '.join(map(str, BATCHES))} images here, not on {has}")
+            there = " or ".join(map(str, BATCHES))
+            raise ValueError(
+                f"{NAME} runs on {there} images here, not on {has}; a file for one batch takes any number"
+            )
         targets, results = outputs_for(counts.pop(), arrays, out)
         a = self.arena()
         self.run_batch(a, *arrays, *results)

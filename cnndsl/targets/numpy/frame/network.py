@@ -304,6 +304,19 @@ def run(*images: Any, out: Any = None) -> Any:
     return DEFAULT[0].run(*images, out=out)
 
 
+def array_of(path: str) -> Array:
+    """The array of an .npy file; ValueError for another file."""
+    with open(path, "rb") as file:
+        if file.read(6) != b"\x93NUMPY":
+            says = "prepared as the first lines of this file say"
+            raise ValueError(f"{path} is no .npy file: images come as one array, {says}")
+    try:
+        found: Array = np.load(path, allow_pickle=False)
+    except Exception as problem:  # a damaged header fails in as many ways as it can be damaged
+        raise ValueError(f"{path} is a damaged .npy file: {problem}") from None
+    return found
+
+
 def main(arguments: list[str]) -> int:
     """The command: WEIGHTS IMAGES.npy [--out RESULT.npy]."""
     out = None
@@ -316,7 +329,7 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         load(arguments[0])
-        found = run(*(np.load(path, allow_pickle=False) for path in arguments[1:]))
+        found = run(*map(array_of, arguments[1:]))
     except (ValueError, OSError) as problem:
         print(problem, file=sys.stderr)
         return 1
