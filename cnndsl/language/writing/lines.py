@@ -7,7 +7,6 @@ A value that is taken later than from the flow is named: by the name it has, or 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from cnndsl.errors import error
@@ -16,8 +15,9 @@ from cnndsl.graph.joins import JOINS
 from cnndsl.graph.naming import Scope, is_name, is_op
 from cnndsl.graph.op import REGISTRY
 from cnndsl.graph.op import Op as Record
+from cnndsl.language.writing.names import Names, Place
 from cnndsl.language.writing.parts import Body, Branch, Call, Group, Head, Join, Op, Part, Parts
-from cnndsl.language.writing.said import CHANCE, public_names, unsaid
+from cnndsl.language.writing.said import CHANCE, unsaid
 from cnndsl.language.writing.shares import Share
 from cnndsl.language.writing.text import WIDTH, Statement, braced, indented, labelled_lines, pipeline_lines
 from cnndsl.language.writing.words import is_light, option_words, step, words_for
@@ -33,45 +33,16 @@ class NotInside(Exception):  # noqa: N818  (it only says how to write a join)
         self.node = node
 
 
-@dataclass(eq=False, slots=True)
-class Place:
-    """A body while it is written: what is named in it, and which part gave a value."""
-
-    outer: Place | None = None
-    names: dict[str, object] = field(default_factory=dict)
-    called: dict[Value, str] = field(default_factory=dict)
-    parts: dict[Value, Part] = field(default_factory=dict)
-    comes: Value | None = None  # what `input` means, in a shared step
-
-    def find(self, name: str) -> object | None:
-        """What a name means here."""
-        place: Place | None = self
-        while place is not None:
-            if name in place.names:
-                return place.names[name]
-            place = place.outer
-        return None
-
-    def declare(self, name: str, value: object) -> None:
-        self.names[name] = value
-        if isinstance(value, Value):
-            self.called[value] = name
-
-
 class Writer:
-    """Writes the body of a model. local: names for the text alone, by value."""
+    """Writes the body of a model."""
 
     def __init__(self, graph: Graph, parts: Parts, blocks: Mapping[Group, str]) -> None:
         self.graph = graph
         self.parts = parts
         self.blocks = blocks
         self.defined: dict[str, list[str]] = {}
-        self.public = public_names(graph)
-        self.local: dict[Value, str] = {}
-        self.taken: set[str] = set()
-        self.again = True
         self.options = option_words(len(REGISTRY))
-        self.hidden = {*self.options, *graph.inputs, *(s.path[-1] for s in parts.bodies)}
+        self.names = Names(graph, {*self.options, *graph.inputs, *(s.path[-1] for s in parts.bodies)})
         self.used: set[str] = set()
         segments = {s for p in parts.said.path.values() for s in p}
         self.label = next(w for w in ("x", "y", "z", *(f"x{k}" for k in range(len(segments) + 1))) if w not in segments)
@@ -80,8 +51,8 @@ class Writer:
 
     def model(self, body: Body) -> list[str]:
         """The lines of the model's body behind its inputs. Written again until every value that needs one has a name."""
-        while self.again:
-            self.again = False
+        while self.names.again:
+            self.names.again = False
             self.defined.clear()
             self.scope = Scope()
             self.written: dict[Place, set[Share]] = {}
@@ -90,13 +61,13 @@ class Writer:
                 place.declare(name, x)
             flow = next(iter(self.graph.inputs.values())) if len(self.graph.inputs) == 1 else None
             statements = self.body(body, place, flow)
-            for name, x in self.public.items():
+            for name, x in self.names.public.items():
                 if place.names.get(name) is not x:
-                    statements.append(Statement([f"{self.reference(x, place)} as {name}"], value=x))
+                    statements.append(Statement([f"{self.names.reference(x, place)} as {name}"], value=x))
                     place.declare(name, x)
             last = self.graph.outputs["output"]
             if next(s.value for s in reversed(statements) if s.value is not None) is not last:
-                statements.append(Statement([self.reference(last, place)], value=last))
+                statements.append(Statement([self.names.reference(last, place)], value=last))
         lines = self.with_shapes(statements)
         return lines + [f"output {name}" for name in self.graph.outputs if name != "output"]
 
@@ -138,14 +109,14 @@ class Writer:
                 open_ = Statement([""])
                 found.append(open_)
                 if begins:
-                    open_.lines = [self.reference(part.base or self.first_reference(part), place)]
+                    open_.lines = [self.names.reference(part.base or self.first_reference(part), place)]
                     open_.plain = False
             open_.add(text, again=again)
-            self.after(open_, part, name, place, body)
+            self.names.after(open_, part, name, place)
             flow = part.value or DEAD
             open_.value = flow
         if body.gives is not None and flow is not body.gives:
-            found.append(Statement([self.reference(body.gives, place)], plain=False, value=body.gives))
+            found.append(Statement([self.names.reference(body.gives, place)], plain=False, value=body.gives))
         return found
 
     def fits(self, line: Statement, text: list[str], name: str) -> bool:
@@ -165,77 +136,6 @@ class Writer:
                 case Group() | Branch():
                     todo[:0] = x.body.parts
         raise AssertionError("a part takes a value")
-
-    def after(self, line: Statement, part: Part, name: str, place: Place, body: Body) -> None:
-        """Names behind a part that was written: its path's, one that is known outside, one for the text alone."""
-        value = part.value
-        if name:
-            line.name(name)
-            place.declare(name, value or part)
-        if value is None:
-            return
-        place.parts[value] = part
-        if isinstance(part, Call) and place.outer is None:
-            for public, x in self.public.items():
-                if x is value and self.free(public, place) and not name:
-                    line.name(public)
-                    place.declare(public, x)
-                    return
-        if part.local and not name:
-            line.name(self.local[value])
-            place.declare(self.local[value], value)
-
-    def free(self, name: str, place: Place) -> bool:
-        """Whether a value may have this name here without hiding anything."""
-        return name not in place.names and name not in self.hidden
-
-    def pinned(self, name: str, part: Part, place: Place) -> bool:
-        """Whether `as name` may stand in the open, where the name is known to all that follows; else in braces."""
-        if part.local or not self.free(name, place):
-            return False
-        return place.outer is not None or (part.value is not None and self.public.get(name) is part.value)
-
-    def known(self, name: str, part: Part, place: Place) -> bool:
-        """Whether `name` is what the part's value is called outside, so that it must be written."""
-        return place.outer is None and bool(name) and self.public.get(name) is part.value
-
-    def reference(self, x: Value, place: Place) -> str:
-        """How to begin from `x`."""
-        at: Place | None = place
-        shared = False  # from within a shared step, whose text means what it says at each use
-        while at is not None:
-            if at.comes is x:
-                return "input"
-            name = at.called.get(x, "")
-            if name and place.find(name) is x and (not shared or name[0] == "_" or name in self.graph.inputs):
-                return name
-            shared = shared or at.comes is not None
-            if x in at.parts:
-                part = at.parts[x]
-                if not part.local:
-                    part.local = self.again = True
-                    self.local.setdefault(x, self.fresh(part))
-                return self.local[x]
-            at = at.outer
-        raise unsaid(x.node, "it is used where it is not known")
-
-    def fresh(self, part: Part) -> str:
-        """A name for the text alone, after what the part is."""
-        match part:
-            case Call():
-                base = part.share.path[-1]
-            case Group():
-                base = part.segment
-            case Op() | Join():
-                base = part.segment or part.node.op.name
-            case _:
-                base = "value"
-        name, k = f"_{base}", 1
-        while name in self.taken:
-            k += 1
-            name = f"_{base}_{k}"
-        self.taken.add(name)
-        return name
 
     # Parts -------------------------------------------------------------------------------------------------------
 
@@ -260,7 +160,7 @@ class Writer:
         words = words_for(node)
         op, attrs = words[0]
         for word, keys in words:
-            if segment == self.turn(word.name) and not self.known(segment, part, place):
+            if segment == self.turn(word.name) and not self.names.known(segment, part, place):
                 self.scope.segment(word.name)
                 return [self.step(node, word, keys)], ""
         if not segment or is_op(segment):
@@ -283,7 +183,7 @@ class Writer:
 
     def called(self, text: list[str], segment: str, part: Part, place: Place) -> tuple[list[str], str]:
         """`text` with the name that its path needs: behind it, or within braces."""
-        if self.pinned(segment, part, place):
+        if self.names.pinned(segment, part, place):
             return text, segment
         named = [*text[:-1], f"{text[-1]} as {segment}"]
         if len(named) == 1:
@@ -294,7 +194,7 @@ class Writer:
         node, segment = part.node, part.segment
         name = node.op.name
         labelled = any(isinstance(b, Branch) for b in part.branches)
-        turns = not part.nested and segment in (self.turn(name), "") and not self.known(segment, part, place)
+        turns = not part.nested and segment in (self.turn(name), "") and not self.names.known(segment, part, place)
         if not turns and (is_op(segment) or (labelled and not part.nested)):
             if labelled:
                 raise NotInside(node)
@@ -320,7 +220,7 @@ class Writer:
                     inner = self.body(b.body, Place(place), part.base)
                 lines += labelled_lines(label, inner)
             else:
-                name = self.reference(b, place)
+                name = self.names.reference(b, place)
                 lines.append(f"{self.label}: input" if name == "input" else name)
                 if name == "input":
                     self.scope.segment(self.label)
@@ -342,7 +242,7 @@ class Writer:
             return self.under_a_label(part, place)
         if part in self.blocks:
             name = self.block(part)
-            if self.turn(name) == segment and not self.known(segment, part, place):
+            if self.turn(name) == segment and not self.names.known(segment, part, place):
                 self.scope.segment(name)
                 return [name], ""
             return self.called([name], segment, part, place)
