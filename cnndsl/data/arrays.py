@@ -92,12 +92,16 @@ def _dataset(path: Path, name: str, parts: dict[str, Array]) -> Dataset:
     count = 1 + int(max((parts[x].max() for x in ("labels", "test_labels") if x in parts and _whole(parts[x])), default=0))
     if "classes" in parts and parts["classes"].size > MOST_CLASSES:
         raise error("E705", f"{path}: {parts['classes'].size:,} names of classes; at most {MOST_CLASSES:,} are read")
-    names = tuple(map(str, parts["classes"])) if "classes" in parts and parts["classes"].ndim == 1 else ()
+    given = parts["classes"] if "classes" in parts and parts["classes"].ndim == 1 else ()
+    names = tuple(x.decode("utf-8", "replace") if isinstance(x, bytes) else str(x) for x in given)
     if count > MOST_CLASSES:
         raise error("E705", f"{path}: a label is {count - 1}; labels are the numbers of classes, from 0")
     classes = names or tuple(map(str, range(count)))
     train = _part(parts, "", classes, path)
-    test = _part(parts, "test_", classes, path) if "test_images" in parts and "test_labels" in parts else None
+    if ("test_images" in parts) != ("test_labels" in parts):
+        there, missing = sorted(("test_images", "test_labels"), key=lambda x: x not in parts)
+        raise error("E702", f"{path} has {there} and no {missing}", help="give both, or neither")
+    test = _part(parts, "test_", classes, path) if "test_images" in parts else None
     return Dataset(name, classes, train, test)
 
 

@@ -46,14 +46,16 @@ def center_crop(size: Any) -> Made:
 
 
 def crop(size: Any, at: Any = (0, 0)) -> Made:
-    """`n` x `n` or `HxW` pixels, whose upper left one is at [row, column]."""
+    """`n` x `n` or `HxW` pixels, whose upper left one is at [row, column]; `at = 3` is [3, 3]."""
     height, width = pair(size)
-    if not (isinstance(at, tuple) and len(at) == 2 and all(isinstance(v, int) and v >= 0 for v in at)):
-        raise error("E422", f"at is [row, column], not {at}")
+    place = at if isinstance(at, tuple) else (at, at)
+    if not (len(place) == 2 and all(isinstance(v, int) and v >= 0 for v in place)):
+        raise error("E422", f"at is [row, column], or one number for both, not {at}")
+    top, left = place
 
     def run(x: Pictures, draws: Draws) -> Pictures:
-        within("crop", x, height + at[0], width + at[1])
-        return cut(x, *at, height, width)
+        within("crop", x, height + top, width + left)
+        return cut(x, top, left, height, width)
 
     return 0, run
 

@@ -17,6 +17,7 @@ from cnndsl.errors import error
 
 KEPT = 256 << 20  # bytes of decoded pictures kept in memory
 MOST_FILES = 5_000_000
+TRAIN, TEST = ("train", "training"), ("test", "val", "valid", "validation")
 
 
 class PictureFiles:
@@ -61,8 +62,9 @@ def read_folder(folder: Path, check: bool = True) -> Dataset:
     check: look at the head of every picture at once.
     """
     names = _folders(folder)
-    train = next((x for x in names if x.lower() in ("train", "training")), None)
-    test = next((x for x in names if x.lower() in ("test", "val", "valid", "validation")), None)
+    split = [x for x in names if x.lower() in (*TRAIN, *TEST) and _folders(folder / x)]  # else classes called so
+    train = next((x for x in split if x.lower() in TRAIN), None)
+    test = next((x for x in split if x.lower() in TEST), None)
     if train is None:
         classes = names
         return Dataset(folder.resolve().name, tuple(classes), _part(folder, classes, check))

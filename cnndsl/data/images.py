@@ -113,7 +113,9 @@ def _deep(image: Image) -> NDArray[Any]:
     if not np.isfinite(pixels).all():
         raise ValueError("it holds a value that is not a finite number")
     if image.mode == "F":
-        top = 1.0 if pixels.max(initial=0.0) <= 1.0 else 255.0
+        top = 1.0
+        if pixels.min(initial=0.0) < 0 or pixels.max(initial=0.0) > 1:
+            raise ValueError(f"its numbers lie in {pixels.min():g}..{pixels.max():g}, those of float pictures in 0..1")
     else:  # "I" is how Pillow opens some 16-bit files; 8-bit numbers do not come that way
         top = 65535.0
     return np.clip(pixels / np.float32(top), 0, 1)[:, :, None]

@@ -80,13 +80,14 @@ def _fits(option: Option, value: Any, many: bool) -> bool:
         case "pair":
             parts = value if isinstance(value, tuple) else (value, value)
             return len(parts) == 2 and all(within(p, True) for p in parts)
-    if isinstance(value, Interval):  # side, draw
-        return not many and within(value.low, option.kind == "side") and within(value.high, option.kind == "side")
+    whole = option.kind in ("side", "pixels")
+    if isinstance(value, Interval):  # side, draw, pixels
+        return not many and within(value.low, whole) and within(value.high, whole)
     if option.kind == "side" and isinstance(value, tuple):
         if many and not isinstance(value, Sides):
             return bool(value) and all(_fits(option, p, False) for p in value)
         return len(value) == 2 and all(within(p, True) for p in value)
-    return within(value, option.kind == "side")
+    return within(value, whole)
 
 
 def told(value: Any) -> str:

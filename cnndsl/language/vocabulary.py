@@ -17,9 +17,9 @@ class Option:
     """What an option of a recipe's word may be.
 
     kind: `number`; `whole`; `truth`; `word` (one of `words`); `side` (pixels: n, HxW, a range to draw from, or in
-    `eval` a list); `draw` (a number, or a range); `numbers` (one, or a list); `counts` (whole numbers, one or a list);
-    `pair` (a whole number, or two of them); `value` (the name of a value). low, high: ends included, or not (`above`,
-    `below`). needed: has no default.
+    `eval` a list); `draw` (a number, or a range); `pixels` (the same of whole numbers); `numbers` (one, or a list);
+    `counts` (whole numbers, one or a list); `pair` (a whole number, or two of them); `value` (the name of a value). low,
+    high: ends included, or not (`above`, `below`). needed: has no default.
     """
 
     kind: str = "number"
@@ -41,7 +41,8 @@ class Option:
             return f"n or HxW, from 1 to {SIDE:,} pixels"
         if self.kind == "value":
             return "the name of a value"
-        what = {"number": "a number", "whole": "a whole number", "draw": "a number or a range low..high"}.get(self.kind)
+        what = {"number": "a number", "whole": "a whole number", "draw": "a number or a range low..high",
+                "pixels": "a whole number or a range of them"}.get(self.kind)  # fmt: skip
         what = what or {"numbers": "a number or a list of them", "pair": "a whole number or a list of two"}.get(self.kind)
         start = f"above {self.low:g}" if self.above else f"from {self.low:g}"
         end = "" if self.high == inf else f" to {'below ' if self.below else ''}{self.high:g}"
@@ -128,10 +129,11 @@ STEPS: dict[str, Options] = {
     "fully_convolutional": {},
     "flip": {"axis": _words("horizontal", "vertical")},
     "pad": {"amount": Option("pair", 0, SIDE, needed=True), "mode": _words("zero", "reflect", "edge")},
-    "shift": {"amount": Option("draw", -SIDE, SIDE, needed=True)},
+    "shift": {"amount": Option("pixels", -SIDE, SIDE, needed=True)},
     "affine": {"rotate": _FREE, "scale": Option("draw", above=True), "shear": Option("draw", -80, 80, above=True, below=True),
                "shift": _FREE},
-    "color_jitter": dict.fromkeys(("brightness", "contrast", "saturation", "hue"), Option("draw", -inf)),
+    "color_jitter": {**dict.fromkeys(("brightness", "contrast", "saturation"), Option("draw")),
+                     "hue": Option("draw", -0.5, 0.5)},
     "pca_jitter": {"strength": Option()},
     "cutout": {"size": Option("pair", 1, SIDE, needed=True)},
     "noise": {"amount": Option("draw", needed=True)},

@@ -214,7 +214,7 @@ def compile_step_graph(
         batch=checked_batch(batch),
         workers=checked_threads(threads),
         training=True,
-        without=frozenset(without),
+        without=frozenset(checked_names(without, "without")),
         max_memory=parse_bytes(max_memory) if max_memory is not None else None,
         takes=takes or {},
     )

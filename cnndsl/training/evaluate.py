@@ -126,6 +126,8 @@ def scored(
 
     scores, are_logits = scores_of(model)
     several = [weights] if isinstance(weights, (Mapping, str, Path)) else list(weights)
+    if not several:
+        raise error("E504", "there are no weights to evaluate with")
     notes = [() if isinstance(w, Mapping) else read_notes(w).classes for w in several]
     trained = notes[0]
     if any(classes != trained for classes in notes):
@@ -133,6 +135,10 @@ def scored(
     data = fitted_data(model, scores, dataset, trained)
     names = class_names(model, class_count(model, scores), trained, data.classes)
     check_dataset(data, input_shape(model))
+    if part not in ("train", "test"):
+        raise error("E705", f"{data.name} has no part {part}; parts: train, test")
+    if part == "test" and data.test is None:
+        raise error("E705", f"{data.name} holds no images back to test on", help='part="train" takes those to train on')
     images = data.test if part == "test" and data.test is not None else data.train
     tops = tops_of(how)
     if how is not None and ("views" in how.entries or "reduce" in how.entries):
@@ -194,11 +200,13 @@ def measured(
     within = dict.fromkeys(tops, 0)
     for scores, truth in scored:
         total += float(losses(scores, truth, are_logits).sum())
+        scores = np.where(np.isnan(scores), -np.inf, scores)  # no number is no class's
         called = scores.argmax(axis=1)
         right += int((called == truth).sum())
         np.add.at(confusion, (truth, called), 1)
         own = scores[np.arange(len(truth)), truth]
-        before = (scores > own[:, None]).sum(axis=1)  # classes that are called more likely than the true one
+        first = np.arange(scores.shape[1]) < truth[:, None]
+        before = ((scores > own[:, None]) | ((scores == own[:, None]) & first)).sum(axis=1)  # called before the true one
         for k in within:
             within[k] += int((before < k).sum())
         count += len(truth)

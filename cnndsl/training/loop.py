@@ -294,7 +294,7 @@ class _Run:
         if at.data != self.data:
             raise error("E711", f"{run_dir} was trained on other data: {at.data}; these are {self.data}")
         checkpoint.fitting(state, self.step.kept)
-        self.step.executable.load(state)
+        self.step.restore(state)
         return replace(at, recipe=self.entries)
 
     def _describe(self, run_dir: Path) -> None:

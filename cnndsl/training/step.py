@@ -98,8 +98,13 @@ class Step:
 
     @property
     def kept(self) -> dict[str, Array]:
-        """Of `state`, what the next step starts from: without the sums over the parts of the last one."""
-        return {n: x for n, x in self.state.items() if self.graph.state[n].kind != "sum"}
+        """What training goes on from: `state` without the sums over the parts of the last step, and the idle weights."""
+        return {n: x for n, x in self.state.items() if self.graph.state[n].kind != "sum"} | self.idle
+
+    def restore(self, kept: Mapping[str, Array]) -> None:
+        """Go on from what `kept` was."""
+        self.idle = {n: np.array(kept[n]) for n in self.idle}
+        self.executable.load({n: x for n, x in kept.items() if n not in self.idle})
 
     @property
     def weights(self) -> dict[str, Array]:

@@ -199,3 +199,25 @@ def test_npy(tmp_path: Path) -> None:
         arrays.as_images(np.zeros((2, 0, 3, 1), np.uint8), "x")
     with pytest.raises(CnnError, match=r"0..255"):
         arrays.as_images(np.full((2, 2), 300, np.int32), "x")
+
+
+def test_a_class_may_be_called_train(tmp_path: Path) -> None:
+    for name in ("bus", "train"):
+        (tmp_path / name).mkdir()
+        for i in range(6):
+            Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(tmp_path / name / f"{i}.png")
+    assert datasets.open(tmp_path).classes == ("bus", "train")
+
+
+def test_test_images_without_labels_are_refused(tmp_path: Path) -> None:
+    images, labels = np.zeros((4, 8, 8, 1), np.uint8), np.arange(4) % 2
+    np.savez(tmp_path / "d.npz", images=images, labels=labels, test_images=images)
+    with pytest.raises(CnnError, match="test_images and no test_labels") as caught:
+        datasets.open(tmp_path / "d.npz")
+    assert caught.value.code == "E702"
+
+
+def test_names_of_classes_may_be_bytes(tmp_path: Path) -> None:
+    images, labels = np.zeros((10, 8, 8, 1), np.uint8), np.arange(10) % 2
+    np.savez(tmp_path / "d.npz", images=images, labels=labels, classes=np.array([b"cat", b"dog"]))
+    assert datasets.open(tmp_path / "d.npz").classes == ("cat", "dog")

@@ -7,6 +7,7 @@ import pytest
 
 from cnndsl.data import datasets, pipeline
 from cnndsl.errors import CnnError, Source, Span
+from cnndsl.language.load import load_text
 from cnndsl.language.recipe import Call, Interval
 
 SPAN = Span(Source("m.cnn", "augment = wobble"), 10, 16)
@@ -172,7 +173,7 @@ def test_pictures_that_do_not_fit_the_model() -> None:
         (call("shift", 1.5), "E422", "whole pixels"),
         (call("pad", -1), "E422", "a pad"),
         (call("flip", "diagonal"), "E422", "horizontal or vertical"),
-        (call("crop", 2, at=3), "E422", "row, column"),
+        (call("crop", 2, at=-3), "E422", "row, column"),
     ],
 )
 def test_refused(wrong: Call, code: str, says: str) -> None:
@@ -200,3 +201,22 @@ def test_a_crop_larger_than_the_picture(images: np.ndarray) -> None:
             pipeline.run(drawn(call(name, 29)), images)
     with pytest.raises(CnnError, match="3 numbers for mean"):
         pipeline.run(drawn(call("normalize", (1, 2, 3), 1)), images)
+
+
+@pytest.mark.parametrize(
+    "step", ["color_jitter(hue = 0.7)", "color_jitter(brightness = -1)", "shift(0.5)", "crop(8, at = 0.5)"]
+)
+def test_what_no_step_can_do_is_refused_when_the_text_is_read(step: str) -> None:
+    with pytest.raises(CnnError) as caught:
+        load_text(f"model m {{\n input image: 8x8x3\n flatten -> dense(2)\n}}\ntrain {{ augment = {step} }}")
+    assert caught.value.code == "E403"
+
+
+@pytest.mark.parametrize(
+    "step",
+    ["color_jitter(hue = -0.5)", "color_jitter(hue = 0..0.5)", "color_jitter(brightness = 0)", "shift(2)", "crop(8, at = 3)"],
+)
+def test_what_the_text_may_say_can_be_done(step: str) -> None:
+    net = load_text(f"model m {{\n input image: 8x8x3\n flatten -> dense(2)\n}}\ntrain {{ augment = {step} }}")
+    assert net.train is not None
+    assert len(pipeline.bind(net.train.augment, "augment", random=True)) == 1

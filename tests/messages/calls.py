@@ -58,6 +58,7 @@ BAD: dict[str, Callable[[Path], Any]] = {
     "whole_numbers": lambda folder: image(dtype="int32").conv(2, (3, 3)),
     "word_that_is_none": lambda folder: image().conv(2, (3, 3), pad="sane"),
     "image_step_that_cannot_be_run": lambda folder: bind([Call("flipp", (), {}, None)], "augment", random=True),
+    "image_step_out_of_its_bounds": lambda folder: bind([Call("shift", (0.5,), {}, None)], "augment", random=True),
     "text_as_a_weight": lambda folder: write_weights(folder / "w.safetensors", {"a": np.array(["text"])}),
     "loss_of_many_numbers": lambda folder: without_gradient(),
     "loss_of_nothing": lambda folder: trained_on("cross_entropy(scores)"),
