@@ -94,7 +94,7 @@ def test_it_is_the_whole_step(recipe: str, parts: int) -> None:
 def test_batch_norm_has_the_statistics_of_each_part() -> None:
     """Normalised part by part; the running ones go one step, to the mean of what the parts have."""
     step = exact(text(norm="batch_norm(momentum = 0.9) -> tanh"), 3)
-    weights, before = step.weights["stem.weight"], step.weights["batch_norm.mean"] + 0.5
+    weights, before = step.weights["stem.weight"], np.full(4, 0.5)
     step.state["batch_norm.mean"][...] = before
     step(IMAGES, LABELS)
     y = np.zeros((12, 3, 3, 4))
