@@ -208,6 +208,7 @@ class _Run:
             rate = self._rate(step, at.history)
             value, scores = self.step.run(images, labels, rate)
             if not math.isfinite(value):
+                live.write()  # how it came to that
                 raise not_finite(self.step, images, labels, step + 1, epoch + 1, value, run_dir)
             step += 1
             loss += value * len(labels)

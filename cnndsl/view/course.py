@@ -40,21 +40,21 @@ def course_picture(
     shown += [(f"after {stages[-1].step:,} steps", stages[-1].picture, stages[-1].psnr)]
     shown += [("truth", truth, None)] if truth is not None else []
     figure = empty(2.2 * len(shown), 4.6)
-    grid = figure.add_gridspec(2, len(shown), height_ratios=(1.25, 1))
+    halves: Any = figure.subfigures(2, 1, height_ratios=(1.25, 1))  # apart, so that no curve's names push pictures
+    pictures, curves = halves
     for k, (what, x, db) in enumerate(shown):
-        axes = figure.add_subplot(grid[0, k])
+        axes = pictures.add_subplot(1, len(shown), k + 1)
         axes.imshow(x[:, :, 0] if x.shape[2] == 1 else x, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         axes.set_title(what + (f"\n{db:.2f} dB" if db is not None else ""), fontsize=9)
         axes.set_axis_off()
     steps = [s.step for s in stages]
     known = [(s.step, s.psnr) for s in stages if s.psnr is not None]
-    half = max(1, len(shown) // 2) if known else len(shown)
-    axes = figure.add_subplot(grid[1, :half])
+    axes = curves.add_subplot(1, 2 if known else 1, 1)
     axes.plot(steps, [s.loss for s in stages])
     axes.set(xlabel="step", ylabel="loss, smoothed", yscale="log")
     axes.grid(alpha=0.3)
     if known:
-        axes = figure.add_subplot(grid[1, half:])
+        axes = curves.add_subplot(1, 2, 2)
         axes.plot([x for x, _ in known], [y for _, y in known])
         if quality is not None:
             axes.axhline(quality, linestyle=":", color="gray", label="before")

@@ -271,25 +271,31 @@ def step_beside_loader(where: Path, model: str, batch: int, workers: int, steps:
     images, labels = (a.copy() for a in loader.take(0))
     step(images, labels)
     times: dict[str, list[float]] = {"alone": [], "with loader": []}
+    used: dict[str, list[float]] = {"alone": [], "with loader": []}
     at = 1
     for _ in range(rounds):
-        began = time.perf_counter()
+        began, before = time.perf_counter(), time.process_time()
         for _ in range(steps):
             step(images, labels)
         times["alone"].append((time.perf_counter() - began) / steps)
-        began = time.perf_counter()
+        used["alone"].append((time.process_time() - before) / steps)
+        began, before = time.perf_counter(), time.process_time()
         for _ in range(steps):
             step(*loader.take(at))
             at += 1
         for filling in loader._under_way.values():  # as many batches are begun as are used: all their work counts
             filling.wait()
         times["with loader"].append((time.perf_counter() - began) / steps)
+        used["with loader"].append((time.process_time() - before) / steps)
     ours.reader.__exit__()
     alone, beside = (statistics.median(times[k]) for k in ("alone", "with loader"))
+    cpu = {k: statistics.median(v) for k, v in used.items()}
     verdict = "met" if beside / alone <= BARS["step"] else "MISSED"
+    more = cpu["with loader"] / cpu["alone"]
     print(f"{model}, batch {batch}: a step {1000 * alone:.0f} ms alone, {1000 * beside:.0f} ms with the loader:"
-          f" {beside / alone:.3f} times (bar {BARS['step']}: {verdict})")  # fmt: skip
-    return [{"row": f"{model}:{batch}", "alone": alone, "with_loader": beside, "ratio": beside / alone}]
+          f" {beside / alone:.3f} times (bar {BARS['step']}: {verdict}); processor {1000 * cpu['alone']:.0f} and"
+          f" {1000 * cpu['with loader']:.0f} ms, {more:.3f} times")  # fmt: skip
+    return [{"row": f"{model}:{batch}", "alone": alone, "with_loader": beside, "ratio": beside / alone, "processor": cpu}]
 
 
 @contextmanager

@@ -265,6 +265,7 @@ def test_a_loss_that_diverges_stops_before_the_update(tmp_path: Path) -> None:
     assert e.value.code == "E707"
     assert "the first value that is not finite" in str(e.value)
     assert checkpoint.load(tmp_path / "r")[0].step == 0
+    assert [x.step for x in read_steps(tmp_path / "r" / "steps.csv")][:1] == [1]
 
 
 def test_weights_that_diverge_under_a_finite_loss(model: Model, tmp_path: Path) -> None:
