@@ -159,7 +159,7 @@ class Span:
         return self.start - (self.source.text.rfind("\n", 0, self.start) + 1) + 1
 
     def __str__(self) -> str:
-        return f"{self.source.name}:{self.line}:{self.column}"
+        return f"{printable(self.source.name)}:{self.line}:{self.column}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from cnndsl.errors import error
 LARGEST = 512 << 20  # bytes of an archive, unpacked: CIFAR has 186 MB
 MOST_MEMBERS = 10_000
 LONGEST_HEADER = 1 << 16
+LONGEST_SHARED = 1 << 12  # of a header for all members, which each of them gets a copy of
 
 
 def read_tar(path: Path, names: Collection[str]) -> dict[str, bytes]:
@@ -27,6 +28,7 @@ def read_tar(path: Path, names: Collection[str]) -> dict[str, bytes]:
             stream: Any = _Bounded(f, path)
             with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Member) as archive:
                 for count, member in enumerate(archive):
+                    archive.members = []  # type: ignore[attr-defined]  # each has a copy of the archive's own header
                     if count >= MOST_MEMBERS:
                         raise error("E704", f"{path} has more than {MOST_MEMBERS:,} members")
                     name = _checked(path, member)
@@ -41,7 +43,7 @@ def read_tar(path: Path, names: Collection[str]) -> dict[str, bytes]:
                     found[name] = data
             while stream.read():  # to the end, where gzip's checksum is
                 pass
-    except (OSError, EOFError, ValueError, zlib.error, tarfile.TarError, RecursionError, OverflowError) as e:
+    except (OSError, EOFError, ValueError, zlib.error, tarfile.TarError, RecursionError, OverflowError, IndexError) as e:
         raise error("E702", f"{path} cannot be read: {getattr(e, 'strerror', None) or e}") from None
     return found
 
@@ -60,13 +62,23 @@ def _checked(path: Path, member: tarfile.TarInfo) -> str:
 
 
 class _Member(tarfile.TarInfo):
-    """A header whose long names and other extensions are short: `tarfile` reads them whole."""
+    """A header whose long names and other extensions are short: `tarfile` reads them whole. Files with holes are refused
+    before their maps are read.
+    """
 
     def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
-        if self.type not in (*tarfile.REGULAR_TYPES, tarfile.DIRTYPE) and self.size > LONGEST_HEADER:
+        most = LONGEST_SHARED if self.type == tarfile.XGLTYPE else LONGEST_HEADER
+        if self.type not in (*tarfile.REGULAR_TYPES, tarfile.DIRTYPE) and self.size > most:
             raise tarfile.HeaderError(f"a header of {self.size:,} bytes")
+        if self.type == tarfile.GNUTYPE_SPARSE:
+            self._with_holes()
         found: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]
         return found
+
+    def _with_holes(self, *_: Any) -> None:
+        raise tarfile.HeaderError("a file with holes")
+
+    _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _with_holes
 
 
 class _Bounded(io.RawIOBase):

@@ -61,6 +61,8 @@ def read_npz(path: Path) -> Dataset:
                 name = member.filename.removesuffix(".npy")
                 if name not in ARRAYS:
                     continue
+                if name in parts:
+                    raise ValueError(f"it has two members named {name}")
                 if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                     raise ValueError(f"{name} is packed in another way than NumPy's")
                 with archive.open(member) as f:
@@ -93,7 +95,10 @@ def _dataset(path: Path, name: str, parts: dict[str, Array]) -> Dataset:
     if "classes" in parts and parts["classes"].size > MOST_CLASSES:
         raise error("E705", f"{path}: {parts['classes'].size:,} names of classes; at most {MOST_CLASSES:,} are read")
     given = parts["classes"] if "classes" in parts and parts["classes"].ndim == 1 else ()
-    names = tuple(x.decode("utf-8", "replace") if isinstance(x, bytes) else str(x) for x in given)
+    try:
+        names = tuple(x.decode("utf-8", "replace") if isinstance(x, bytes) else str(x) for x in given)
+    except (SystemError, ValueError):  # code points that there are not
+        raise error("E705", f"{path}: the names of the classes are no text") from None
     if count > MOST_CLASSES:
         raise error("E705", f"{path}: a label is {count - 1}; labels are the numbers of classes, from 0")
     classes = names or tuple(map(str, range(count)))
@@ -151,6 +156,8 @@ def _array(f: IO[bytes], where: str, size: int, before: int = 0) -> Array:
         raise ValueError(f"its header promises the shape {shape}")
     if dtype.hasobject:
         raise ValueError("it holds Python objects, which are never read")
+    if not dtype.itemsize:
+        raise ValueError(f"its numbers have no bytes: {dtype}")
     elements = 1
     for n in shape:
         elements *= n

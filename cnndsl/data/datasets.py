@@ -18,7 +18,7 @@ from cnndsl.data.arrays import read_npy_files, read_npz
 from cnndsl.data.cifar import read_cifar
 from cnndsl.data.folder import read_folder
 from cnndsl.data.idx import read_idx
-from cnndsl.data.records import Dataset
+from cnndsl.data.records import Dataset, by_class
 from cnndsl.data.table import read_table
 from cnndsl.errors import error
 from cnndsl.language.vocabulary import DATA as BUNDLED
@@ -96,8 +96,8 @@ def split(whole: Dataset) -> Dataset:
     """`whole`, with every fifth image of each class, counted in order, held back for testing."""
     labels = whole.train.labels
     held = np.zeros(len(labels), bool)
-    for label in range(len(whole.classes)):
-        held[np.flatnonzero(labels == label)[HOLD_BACK - 1 :: HOLD_BACK]] = True
+    order, place, _ = by_class(labels)
+    held[order[place % HOLD_BACK == HOLD_BACK - 1]] = True
     if not held.any():
         return whole
     train, test = whole.train.only(np.flatnonzero(~held)), whole.train.only(np.flatnonzero(held))

@@ -17,12 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.data.resample import Photograph
-from cnndsl.errors import error
+from cnndsl.errors import CnnError, error
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm")
+FORMATS = ("PNG", "JPEG", "BMP", "DIB", "GIF", "TIFF", "WEBP", "PPM")
+"""What Pillow may take a file for, whatever it is called: others run programs (EPS) or unpack while they open (ICO)."""
+MOST_SCANS = 100
+"""Of a progressive JPEG: each goes over the whole picture again."""
 LARGEST = 32_000_000
 """Pixels of a picture: reading one, transparent at that, stays below half a gigabyte. Larger ones are refused from
 their header, before anything is decoded."""
@@ -59,11 +63,15 @@ def _opened(path: Path) -> Iterator[Image]:
         raise error("E703", f"there is no picture {path}" if not path.exists() else f"{path} is not a file")
     try:
         with _quietly():
-            image = Image.open(path)
+            image = Image.open(path, formats=FORMATS)
         with image:
             width, height = image.size
             if width * height > LARGEST:
                 raise error("E704", f"{path}: {width} x {height} pixels; at most {LARGEST:,} are read")
+            if _tile(image) > LARGEST:
+                raise error("E704", f"{path}: tiles of {_tile(image):,} pixels; at most {LARGEST:,} are read")
+            if image.info.get("progressive") and path.read_bytes().count(b"\xff\xda") > MOST_SCANS:
+                raise error("E704", f"{path}: more than {MOST_SCANS} scans; such pictures are not read")
             if width < 1 or height < 1:
                 raise error("E703", f"{path}: a picture without pixels")
             yield image
@@ -71,8 +79,16 @@ def _opened(path: Path) -> Iterator[Image]:
         raise error("E704", f"{path}: too many pixels; at most {LARGEST:,} are read") from None
     except UnidentifiedImageError:
         raise error("E703", f"{path} is not a picture that can be read") from None
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, KeyError, OverflowError, MemoryError) as e:
+    except CnnError:
+        raise
+    except Exception as e:  # Pillow's readers raise whatever comes up in them
         raise error("E703", f"{path} cannot be read as a picture: {getattr(e, 'strerror', None) or e}") from None
+
+
+def _tile(image: Image) -> int:
+    """Pixels of one tile of a TIFF, which is decoded whole however small the picture is; 0 for others."""
+    tags = getattr(image, "tag_v2", {})
+    return int(tags.get(322, 0)) * int(tags.get(323, 0))
 
 
 @contextmanager

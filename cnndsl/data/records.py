@@ -69,3 +69,12 @@ def check_labels(labels: Array, classes: int, where: str) -> Array:
                 f"{where}: a label is {low if low < 0 else high}, with {classes} classes labels go from 0 to {classes - 1}",
             )
     return labels.astype(np.int32)
+
+
+def by_class(labels: Array) -> tuple[Array, Array, Array]:
+    """The numbers of the images, class by class, each class in its order; of each its place in the class; and how many images
+    that class has. One sort, however many classes there are.
+    """
+    order = np.argsort(labels, kind="stable")
+    _, first, count = np.unique(labels[order], return_index=True, return_counts=True)
+    return order, np.arange(len(labels)) - np.repeat(first, count), np.repeat(count, count)

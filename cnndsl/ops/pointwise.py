@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from cnndsl.graph.expr import Expr, evaluate
+from cnndsl.graph.expr import Expr, evaluate, ordered
 from cnndsl.graph.op import Op, Work, expect, sample
 from cnndsl.graph.sizes import Size
 from cnndsl.graph.types import TensorType
@@ -39,17 +39,24 @@ def broadcast(*shapes: tuple[Size, ...]) -> tuple[Size, ...]:
 
 def result_dtype(root: Expr, types: tuple[TensorType, ...]) -> str:
     """The element type an expression gives: bool from comparisons, a cast's own, else that of its floats."""
-    if root.fn in ("lt", "le", "gt", "ge", "eq", "and", "or", "not", "isfinite"):
+    known: dict[Expr, str] = {}  # each subexpression once: a shared one may be reached by exponentially many ways
+    for e in ordered([root]):
+        known[e] = _dtype_of(e, [known[a] for a in e.args], types)
+    return known[root]
+
+
+def _dtype_of(e: Expr, args: list[str], types: tuple[TensorType, ...]) -> str:
+    if e.fn in ("lt", "le", "gt", "ge", "eq", "and", "or", "not", "isfinite"):
         return "bool"
-    if root.fn == "cast":
-        return str(root.value)
-    if root.fn == "var":
-        return types[root.value].dtype
-    if root.fn == "const":
+    if e.fn == "cast":
+        return str(e.value)
+    if e.fn == "var":
+        return types[e.value].dtype
+    if e.fn == "const":
         return "const"
-    if root.fn == "uniform":
+    if e.fn == "uniform":
         return "float64"
-    found = {result_dtype(a, types) for a in (root.args[1:] if root.fn == "select" else root.args)} - {"const"}
+    found = {*(args[1:] if e.fn == "select" else args)} - {"const"}
     if len(found) > 1:  # a rank-0 float32 beside float64 tensors and the like: the widest wins
         return next(d for d in ("float64", "float32", "int64", "int32", "uint64", "uint8", "bool") if d in found)
     return found.pop() if found else "float32"

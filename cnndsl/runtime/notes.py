@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cnndsl.errors import printable
+from cnndsl.targets.numpy.frame.tensors import LARGEST_HEADER
 
-LARGEST_HEADER = 64 << 20
 MOST_CLASSES = 1_000_000
 LONGEST_NAME = 200
 

@@ -41,13 +41,15 @@ def evaluate(
     target: str = "numpy",
     threads: int | None = None,
     batch: int | None = None,
-    part: str = "test",
+    part: str = "",
     recipe: str = "",
     workers: int | None = None,
     on_bad_image: str = "stop",
     on_event: OnJudged | None = None,
 ) -> Evaluation:
     """Loss (mean cross entropy), accuracy and confusion matrix of `model` on a part of `dataset`.
+
+    part: `test`, `train`; empty: what is held back, or all where nothing is.
 
     weights: name → array, or a file; of several the probabilities are averaged (an ensemble).
     recipe: the name of an `eval` of the file; the unnamed one holds where there is one. batch: else the recipe's, else 64.
@@ -104,7 +106,7 @@ def scored(
     target: str = "numpy",
     threads: int | None = None,
     batch: int | None = None,
-    part: str = "test",
+    part: str = "",
     recipe: str = "",
     workers: int | None = None,
     on_bad_image: str = "stop",
@@ -135,11 +137,11 @@ def scored(
     data = fitted_data(model, scores, dataset, trained)
     names = class_names(model, class_count(model, scores), trained, data.classes)
     check_dataset(data, input_shape(model))
-    if part not in ("train", "test"):
+    if part not in ("", "train", "test"):
         raise error("E705", f"{data.name} has no part {part}; parts: train, test")
     if part == "test" and data.test is None:
         raise error("E705", f"{data.name} holds no images back to test on", help='part="train" takes those to train on')
-    images = data.test if part == "test" and data.test is not None else data.train
+    images = data.test if part != "train" and data.test is not None else data.train
     tops = tops_of(how)
     if how is not None and ("views" in how.entries or "reduce" in how.entries):
         seen = views.bind(how.entries.get("views", ()), model.preprocess)

@@ -23,7 +23,7 @@ from cnndsl.data.channels import check_dataset
 from cnndsl.data.draws import permutation
 from cnndsl.data.loader import Loader, Plan, Reader
 from cnndsl.data.records import Dataset, Part
-from cnndsl.errors import counted, error
+from cnndsl.errors import counted, error, printable
 from cnndsl.language.writing.recipe import train_lines
 from cnndsl.training import checkpoint, schedules
 from cnndsl.training.checkpoint import Position
@@ -265,8 +265,8 @@ class _Run:
             self.skipped[name] = why
             self.tell(Skipped(epoch + 1, name, why, len(self.skipped)))
             try:
-                with (run_dir / "skipped.txt").open("a", encoding="utf-8") as f:
-                    f.write(f"{why}\n")
+                with (run_dir / "skipped.txt").open("a", encoding="utf-8", errors="backslashreplace") as f:
+                    f.write(f"{printable(why)}\n")
             except OSError as e:
                 raise checkpoint.unwritable(run_dir / "skipped.txt", e, run_dir) from None
 
@@ -299,9 +299,9 @@ class _Run:
         return replace(at, recipe=self.entries)
 
     def _describe(self, run_dir: Path) -> None:
-        text = "\n".join([f"# {self.model.name} on {self.data}", *train_lines(self.recipe)])
+        text = "\n".join([f"# {self.model.name} on {printable(self.data)}", *train_lines(self.recipe)])
         try:
-            (run_dir / "recipe.txt").write_text(f"{text}\n", encoding="utf-8")
+            (run_dir / "recipe.txt").write_text(f"{text}\n", encoding="utf-8", errors="backslashreplace")
         except OSError as e:
             raise checkpoint.unwritable(run_dir / "recipe.txt", e, run_dir) from None
 

@@ -10,7 +10,7 @@ import numpy as np
 from cnndsl.data import datasets
 from cnndsl.data.channels import check_dataset
 from cnndsl.data.draws import permutation
-from cnndsl.data.records import Dataset, Part
+from cnndsl.data.records import Dataset, Part, by_class
 from cnndsl.errors import CnnError, error, located
 from cnndsl.language.paths import PATHS, inside
 from cnndsl.runtime.notes import numbered
@@ -71,9 +71,8 @@ def _shared(share: float, data: Dataset) -> tuple[Part, Part]:
     """A share of the training part held back, class by class."""
     held = np.zeros(len(data.train), bool)
     order = permutation(0, 0, "validate", len(data.train))
-    for label in range(len(data.classes)):
-        own = order[data.train.labels[order] == label]
-        held[own[: round(share * len(own))]] = True
+    among, place, count = by_class(data.train.labels[order])
+    held[order[among[place < np.rint(share * count)]]] = True
     if not held.any() or held.all():
         raise error("E423", f"validate = {share:g} leaves nothing to {'validate' if not held.any() else 'train'} on")
     return data.train.only(np.flatnonzero(~held)), data.train.only(np.flatnonzero(held))

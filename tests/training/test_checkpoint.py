@@ -73,9 +73,13 @@ def test_a_damaged_record(tmp_path: Path, text: str) -> None:
 def test_a_step_of_another_kind(tmp_path: Path) -> None:
     where = checkpoint.save(tmp_path, position(), STATE)
     said = json.loads((where / "checkpoint.json").read_text())
-    (where / "checkpoint.json").write_text(json.dumps(said | {"step": "seven"}))
-    with pytest.raises(CnnError, match="cannot be read"):
-        checkpoint.load(tmp_path)
+    others = [{"step": "seven"}, {"step": -5}, {"step": True}, {"step": said["step"] + 1}, {"loss": "1"}, {"seen": 10**400}]
+    others += [{"right": None}, {"norms": [1]}, {"data": 3}, {"history": [{**row, "epoch": "x"} for row in said["history"]]}]
+    for other in others:
+        (where / "checkpoint.json").write_text(json.dumps(said | other))
+        with pytest.raises(CnnError, match="cannot be read") as e:
+            checkpoint.load(tmp_path)
+        assert e.value.code == "E710"
 
 
 @pytest.fixture

@@ -180,7 +180,7 @@ def test_an_evaluation_without_images_or_weights_is_refused(model: Model) -> Non
     data = stripes()
     weights = model.initial_weights(0)
     with pytest.raises(CnnError, match="holds no images back"):
-        evaluate(model, weights, replace(data, test=None))
+        evaluate(model, weights, replace(data, test=None), part="test")
     assert evaluate(model, weights, replace(data, test=None), part="train").count == 68
     with pytest.raises(CnnError, match="has no part tset"):
         evaluate(model, weights, data, part="tset")

@@ -25,7 +25,7 @@ KINDS = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "BOOL": "|b1", "I64": "<i8", "I32": "<i4",
     "I16": "<i2", "I8": "|i1", "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "|u1",
 }  # fmt: skip
-LARGEST_HEADER = 100_000_000  # bytes
+LARGEST_HEADER = 16_000_000  # bytes: some hundred thousand arrays; Python takes 20 times that to read it
 
 
 class Tensors(Mapping[str, Array]):
