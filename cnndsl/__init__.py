@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from cnndsl.formats.onnx import export_onnx as export_onnx
     from cnndsl.graph.blocks import block as block
     from cnndsl.graph.graph import Graph as Graph
+    from cnndsl.language.descent import adam as adam
+    from cnndsl.language.descent import adamw as adamw
+    from cnndsl.language.descent import rmsprop as rmsprop
+    from cnndsl.language.descent import sgd as sgd
     from cnndsl.language.load import load as load
     from cnndsl.language.load import load_text as load_text
     from cnndsl.language.model import Model as Model
-    from cnndsl.language.recipes import adam as adam
-    from cnndsl.language.recipes import adamw as adamw
-    from cnndsl.language.recipes import rmsprop as rmsprop
-    from cnndsl.language.recipes import sgd as sgd
     from cnndsl.runtime.compile import compile as compile
     from cnndsl.runtime.safetensors import read_weights as read_weights
     from cnndsl.runtime.safetensors import write_weights as write_weights
@@ -36,8 +36,8 @@ HOMES = {
     "CnnError": ("cnndsl.errors", "CnnError"),
     "Graph": ("cnndsl.graph.graph", "Graph"),
     "Model": ("cnndsl.language.model", "Model"),
-    "adam": ("cnndsl.language.recipes", "adam"),
-    "adamw": ("cnndsl.language.recipes", "adamw"),
+    "adam": ("cnndsl.language.descent", "adam"),
+    "adamw": ("cnndsl.language.descent", "adamw"),
     "block": ("cnndsl.graph.blocks", "block"),
     "compile": ("cnndsl.runtime.compile", "compile"),
     "compile_step": ("cnndsl.training.step", "compile_step"),
@@ -45,8 +45,8 @@ HOMES = {
     "load": ("cnndsl.language.load", "load"),
     "load_text": ("cnndsl.language.load", "load_text"),
     "read_weights": ("cnndsl.runtime.safetensors", "read_weights"),
-    "rmsprop": ("cnndsl.language.recipes", "rmsprop"),
-    "sgd": ("cnndsl.language.recipes", "sgd"),
+    "rmsprop": ("cnndsl.language.descent", "rmsprop"),
+    "sgd": ("cnndsl.language.descent", "sgd"),
     "write_weights": ("cnndsl.runtime.safetensors", "write_weights"),
 }
 """Where each public name lives: name → (module, name there)."""

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
 from cnndsl.errors import CnnError, Diagnostic, Source, Span, error, in_words, located
 from cnndsl.language import vocabulary as words
 from cnndsl.language.commas import pointed
-from cnndsl.language.options import as_call, bind, check, images, steps_of, told
+from cnndsl.language.descent import optimizer, schedule
+from cnndsl.language.options import as_call, bind, check, images, told
 from cnndsl.language.paths import PATHS, leads_out
 from cnndsl.language.recipe import (
-    Adam,
-    AdamW,
     Call,
-    Constant,
-    Cosine,
-    Exponential,
     Interval,
-    Linear,
     LossTerm,
     Pipeline,
-    Plateau,
     Preprocess,
-    RmsProp,
-    Sgd,
     Sides,
-    Step,
     TrainRecipe,
-    Warmup,
 )  # fmt: skip
 from cnndsl.language.spelling import listed, nearest
 from cnndsl.language.syntax import tree
@@ -93,75 +83,8 @@ def call_of(x: tree.Apply) -> Call:
     return Call(x.name.text, tuple(args), keys, x.span, spans)
 
 
-def optimizer(call: Call) -> Any:
-    """The record of an optimizer."""
-    found = bind(call, words.OPTIMIZERS, "optimizer")
-    return OPTIMIZERS[call.name](**found)
-
-
 MOST_PARTS = 65536
 """Up to which a number of parts that fits is looked for."""
-OPTIMIZERS: dict[str, Callable[..., Any]] = {"sgd": Sgd, "rmsprop": RmsProp, "adam": Adam, "adamw": AdamW}
-
-
-def sgd(*args: Any, **options: Any) -> Sgd:
-    """Stochastic gradient descent as `compile_step` takes it: `sgd(rate = 0.1, momentum = 0.9)`, as a recipe writes it.
-
-    Options: rate (needed), momentum = 0, nesterov = False, weight_decay = 0, rate_in = "velocity" or "update", decay_on =
-    "all" or "weights". `Sgd` has the formulas. Raises E402 for an unknown option, E403 for a value that does not fit.
-    """
-    found: Sgd = optimizer(Call("sgd", args, options))
-    return found
-
-
-def rmsprop(*args: Any, **options: Any) -> RmsProp:
-    """`rmsprop(rate = 0.01, decay = 0.9)`. Options: rate (needed), decay = 0.9, eps = 1e-10, momentum = 0, weight_decay = 0,
-    decay_on. `RmsProp` has the formulas. Raises E402, E403 as `sgd`."""
-    found: RmsProp = optimizer(Call("rmsprop", args, options))
-    return found
-
-
-def adam(*args: Any, **options: Any) -> Adam:
-    """`adam(rate = 1e-3)`. Options: rate (needed), beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0, decay_on.
-    `Adam` has the formulas. Raises E402, E403 as `sgd`."""
-    found: Adam = optimizer(Call("adam", args, options))
-    return found
-
-
-def adamw(*args: Any, **options: Any) -> AdamW:
-    """As `adam`, the decay apart from the gradient: `AdamW`."""
-    found: AdamW = optimizer(Call("adamw", args, options))
-    return found
-
-
-def schedule(value: Any, span: Span) -> Any:
-    """A schedule's record. `warmup(5) -> cosine` goes before another."""
-    steps = steps_of(value, span)
-    then: Any = Constant()
-    for i, call in reversed(list(enumerate(steps))):
-        found = bind(call, words.SCHEDULES, "schedule")
-        if (call.name == "warmup") != (i < len(steps) - 1) and len(steps) > 1:
-            raise error("E403", "only warmup goes before another schedule", call.span, help="warmup(5) -> cosine")
-        match call.name:
-            case "step":
-                then = step_schedule(found, call)
-            case "warmup":
-                then = Warmup(found["epochs"], then)
-            case _:
-                then = PLAIN_SCHEDULES[call.name](**found)
-    return then
-
-
-PLAIN_SCHEDULES: dict[str, Callable[..., Any]] = {
-    "constant": Constant, "cosine": Cosine, "linear": Linear, "exponential": Exponential, "plateau": Plateau,
-}  # fmt: skip
-
-
-def step_schedule(found: Mapping[str, Any], call: Call) -> Step:
-    every, at = found.get("every"), found.get("at", ())
-    if (every is None) == (at == ()):
-        raise error("E403", "step takes every or at", call.span, help="step(every = 8, factor = 0.96) or step(at = [82, 123])")
-    return Step(every, at if isinstance(at, tuple) else (at,), found.get("factor", 0.1))
 
 
 def loss(x: tree.Expr) -> tuple[LossTerm, ...]:

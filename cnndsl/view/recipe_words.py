@@ -7,8 +7,8 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from cnndsl.language import vocabulary as words
+from cnndsl.language.descent import OPTIMIZERS
 from cnndsl.language.recipe import Plateau, Step
-from cnndsl.language.recipes import OPTIMIZERS
 from cnndsl.language.spelling import listed
 from cnndsl.language.writing.recipe import value
 
