@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import random
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cnndsl.errors import CnnError
+from cnndsl.graph.text import to_text
 from cnndsl.language import repeated
 from cnndsl.language.load import load_text
+
+sys.path.insert(0, str(Path(__file__).parent))
+from mutations import exchanged, mutated, sources
 
 
 def attrs(body: str, word: str, option: str, before: str = "") -> list[Any]:
@@ -79,3 +86,35 @@ def test_what_is_the_same_is_worked_out_once(body: str, monkeypatch: pytest.Monk
     net = load_text(f"model m(a = 4) {{ input image: 8x8x4\n {body} }}")
     assert sum(n.op.name == "conv" for n in net.graph.nodes) == 1000
     assert calls == {"op_record": 1, "layer_of": 1}
+
+
+def outcome(text: str, model: str | None) -> str:
+    """The graph that a text means, or what is said of it."""
+    try:
+        return to_text(load_text(text, model=model).graph)
+    except CnnError as e:
+        return str(e)
+
+
+def compared(seed: int, count: int) -> int:
+    """Elaborates changed models with and without what is kept; how many were well formed."""
+    draw, texts, good = random.Random(seed), sources(), 0
+    for _ in range(count):
+        text, model = mutated(draw, texts) if draw.random() < 0.5 else exchanged(draw)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(repeated, "_mean", lambda meant, env: False)
+            wanted = outcome(text, model)
+        found = outcome(text, model)
+        assert found == wanted, (seed, text)
+        good += not found.startswith("error[")
+    return good
+
+
+def test_changed_models_mean_the_same_with_and_without() -> None:
+    assert compared(0, 40) > 4
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("seed", range(1, 11))
+def test_a_thousand_changed_models_mean_the_same_with_and_without(seed: int) -> None:
+    assert compared(seed, 1000) > 100
