@@ -46,12 +46,14 @@ def as_data(found: Dataset) -> dict[str, Any]:
     import numpy as np
 
     def counts(labels: Any) -> list[int]:
-        return [int(n) for n in np.bincount(labels, minlength=len(found.classes))]
+        return [int(n) for n in np.bincount(labels.ravel(), minlength=len(found.classes))][: len(found.classes)]
 
-    images = found.train.images
+    images, beside = found.train.images, {"labels": found.train.labels, **found.train.beside}
     return {
         "name": found.name,
         "pictures": "x".join(map(str, images.shape[1:])) if isinstance(images, np.ndarray) else None,
+        "images": [len(found.train), len(found.test) if found.test is not None else 0],
+        "beside": {name: "x".join(map(str, x.shape[1:])) for name, x in beside.items() if x.ndim > 1},
         "classes": list(found.classes),
         "train": counts(found.train.labels),
         "test": counts(found.test.labels) if found.test is not None else None,
@@ -61,11 +63,13 @@ def as_data(found: Dataset) -> dict[str, Any]:
 def table(told: dict[str, Any]) -> str:
     from cnndsl.errors import counted, printable
 
-    train, test = sum(told["train"]), sum(told["test"] or ())
+    train, test = told["images"]
     shape = f" of {told['pictures']}" if told["pictures"] else ""
-    head = (
-        f"{told['name']}: {counted(len(told['classes']), 'class')}, {train:,} pictures{shape} to train on, {test:,} to test on"
-    )
+    shape += "".join(f" with {name} of {x}" for name, x in told["beside"].items())
+    classes = [counted(len(told["classes"]), "class")] if told["classes"] else []
+    head = f"{told['name']}: {', '.join([*classes, f'{train:,} pictures{shape} to train on'])}, {test:,} to test on"
+    if not classes:
+        return head
     names = [printable(x) for x in told["classes"]]
     width = max(len("class"), *map(len, names))
     rows = [f"{'class':<{width}}  {'train':>7}  {'test':>7}"]

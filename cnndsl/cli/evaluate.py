@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,7 +12,7 @@ from cnndsl.cli.options import Arguments, DataSet, EvalName, Json, ModelName, On
 
 if TYPE_CHECKING:
     from cnndsl.language.model import Model
-    from cnndsl.training.records import Evaluation
+    from cnndsl.training.records import Comparison, Evaluation
 
 
 def evaluate(
@@ -39,7 +40,10 @@ def evaluate(
     from cnndsl.cli.models import find_weights, load_model, say
     from cnndsl.data import datasets
     from cnndsl.runtime.heap import keep_freed_memory
+    from cnndsl.training.compare import evaluate_numbers
     from cnndsl.training.evaluate import evaluate as evaluate_model
+    from cnndsl.training.needs import kind_of
+    from cnndsl.training.records import Evaluation
 
     asked = pairs(arguments or ()).only()
     net = load_model(model, asked, trains=True)
@@ -50,8 +54,10 @@ def evaluate(
     images = datasets.open(name, check=on_bad_image != "skip")
     for x in () if as_json else found:
         say(f"weights: {x.path} ({x.found})")
+    result: Evaluation | Comparison
+    judge: Any = evaluate_numbers if kind_of(net) == "numbers" else evaluate_model
     with Judging() as judging:
-        result = evaluate_model(
+        result = judge(
             net,
             files[0] if len(files) == 1 else files,
             images,
@@ -64,9 +70,10 @@ def evaluate(
         )
     if as_json:
         about = {"model": net.name, "data": name, "weights": str(files[0]) if len(files) == 1 else [str(x) for x in files]}
-        print(json.dumps(about | as_data(result), indent=2))
+        told = as_data(result) if isinstance(result, Evaluation) else numbers_as_data(result)
+        print(json.dumps(about | told, indent=2))
     else:
-        print(report(result))
+        print(report(result) if isinstance(result, Evaluation) else numbers(result))
 
 
 def data_of(net: Model, given: str | None, recipe: str = "") -> str:
@@ -86,6 +93,7 @@ def as_data(e: Evaluation) -> dict[str, object]:
     return {
         "images": e.count,
         "views": e.views,
+        "pixels": e.pixels,
         "skipped": list(e.skipped),
         "loss": e.loss,
         "accuracy": e.accuracy,
@@ -95,13 +103,31 @@ def as_data(e: Evaluation) -> dict[str, object]:
     }
 
 
+def numbers_as_data(e: Comparison) -> dict[str, object]:
+    return {"images": e.count, "skipped": list(e.skipped), "loss": e.loss, "metrics": dict(e.metrics)}
+
+
+def numbers(e: Comparison) -> str:
+    """For people: how many pictures, and a line for each number."""
+    unit = {"psnr": " dB"}
+    lines = [f"images    {', '.join([f'{e.count:,}', *skipped(e.skipped)])}", f"loss      {e.loss:.4g}"]
+    return "\n".join(lines + [f"{name:<8}  {x:.4g}{unit.get(name, '')}" for name, x in e.metrics.items()])
+
+
+def skipped(pictures: Sequence[str]) -> list[str]:
+    from cnndsl.errors import counted
+
+    return [f"{counted(len(pictures), 'picture')} skipped"] if pictures else []
+
+
 def report(e: Evaluation) -> str:
     """For people: two numbers, then the matrix with a row for each true class; no cell where there is nothing."""
     from cnndsl.cli.judging import views
-    from cnndsl.errors import counted, printable
+    from cnndsl.errors import printable
 
     labels = [printable(x) for x in e.labels]
-    told = [f"{e.count:,}", *views(e.views), *([f"{counted(len(e.skipped), 'picture')} skipped"] if e.skipped else [])]
+    pixels = [f"{e.pixels:,} pixels with a class each"] if e.pixels > 1 else []
+    told = [f"{e.count:,}", *pixels, *views(e.views), *skipped(e.skipped)]
     lines = [f"images    {', '.join(told)}", f"loss      {e.loss:.4f}", f"accuracy  {100 * e.accuracy:.2f} %"]
     lines += [f"top {k:<5} {100 * x:.2f} %" for k, x in e.top.items()] + [""]
     if len(labels) > 40:

@@ -21,8 +21,9 @@ Array = NDArray[Any]
 MOST_CLASSES = 1_000_000
 LONGEST_HEADER = 10_000
 CHUNK = 1 << 20
-"""Bytes that are read at a time, and what the list of a zip's members may have: a data set has five."""
-ARRAYS = ("images", "labels", "test_images", "test_labels", "classes")
+"""Bytes that are read at a time, and what the list of a zip's members may have: a data set has nine."""
+EACH = ("images", "labels", "targets", "masks")
+ARRAYS = (*EACH, *(f"test_{x}" for x in EACH), "classes")
 _FAULTS = (
     OSError,
     ValueError,
@@ -53,7 +54,10 @@ def read_npy(path: str | Path, wanted: Sequence[int] | None = None) -> Array:
 
 
 def read_npz(path: Path) -> Dataset:
-    """`images` and `labels` (and `test_images`, `test_labels`, `classes`) of an `.npz` file. Raises E702, E704, E705."""
+    """`images` and `labels` of an `.npz` file (`targets`, `masks`, each with `test_` before it, `classes`).
+
+    Raises E702, E704 … E706.
+    """
     parts: dict[str, Array] = {}
     try:
         with path.open("rb") as whole, zipfile.ZipFile(_InPieces(whole, path)) as archive:
@@ -84,13 +88,14 @@ def read_npy_files(folder: Path) -> Dataset | None:
                     parts[name] = _array(f, str(path), path.stat().st_size, taken(parts))
             except _FAULTS as e:
                 raise error("E702", f"{path} cannot be read: {_reason(e)}") from None
-    return _dataset(folder, folder.resolve().name, parts) if "images" in parts or "labels" in parts else None
+    return _dataset(folder, folder.resolve().name, parts) if parts.keys() & set(EACH) else None
 
 
 def _dataset(path: Path, name: str, parts: dict[str, Array]) -> Dataset:
     for wanted in ("images", "labels"):
-        if wanted not in parts:
-            raise error("E702", f"{path} has no array named {wanted}", help="it needs images (n, H, W, C) and labels (n,)")
+        if wanted not in parts and not (wanted == "labels" and "targets" in parts):
+            help = "it needs images (n, H, W, C) and labels (n,), or targets"
+            raise error("E702", f"{path} has no array named {wanted}", help=help)
     count = 1 + int(max((parts[x].max() for x in ("labels", "test_labels") if x in parts and _whole(parts[x])), default=0))
     if "classes" in parts and parts["classes"].size > MOST_CLASSES:
         raise error("E705", f"{path}: {parts['classes'].size:,} names of classes; at most {MOST_CLASSES:,} are read")
@@ -101,12 +106,13 @@ def _dataset(path: Path, name: str, parts: dict[str, Array]) -> Dataset:
         raise error("E705", f"{path}: the names of the classes are no text") from None
     if count > MOST_CLASSES:
         raise error("E705", f"{path}: a label is {count - 1}; labels are the numbers of classes, from 0")
-    classes = names or tuple(map(str, range(count)))
+    classes = names or tuple(map(str, range(count))) if "labels" in parts else ()
     train = _part(parts, "", classes, path)
-    if ("test_images" in parts) != ("test_labels" in parts):
-        there, missing = sorted(("test_images", "test_labels"), key=lambda x: x not in parts)
-        raise error("E702", f"{path} has {there} and no {missing}", help="give both, or neither")
-    test = _part(parts, "test_", classes, path) if "test_images" in parts else None
+    tests = [f"test_{x}" for x in EACH if x in parts or f"test_{x}" in parts]
+    there, missing = [x for x in tests if x in parts], [x for x in tests if x not in parts]
+    if there and missing:
+        raise error("E702", f"{path} has {there[0]} and no {missing[0]}", help="give both, or neither")
+    test = _part(parts, "test_", classes, path) if there else None
     return Dataset(name, classes, train, test)
 
 
@@ -218,19 +224,48 @@ class _InPieces(io.RawIOBase):
 
 
 def _part(parts: dict[str, Array], prefix: str, classes: tuple[str, ...], path: Path) -> Part:
-    images, labels = parts[f"{prefix}images"], parts[f"{prefix}labels"]
+    images = parts[f"{prefix}images"]
     if images.ndim == 3:
         images = images[..., None]
     if images.ndim != 4:
         raise error("E706", f"{path}: expected images of shape (n, H, W, C) or (n, H, W), {prefix}images has {images.shape}")
+    labels = parts.get(f"{prefix}labels", np.zeros(len(images), np.int32))
     if labels.ndim == 2 and 1 in labels.shape:
         labels = labels.ravel()
-    if labels.ndim != 1 or len(images) != len(labels):
-        shapes = f"{images.shape} and {labels.shape}"
-        raise error("E705", f"{path}: {prefix}images and {prefix}labels of shapes {shapes} do not belong together")
+    if labels.ndim == 4 and labels.shape[3] == 1:
+        labels = labels[..., 0]
+    _together(path, prefix, images, "labels", labels, labels.ndim in (1, 3))
     if not len(labels):
         raise error("E702", f"{path}: there is no image in {prefix}images")
-    return Part(as_images(images, str(path)), check_labels(labels, len(classes), str(path)))
+    beside = {}
+    if f"{prefix}targets" in parts:
+        beside["target"] = _numbers(parts[f"{prefix}targets"], f"{path}, {prefix}targets")
+        _together(path, prefix, images, "targets", beside["target"], beside["target"].ndim > 1)
+    if f"{prefix}masks" in parts:
+        mask = parts[f"{prefix}masks"]
+        beside["mask"] = as_images(mask[..., None] if mask.ndim == 3 else mask, f"{path}, {prefix}masks")
+        _together(path, prefix, images, "masks", beside["mask"], True)
+    found = check_labels(labels, max(1, len(classes)), str(path))
+    return Part(as_images(images, str(path)), found, beside)
+
+
+def _together(path: Path, prefix: str, images: Array, name: str, x: Array, fits: bool) -> None:
+    """Raises E705 where an array is not one entry for each image."""
+    if not fits or len(images) != len(x):
+        shapes = f"{images.shape} and {x.shape}"
+        raise error("E705", f"{path}: {prefix}images and {prefix}{name} of shapes {shapes} do not belong together")
+
+
+def _numbers(x: Array, where: str) -> Array:
+    """What a network is to give: float32, or bytes that are pixels from 0 to 255. Raises E706."""
+    if x.dtype == np.uint8 and x.ndim > 2:
+        return x
+    if x.dtype.kind not in "uifb":
+        raise error("E706", f"{where}: targets are numbers, not {x.dtype}")
+    found = x.astype(np.float32)
+    if not bool(np.isfinite(found).all()):
+        raise error("E706", f"{where}: there is a value that is not a finite number")
+    return found
 
 
 def _whole(labels: Array) -> bool:

@@ -94,7 +94,7 @@ def digits() -> Dataset:
 
 def split(whole: Dataset) -> Dataset:
     """`whole`, with every fifth image of each class, counted in order, held back for testing."""
-    labels = whole.train.labels
+    labels = whole.train.groups
     held = np.zeros(len(labels), bool)
     order, place, _ = by_class(labels)
     held[order[place % HOLD_BACK == HOLD_BACK - 1]] = True

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from cnndsl.data import pipeline
 from cnndsl.data.draws import Draws
 from cnndsl.data.records import Part
+from cnndsl.data.resample import floats
 from cnndsl.errors import CnnError, error
 from cnndsl.runtime.machine import cores
 
@@ -84,6 +85,7 @@ class Filling:
     def __init__(self, reader: Reader, part: Part, samples: Array, seed: int, epoch: int, images: Array) -> None:
         self.reader, self.part, self.samples, self.images = reader, part, samples, images
         self.labels = part.labels[samples]
+        self.beside: dict[str, Array] = {}
         self.futures: list[Future[None]] = []
         self.bad: dict[int, CnnError] = {}
         self._draw: Callable[[], list[Draws]] = lambda: pipeline.drawing(reader.steps, seed, epoch, samples)
@@ -118,6 +120,13 @@ class Filling:
         if made is not place:
             place[:] = pipeline.fitted(made, self.reader.shape)
 
+    def _flipped(self, x: Array) -> Array:
+        """What stands beside the pictures, mirrored as they are: no other step that moves pixels may stand there."""
+        for step, own in zip(self.reader.steps, self.draws(), strict=True):
+            if x.ndim == 4 and step.stream.endswith(".flip"):
+                x = np.asarray(step.run(x, own))
+        return x
+
     def wait(self) -> Array:
         """Whether each picture is there, once all are done. Raises what a worker raised, of the first picture first."""
         for future in self.futures:
@@ -129,6 +138,9 @@ class Filling:
                 raise error(
                     "E723", "there is not enough memory to prepare the pictures", help="--workers 1, or a smaller batch"
                 ) from None
+        if self.labels.ndim > 1:
+            self.labels = self._flipped(self.labels[..., None])[..., 0]
+        self.beside = {name: floats(self._flipped(x[self.samples])) for name, x in self.part.beside.items()}
         there = np.ones(len(self.samples), bool)
         for i in sorted(self.bad):
             there[i] = False
@@ -168,9 +180,11 @@ class Loader:
         self._orders: Mapping[int, Array] = {}
         self._free = [np.empty((plan.batch, *reader.shape), np.float32) for _ in range(AHEAD + 1)]
         self._used: Array | None = None
+        self.beside: Mapping[str, Array] = {}
 
     def take(self, step: int) -> tuple[Array, Array]:
-        """Images (batch, H, W, C) and labels (batch,) of that step, counted from 0. They hold until the next call."""
+        """Images (batch, H, W, C) and labels (batch,) of that step, counted from 0; `beside`: what else the data give of
+        them. They hold until the next call."""
         if self._used is not None:
             self._free.append(self._used)
         for s in range(step, min(step + AHEAD + 1, self.plan.steps)):
@@ -183,6 +197,7 @@ class Loader:
         there = filling.wait()
         if not there.all():
             _replace(filling, there)
+        self.beside = filling.beside
         return filling.images, filling.labels
 
     def _samples(self, step: int) -> Array:
@@ -198,7 +213,8 @@ def _replace(filling: Filling, there: Array) -> None:
         raise _first(filling)
     for i in np.flatnonzero(~there):
         other = good[np.searchsorted(good, i) % len(good)]
-        filling.images[i], filling.labels[i] = filling.images[other], filling.labels[other]
+        for x in (filling.images, filling.labels, *filling.beside.values()):
+            x[i] = x[other]
 
 
 def _first(filling: Filling) -> CnnError:

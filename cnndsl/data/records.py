@@ -1,9 +1,9 @@
-"""A data set in memory: pictures with labels, in a training and a test part."""
+"""A data set in memory: pictures with labels, or with what a network is to make of them, in a training and a test part."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,11 +22,13 @@ class Part:
     """Pictures and their labels.
 
     images: (n, H, W, C) uint8 or float32 in [0, 1], or `PictureFiles`, pictures of any size read when asked for.
-    labels: (n,) int32, indices into the data set's classes.
+    labels: (n,) int32, indices into the data set's classes; (n, h, w) where every pixel has one; zeros where there are none.
+    beside: `target` (n, …) and `mask` (n, h, w, 1 or C), uint8 or float32, where the data give them: what a loss compares with.
     """
 
     images: Array | PictureFiles
     labels: Array
+    beside: Mapping[str, Array] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -44,7 +46,13 @@ class Part:
     def only(self, indices: Array) -> Part:
         """The part that holds just `indices`, in that order."""
         images = self.images[indices] if isinstance(self.images, np.ndarray) else self.images.only(indices)
-        return Part(images, self.labels[indices])
+        beside = {name: x[indices] for name, x in self.beside.items()}
+        return replace(self, images=images, labels=self.labels[indices], beside=beside)
+
+    @property
+    def groups(self) -> Array:
+        """(n,): what pictures are alike when some are held back: of one class, or all where they have no class."""
+        return self.labels if self.labels.ndim == 1 else np.zeros(len(self), np.int32)
 
 
 @dataclass(frozen=True)
@@ -59,9 +67,10 @@ class Dataset:
 
 def check_labels(labels: Array, classes: int, where: str) -> Array:
     """`labels` as int32, each from 0 to below `classes`. Raises E705."""
-    if labels.ndim != 1 or labels.dtype.kind not in "iu":
-        raise error("E705", f"{where}: labels are whole numbers in one row, these are {labels.dtype} of shape {labels.shape}")
-    if len(labels):
+    if labels.ndim not in (1, 3) or labels.dtype.kind not in "iu":
+        what = "labels are whole numbers, one for each image (n,) or pixel (n, H, W)"
+        raise error("E705", f"{where}: {what}; these are {labels.dtype} of shape {labels.shape}")
+    if labels.size:
         low, high = int(labels.min()), int(labels.max())
         if low < 0 or high >= classes:
             raise error(

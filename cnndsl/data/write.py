@@ -18,6 +18,8 @@ def write_folder(data: Dataset, folder: Path, each: int | None = None) -> int:
     each: at most so many of each class in each part. Raises E598 where the folder holds something already, E705 where the
     name of a class cannot be that of a folder.
     """
+    if not data.classes or data.train.labels.ndim > 1:
+        raise error("E705", f"{data.name} has no classes of whole pictures, so there are no folders to write")
     for name in data.classes:
         if not name or name.startswith(".") or any(c in "/\\:\0" or not c.isprintable() for c in name) or len(name) > 100:
             raise error("E705", f"{data.name}: a folder cannot be called {name!r}, as one of its classes is")

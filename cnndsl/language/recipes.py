@@ -261,12 +261,8 @@ def _value(kind_: str, key: str, x: tree.Expr) -> Any:
 def not_carried_out(recipe: str, values: Mapping[str, Any], spans: Mapping[str, Span]) -> Iterator[Diagnostic]:
     """W402 for each entry with words that are written correctly and cannot be carried out yet."""
     for key, value in values.items():
-        found = words.not_run(key, value, recipe.startswith("task"))
-        if found:
-            names = listed(x if isinstance(x, str) else x.name for x in found)
-            first = next((x.span for x in found if isinstance(x, Call) and x.span is not None), None)
-            what = names if names == key else f"{key}: {names}"
-            yield Diagnostic("W402", f"{recipe} cannot carry out {what} yet", first or spans.get(key))
+        for word in words.not_run(key, value):
+            yield Diagnostic("W402", f"{recipe} cannot carry out {key}: {word} yet", spans.get(key))
 
 
 def refuse(recipe: str, values: Mapping[str, Any], spans: Mapping[str, Span]) -> None:

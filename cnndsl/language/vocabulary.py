@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
 
-from cnndsl.language.recipe import Call
-
 SIDE = 16_384
 """Pixels along one side of a picture, at most."""
 
@@ -156,32 +154,10 @@ PLACES: dict[str, tuple[str, ...]] = {
 GIVEN = ("label", "image", "target", "mask")
 """What the data gives to a loss."""
 
-RUN = {
-    "optimizer": tuple(OPTIMIZERS),
-    "loss": ("cross_entropy", "mse", "mae", "huber", "binary_cross_entropy", "total_variation"),
-    "augment": (*_STILL, *_DRAWN),
-    "images": _STILL,
-    "metrics": ("accuracy", "loss", "confusion", "top"),
-    "precision": ("float32", "float64"),
-}
+RUN: Mapping[str, tuple[str, ...]] = {"precision": ("float32", "float64")}
 """The words that can be carried out, of the keys of which some cannot."""
 
 
-def not_run(key: str, value: object, task: bool = False) -> list[Call | str]:
-    """The words in the value of one entry that this version cannot carry out.
-
-    task: of a `task`, whose loss may have a mask; training data have none.
-    """
-    if key not in RUN or value is None:
-        return []
-    words = value if isinstance(value, tuple) else (value,)
-    calls = [getattr(w, "call", w) for w in words]
-    return [c for c in calls if isinstance(c, Call | str) and not _runs(key, c, task)]
-
-
-def _runs(key: str, word: Call | str, task: bool) -> bool:
-    name = word if isinstance(word, str) else word.name
-    if name not in RUN[key]:
-        return False
-    masked = not task and key == "loss" and isinstance(word, Call) and ("mask" in word.keys or len(word.args) > 2)
-    return not masked
+def not_run(key: str, value: object) -> list[str]:
+    """The words in the value of one entry that this version cannot carry out."""
+    return [value] if key in RUN and isinstance(value, str) and value not in RUN[key] else []

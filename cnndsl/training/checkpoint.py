@@ -43,7 +43,7 @@ class Position:
     recipe: Mapping[str, str]
     data: str
     loss: float = 0.0
-    right: int = 0
+    right: float = 0
     seen: int = 0
     seconds: float = 0.0
     history: Sequence[Row] = field(default_factory=tuple)

@@ -23,11 +23,18 @@ if TYPE_CHECKING:
 
 
 def class_count(model: Model, scores: str) -> int:
-    """How many classes the model tells apart. Raises E705 where it does not classify."""
+    """How many classes the model tells apart, of pictures or, where `scores` names a map, of pixels. Raises E705 where it
+    does not classify."""
     value = _value(model, scores)
-    if value.type.rank != 2 or not isinstance(value.shape[1], int):
+    count = value.shape[-1] if value.type.rank == 2 or (scores and value.type.rank > 2) else None
+    if not isinstance(count, int):
         raise error("E705", f"{model.name} gives no vector of classes, its output is {value.type}")
-    return value.shape[1]
+    return count
+
+
+def label_shape(model: Model, scores: str) -> tuple[int, ...]:
+    """Of what has a class each: () of a picture, (h, w) of its pixels."""
+    return tuple(_value(model, scores).shape[1:-1])
 
 
 def class_names(model: Model, classes: int, *known: Sequence[str]) -> tuple[str, ...]:

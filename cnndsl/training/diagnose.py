@@ -18,13 +18,11 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 
-def not_finite(
-    step: Step, images: Array, labels: Array, number: int, epoch: int, loss: float, run_dir: Path | None
-) -> CnnError:
-    """E707 for a step whose loss is `loss`. The gate kept the state as it was before the step."""
+def not_finite(step: Step, given: Mapping[str, Array], number: int, epoch: int, loss: float, run_dir: Path | None) -> CnnError:
+    """E707 for a step on `given` (name → array) whose loss is `loss`. The gate kept the state as it was before the step."""
     sums = {n: np.zeros(s.type.sizes, s.type.dtype) for n, s in step.graph.state.items() if s.kind == "sum"}
     state = step.kept | sums  # as they are when a step begins
-    walks = (first_not_finite(step.graph, state, given) for given in step.in_parts(step.given(images, labels, step.rate)))
+    walks = (first_not_finite(step.graph, state, part) for part in step.in_parts(step.given(given, None, step.rate)))
     found = next(filter(None, walks), "")
     notes = [f"the first value that is not finite: {found}"] if found else []
     notes.append("this step changed no weights")

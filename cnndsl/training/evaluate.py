@@ -17,7 +17,8 @@ from cnndsl.data.channels import check_dataset
 from cnndsl.data.loader import Reader, skips
 from cnndsl.data.records import Dataset, Part
 from cnndsl.errors import error
-from cnndsl.training.classes import class_count, class_names, fitted_data
+from cnndsl.graph.types import drawn
+from cnndsl.training.classes import class_count, class_names, fitted_data, label_shape
 from cnndsl.training.records import Evaluation, Judged, OnJudged, Skipped
 from cnndsl.training.scores import input_shape, last, losses, scores_of, softmax
 from cnndsl.training.viewed import Network
@@ -62,7 +63,8 @@ def evaluate(
                    workers=workers, on_bad_image=on_bad_image)  # fmt: skip
     pieces = found.pieces if on_event is None else _told(found, on_event)
     result = measured(pieces, found.labels, found.are_logits, found.tops)
-    return replace(result, views=found.views, skipped=tuple(found.skipped.values()))
+    pixels, skipped = found.images.labels[0].size, tuple(found.skipped.values())
+    return replace(result, count=result.count // pixels, views=found.views, skipped=skipped, pixels=pixels)
 
 
 def _told(found: Scored, tell: OnJudged) -> Iterator[tuple[Array, Array]]:
@@ -70,7 +72,7 @@ def _told(found: Scored, tell: OnJudged) -> Iterator[tuple[Array, Array]]:
     began, seen, named = time.perf_counter(), 0, 0
     tell(Judged(0, len(found.images), found.views, 0.0))
     for piece in found.pieces:
-        seen += len(piece[1])
+        seen += len(piece[1]) // found.images.labels[0].size
         for name, why in list(found.skipped.items())[named:]:
             named += 1
             tell(Skipped(0, name, why, named))
@@ -85,8 +87,9 @@ def _told(found: Scored, tell: OnJudged) -> Iterator[tuple[Array, Array]]:
 class Scored:
     """What a network says of every image of a part, in its order.
 
-    pieces: (scores (n, classes), true classes (n,)), to be gone through once. tops: ks of top(k). images: the part.
-    views: of each image. skipped: path → why, of pictures that could not be read, as far as the pieces have come.
+    pieces: (scores (n, classes), true classes (n,)), to be gone through once; n is of pixels where these have classes.
+    tops: ks of top(k). images: the part. views: of each image. skipped: path → why, of pictures that could not be read, as
+    far as the pieces have come.
     """
 
     pieces: Iterable[tuple[Array, Array]]
@@ -122,11 +125,13 @@ def scored(
     if how is None and recipe:
         known = ", ".join(filter(None, model.evals)) or "none"
         raise error("E423", f"{model.name} has no recipe eval {recipe}; named ones: {known}")
+    scores, are_logits = scores_of(model)
     if how is not None:
         refuse(f"eval {recipe}".rstrip(), how.entries, how.spans)
-    batch = batch or (how.entries.get("batch") if how is not None else None) or 64
+        _check(model, how, label_shape(model, scores))
+    usual = min(64, model.train.batch) if label_shape(model, scores) and model.train is not None else 64
+    batch = batch or (how.entries.get("batch") if how is not None else None) or usual
 
-    scores, are_logits = scores_of(model)
     several = [weights] if isinstance(weights, (Mapping, str, Path)) else list(weights)
     if not several:
         raise error("E504", "there are no weights to evaluate with")
@@ -142,6 +147,10 @@ def scored(
     if part == "test" and data.test is None:
         raise error("E705", f"{data.name} holds no images back to test on", help='part="train" takes those to train on')
     images = data.test if part != "train" and data.test is not None else data.train
+    both = images.labels.shape[1:], label_shape(model, scores)
+    if both[0] != both[1]:
+        have, need = (f"for {drawn(x)} pixels of an image" if x else "for whole images" for x in both)
+        raise error("E705", f"{data.name} has labels {have}, {model.name} gives classes {need}")
     tops = tops_of(how)
     if how is not None and ("views" in how.entries or "reduce" in how.entries):
         seen = views.bind(how.entries.get("views", ()), model.preprocess)
@@ -158,16 +167,28 @@ def scored(
 
     def pieces() -> Iterator[tuple[Array, Array]]:
         with Reader(steps, shape, workers, on_bad_image, skipped) as reader:
-            yield from _scored(run, reader, images, batch if math.prod(shape) >= LARGE else CHUNK)
+            yield from _scored(run, reader, images, batch if math.prod(shape) >= LARGE else 0)
 
     return Scored(pieces(), names, are_logits, tops, images, 1, skipped)
+
+
+def _check(model: Model, how: Eval, pixels: tuple[int, ...]) -> None:
+    """Raises E423 for what an evaluation of classes cannot have."""
+    for call in how.entries.get("metrics", ()):
+        if call.name in ("psnr", "mse", "mae"):
+            message = f"{call.name} compares numbers, and {model.name} tells classes apart"
+            raise error("E423", message, call.span, help="there are accuracy, loss, confusion, top(5)")
+    for key in ("views", "reduce"):
+        if pixels and key in how.entries:
+            raise error("E423", f"{key} are of whole pictures, and {model.name} gives classes of pixels", how.spans.get(key))
 
 
 def together(runs: Sequence[Any], are_logits: bool) -> Any:
     """images → the mean of the networks' probabilities, (n, classes) float64."""
 
     def run(images: Array) -> Array:
-        found = (np.asarray(last(r(images)), np.float64).reshape(len(images), -1) for r in runs)
+        each = (np.asarray(last(r(images)), np.float64) for r in runs)
+        found = (x.reshape(-1, x.shape[-1]) for x in each)
         return np.asarray(np.mean([softmax(x) if are_logits else x for x in found], axis=0))
 
     return run
@@ -180,8 +201,9 @@ def measure(
     return measured(_scored(run, reader, part), labels, are_logits, tops)
 
 
-def _scored(run: Any, reader: Reader, part: Part, chunk: int = CHUNK) -> Iterator[tuple[Array, Array]]:
+def _scored(run: Any, reader: Reader, part: Part, chunk: int = 0) -> Iterator[tuple[Array, Array]]:
     """(scores (n, classes), true classes (n,)), chunk by chunk."""
+    chunk = chunk or (64 if math.prod(reader.shape) >= LARGE else CHUNK)
     chunks = [np.arange(start, min(start + chunk, len(part))) for start in range(0, len(part), chunk)]
     ahead = reader.begin(part, chunks[0])
     for i in range(len(chunks)):
@@ -190,7 +212,7 @@ def _scored(run: Any, reader: Reader, part: Part, chunk: int = CHUNK) -> Iterato
         if not there.any():
             continue
         images, truth = (found.images, found.labels) if there.all() else (found.images[there], found.labels[there])
-        yield np.asarray(last(run(images))).reshape(len(truth), -1), truth
+        yield np.asarray(last(run(images))).reshape(truth.size, -1), truth.ravel()
 
 
 def measured(

@@ -41,11 +41,11 @@ class Live:
         self._clear()
 
     def _clear(self) -> None:
-        self._steps = self._images = self._right = 0
+        self._steps, self._images, self._right = 0, 0, 0.0
         self._loss = self._norm = 0.0
         self._judged = self._measured = True
 
-    def step(self, number: int, rate: float, loss: float, right: int | None, images: int, norm: float | None) -> None:
+    def step(self, number: int, rate: float, loss: float, right: float | None, images: int, norm: float | None) -> None:
         """After step `number`, counted from 1. loss, norm: of its batch; right: how many of its images were called rightly."""
         self._steps, self._images, self._loss = self._steps + 1, self._images + images, self._loss + loss * images
         self._right, self._judged = self._right + (right or 0), self._judged and right is not None

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from cnndsl.data import pipeline
-from cnndsl.data.channels import check_dataset
 from cnndsl.data.draws import permutation
 from cnndsl.data.loader import Loader, Plan, Reader
 from cnndsl.data.records import Dataset, Part
@@ -27,18 +26,19 @@ from cnndsl.errors import counted, error, printable
 from cnndsl.language.writing.recipe import train_lines
 from cnndsl.training import checkpoint, schedules
 from cnndsl.training.checkpoint import Position
-from cnndsl.training.classes import class_count, class_names, fitted_data
+from cnndsl.training.compare import compare, values_of
 from cnndsl.training.diagnose import not_finite, spoilt
 from cnndsl.training.evaluate import measure
+from cnndsl.training.fitted import fitted
 from cnndsl.training.interrupts import interrupts
 from cnndsl.training.live import Live
+from cnndsl.training.needs import Loss, given_of
 from cnndsl.training.recipes import changed, check_precision, check_recipe, recipe_entries
-from cnndsl.training.records import EpochDone, Evaluation, OnEvent, Row, Skipped, Started, Stepped, TrainResult
-from cnndsl.training.scores import input_shape, scores_of
+from cnndsl.training.records import Comparison, EpochDone, Evaluation, OnEvent, Row, Skipped, Started, Stepped, TrainResult
 from cnndsl.training.settling import unsettled
 from cnndsl.training.starting import starting_weights
 from cnndsl.training.step import compile_step
-from cnndsl.training.validation import named_by, parts
+from cnndsl.training.validation import named_by
 
 if TYPE_CHECKING:
     from cnndsl.language.model import Model
@@ -124,13 +124,11 @@ class _Run:
         check_recipe(recipe)
         check_precision(recipe.precision, target, recipe.spans.get("precision"))
         self.model, self.recipe, self.tell = model, recipe, tell
-        self.scores, self.are_logits = scores_of(model)
         data, own = both
-        data = fitted_data(model, self.scores, data)
-        self.labels = class_names(model, class_count(model, self.scores), data.classes)
-        self.shape = input_shape(model)
-        check_dataset(data, self.shape)
-        self.part, self.validation = parts(model, self.scores, recipe, data, own, self.labels)
+        self.fit = fitted(model, recipe, data, own)
+        self.scores, self.labels = self.fit.scores, self.fit.labels
+        self.part, self.validation = self.fit.train, self.fit.validation
+        self.input = next(iter(model.graph.inputs))
         self.apart = own.name if own is not None else ""
         self.batch = recipe.batch
         if len(self.part) < self.batch:
@@ -140,8 +138,8 @@ class _Run:
         self.epochs = math.ceil(self.steps / self.per_epoch)
         augment = pipeline.bind(recipe.augment, "augment", random=True)
         self.preprocess = pipeline.preprocessing(model.preprocess)
-        self.reading = (*augment, *self.preprocess), self.shape, *reading
-        self.judging = self.preprocess, self.shape, *reading
+        self.reading = (*augment, *self.preprocess), self.fit.shape, *reading
+        self.judging = self.preprocess, self.fit.shape, *reading
         self.entries = recipe_entries(recipe)
         self.skipped: dict[str, str] = {}
         self.data = _told(data.name, self.part)
@@ -160,8 +158,10 @@ class _Run:
         """The second executable: inference, for validation on the same state."""
         from cnndsl.runtime.compile import compile
 
-        batch = min(64, len(self.validation)) if self.validation is not None else 1
-        outputs = (self.scores,) if self.scores else ()
+        most = 64 if self.fit.needs.kind == "classes" else self.batch // self.recipe.accumulate  # whose memory is there
+        batch = min(most, len(self.validation)) if self.validation is not None else 1
+        named = (self.scores,) if self.scores else ()
+        outputs = values_of(self.fit.needs) if self.fit.needs.kind == "numbers" else named
         return compile(self.model, self.step.weights, target=target, batch=batch, threads=threads, outputs=outputs)
 
     def go(self, run_dir: Path, resume: bool, anew: bool) -> TrainResult:
@@ -206,14 +206,15 @@ class _Run:
             images, labels = loader.take(step)
             self._skipped(loader.reader, epoch, run_dir)
             rate = self._rate(step, at.history)
-            value, scores = self.step.run(images, labels, rate)
+            given = {self.input: images, **given_of(self.fit.needs, images, labels, loader.beside)}
+            value, scores = self.step.run(given, None, rate)
             if not math.isfinite(value):
                 live.write()  # how it came to that
-                raise not_finite(self.step, images, labels, step + 1, epoch + 1, value, run_dir)
+                raise not_finite(self.step, given, step + 1, epoch + 1, value, run_dir)
             step += 1
             loss += value * len(labels)
             seen += len(labels)
-            hits = int((scores.reshape(len(labels), -1).argmax(axis=1) == labels).sum()) if scores is not None else None
+            hits = _hits(scores, labels) if scores is not None else None
             right += hits or 0
             length = self.step.gradient_norm
             norms, measured = norms + (length or 0.0), measured + (length is not None)
@@ -246,7 +247,7 @@ class _Run:
             loss / seen,
             accuracy=right / seen if self.scores else None,
             validation_loss=judged.loss if judged else None,
-            validation_accuracy=judged.accuracy if judged else None,
+            validation_accuracy=judged.accuracy if isinstance(judged, Evaluation) else None,
             seconds=time.perf_counter() - began,
             gradient_norm=norms / measured if measured else None,
         )
@@ -278,12 +279,16 @@ class _Run:
         at = schedules.Position(step, self.steps, self.per_epoch, losses)
         return schedules.rate_at(self.recipe.schedule, self.recipe.optimizer.rate, at)
 
-    def _judged(self, epoch: int, run_dir: Path) -> Evaluation | None:
+    def _judged(self, epoch: int, run_dir: Path) -> Evaluation | Comparison | None:
         if self.validation is None or self.judge is None:
             return None
         self.judge.load(self.step.averaged)
+        found: Evaluation | Comparison
         with Reader(*self.judging) as reader:
-            found = measure(self.judge, reader, self.validation, self.labels, self.are_logits)
+            if self.fit.needs.kind == "numbers":
+                found = compare(self.judge, reader, self.validation, self.fit.needs, Loss(self.model, self.recipe))
+            else:
+                found = measure(self.judge, reader, self.validation, self.labels, self.fit.are_logits)
             self._skipped(reader, epoch, run_dir)
         return found
 
@@ -322,4 +327,11 @@ class _Run:
 
 def _told(name: str, part: Part) -> str:
     """A part of a data set in a few words, by which a run knows it again."""
-    return f"{name}: {len(part)} images, labels {zlib.crc32(part.labels.tobytes()):08x}"
+    beside = "".join(f", {what}s {zlib.crc32(x.tobytes()):08x}" for what, x in part.beside.items())
+    return f"{name}: {len(part)} images, labels {zlib.crc32(part.labels.tobytes()):08x}{beside}"
+
+
+def _hits(scores: Array, labels: Array) -> float:
+    """How many images are called rightly; where pixels have classes, each image counts by its share of pixels."""
+    right = int((scores.reshape(labels.size, -1).argmax(axis=1) == labels.ravel()).sum())
+    return right if labels.ndim == 1 else right / labels[0].size

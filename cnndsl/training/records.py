@@ -108,6 +108,16 @@ class EpochDone:
     epochs: int
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """Of a network that gives numbers, means over `count` images, each counted once: the recipe's loss, and metrics by name."""
+
+    loss: float
+    metrics: Mapping[str, float]
+    count: int
+    skipped: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Judged:
     """While an evaluation runs: `done` of `count` images, each by so many views; seconds since it began."""
@@ -144,7 +154,7 @@ class TrainResult:
 class Evaluation:
     """Means over `count` images, each counted once. confusion[i, j]: images of class i that were called j. top: k → the
     share of images whose class is among the k most likely ones. views: of each image. skipped: what was wrong with each
-    picture that could not be read."""
+    picture that could not be read. pixels: of an image that have a class each, which is what is then counted in `confusion`."""
 
     loss: float
     accuracy: float
@@ -154,3 +164,4 @@ class Evaluation:
     top: Mapping[int, float] = field(default_factory=dict)
     views: int = 1
     skipped: tuple[str, ...] = ()
+    pixels: int = 1

@@ -56,11 +56,11 @@ def parts(
 
 def _fitting(model: Model, scores: str, own: Dataset, labels: tuple[str, ...], data: str, place: Span | None) -> Dataset:
     strange = [x for x in own.classes if x not in labels]
-    if strange and not numbered(own.classes) and not numbered(labels):
+    if labels and strange and not numbered(own.classes) and not numbered(labels):
         message = f"{own.name} has a class {strange[0]}, which {data} does not have"
         raise error("E705", message, place, help=f"it has {', '.join(labels[:5])}{' …' if len(labels) > 5 else ''}")
     try:
-        own = fitted_data(model, scores, own, labels)
+        own = fitted_data(model, scores, own, labels) if labels else own
         check_dataset(own, input_shape(model))
     except CnnError as e:
         raise located(e, place) from None
@@ -71,7 +71,7 @@ def _shared(share: float, data: Dataset) -> tuple[Part, Part]:
     """A share of the training part held back, class by class."""
     held = np.zeros(len(data.train), bool)
     order = permutation(0, 0, "validate", len(data.train))
-    among, place, count = by_class(data.train.labels[order])
+    among, place, count = by_class(data.train.groups[order])
     held[order[among[place < np.rint(share * count)]]] = True
     if not held.any() or held.all():
         raise error("E423", f"validate = {share:g} leaves nothing to {'validate' if not held.any() else 'train'} on")

@@ -83,11 +83,9 @@ def defaults(word: str) -> dict[str, Any]:
 
 def _page(word: str, key: str, what: str, options: words.Options) -> str:
     where = f"in {key} = …"
-    runs = not words.not_run(key, word)
     if key == "augment":
         places = [place for place, taken in words.PLACES.items() if word in taken]
         where = f"in {listed(PLACES[p] for p in places)}"
-        runs = any(p not in words.RUN or word in words.RUN[p] for p in places)
     lines = [f"{word}: {what}, {where}"]
     width = max(map(len, options), default=0)
     lines += ["", "Options:", ""] if options else []
@@ -98,4 +96,4 @@ def _page(word: str, key: str, what: str, options: words.Options) -> str:
         + (f"; else {value(otherwise[name])}" if name in otherwise else "")
         for name, o in options.items()
     ]
-    return "\n".join([*lines, *([] if runs else ["", "It is written correctly, and cannot be carried out yet."])])
+    return "\n".join(lines)

@@ -150,7 +150,7 @@ def test_what_is_wrong_is_refused_at_its_place(recipe: str, code: str, at: str) 
 
 
 def test_the_words_that_can_be_carried_out_are_those_of_the_data_pipeline() -> None:
-    assert set(vocabulary.RUN["augment"]) == set(pipeline.STEPS)
+    assert set(vocabulary.PLACES["augment"]) == set(pipeline.STEPS)
     for name, make in pipeline.STEPS.items():
         assert tuple(inspect.signature(make).parameters) == tuple(vocabulary.STEPS[name]), name
     assert set(vocabulary.PLACES["augment"]) | set(vocabulary.PLACES["views"]) | set(vocabulary.PLACES["input"]) == set(

@@ -82,7 +82,7 @@ def test_a_folder_beside_the_model(home: Path, tmp_path: Path) -> None:
     assert (events[0].images, events[0].validation_images, events[0].apart) == (64, 20, "out")
     own = datasets.open(home / "held" / "out", hold_back=False)
     assert own.test is None
-    judged = evaluate(model(home), done.weights, own)
+    judged = evaluate(model(home), done.weights, own, part="train")
     assert done.history[-1].validation_loss == pytest.approx(judged.loss, rel=1e-6)
     assert done.history[-1].validation_accuracy == judged.accuracy
     assert 'validate  = "held/out"' in (tmp_path / "r" / "recipe.txt").read_text()
@@ -128,7 +128,9 @@ def test_classes_go_by_their_names(home: Path, tmp_path: Path) -> None:
     images, labels = stripes(1, 20)
     kept = labels < 3
     truth = Dataset("x", swapped.classes, Part(images[kept], labels[kept]))
-    assert done.history[-1].validation_loss == pytest.approx(evaluate(model(home), done.weights, truth).loss, rel=1e-6)
+    assert done.history[-1].validation_loss == pytest.approx(
+        evaluate(model(home), done.weights, truth, part="train").loss, rel=1e-6
+    )
 
 
 def test_a_class_that_is_not_there(home: Path, tmp_path: Path) -> None:

@@ -1,0 +1,168 @@
+"""How near what a network gives comes to what it is to give: the loss, and differences between numbers.
+
+    mse = mean (y − t)²      mae = mean |y − t|      psnr = mean over pictures of 10 · log₁₀(1 / mse of one), y cut to 0 … 1
+
+Where there is a mask, means are over what it shows. Every picture counts exactly once.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnndsl.data import pipeline
+from cnndsl.data.channels import check_dataset
+from cnndsl.data.loader import Reader
+from cnndsl.data.records import Dataset, Part
+from cnndsl.errors import error
+from cnndsl.language.recipes import refuse
+from cnndsl.training.needs import Loss, Needs, check_part, given_of, needs_of
+from cnndsl.training.records import Comparison, Judged, OnJudged, Skipped
+from cnndsl.training.scores import input_shape
+
+if TYPE_CHECKING:
+    from cnndsl.language.model import Model
+
+Array = NDArray[Any]
+Weights = Mapping[str, Array] | str | Path
+METRICS = ("mse", "mae", "psnr")
+CHUNK = 64  # images at a time, fewer of large ones
+LARGE = 1 << 15  # numbers of an image
+
+
+def values_of(needs: Needs) -> tuple[str, ...]:
+    """What a run must give: what the loss names, and the output."""
+    return tuple(dict.fromkeys([*needs.values, "output"]))
+
+
+def compare(
+    run: Any, reader: Reader, part: Part, needs: Needs, loss: Loss, metrics: Sequence[str] = METRICS,
+    tell: OnJudged | None = None,
+) -> Comparison:  # fmt: skip
+    """`run` (images → the arrays of `values_of`, in a tuple) over all of `part` that can be read, once.
+
+    metrics: of `METRICS`; they are left out where there is nothing of the output's shape to compare it with.
+    """
+    total, count = 0.0, 0
+    sums: dict[str, float] = {}
+    for images, outs, given in _pieces(run, reader, part, needs, tell):
+        n = len(images)
+        total += loss(n, {**outs, **given}) * n
+        count += n
+        for name, each in _differences(outs["output"], _truth(needs, images, given), given.get("mask")).items():
+            sums[name] = sums.get(name, 0.0) + float(each.sum())
+    if not count:
+        raise error("E703", "there is no picture that can be read")
+    return Comparison(total / count, {m: sums[m] / count for m in metrics if m in sums}, count, tuple(reader.skipped.values()))
+
+
+def _pieces(
+    run: Any, reader: Reader, part: Part, needs: Needs, tell: OnJudged | None
+) -> Iterator[tuple[Array, dict[str, Array], dict[str, Array]]]:
+    """(images, what the model gives, what the data give), chunk by chunk."""
+    began, seen, named = time.perf_counter(), 0, 0
+    chunk = CHUNK if math.prod(reader.shape) < LARGE else 8
+    names = values_of(needs)
+    for start in range(0, len(part), chunk):
+        filling = reader.begin(part, np.arange(start, min(start + chunk, len(part))))
+        there = filling.wait()
+        for name, why in list(reader.skipped.items())[named:]:
+            named += 1
+            if tell is not None:
+                tell(Skipped(0, name, why, named))
+        if not there.any():
+            continue
+        beside = {name: x[there] for name, x in filling.beside.items()}
+        images = filling.images[there]
+        found = run(images)
+        outs = dict(zip(names, found if isinstance(found, tuple) else (found,), strict=True))
+        seen += len(images)
+        if tell is not None:
+            tell(Judged(seen + named, len(part), 1, time.perf_counter() - began))
+        yield images, outs, given_of(needs, images, filling.labels[there], beside)
+
+
+def _truth(needs: Needs, images: Array, given: Mapping[str, Array]) -> Array | None:
+    """What the output is compared with: the target, else the picture where the loss names it."""
+    if "target" in given:
+        return given["target"]
+    return images if needs.inputs or "image" in needs.data else None
+
+
+def _differences(output: Array, truth: Array | None, mask: Array | None) -> dict[str, Array]:
+    """Each metric of each picture, (n,) float64."""
+    if truth is None or output.shape != truth.shape:
+        return {}
+    axes = tuple(range(1, output.ndim))
+    share = np.ones(output.shape) if mask is None or mask.shape != output.shape else mask.astype(np.float64)
+    share = share / np.maximum(share.sum(axes, keepdims=True), np.finfo(np.float64).tiny)
+    y, t = output.astype(np.float64), truth.astype(np.float64)
+    found = {"mse": (share * (y - t) ** 2).sum(axes), "mae": (share * np.abs(y - t)).sum(axes)}
+    if output.ndim == 4:
+        with np.errstate(divide="ignore"):
+            found["psnr"] = 10 * np.log10(1 / (share * (np.clip(y, 0, 1) - t) ** 2).sum(axes))
+    return found
+
+
+def evaluate_numbers(
+    model: Model,
+    weights: Weights | Sequence[Weights],
+    dataset: Dataset,
+    *,
+    target: str = "numpy",
+    threads: int | None = None,
+    recipe: str = "",
+    workers: int | None = None,
+    on_bad_image: str = "stop",
+    on_event: OnJudged | None = None,
+) -> Comparison:
+    """As `evaluate`, for a network whose recipe compares numbers: pictures it makes, vectors it gives.
+
+    Of several weights the means of what the networks give are compared. Raises E423, E703 … E706 as `evaluate`.
+    """
+    from cnndsl.runtime.compile import compile
+
+    if model.train is None:
+        raise error("E423", f"{model.name} has no recipe: what its output is to be compared with is not said")
+    how = model.evals.get(recipe)
+    said = dict(how.entries) if how is not None else {}
+    spans = how.spans if how is not None else {}
+    refuse(f"eval {recipe}".rstrip(), said, spans)
+    for key in ("views", "reduce"):
+        if key in said:
+            raise error("E423", f"{key} judge classes, and {model.name} gives numbers to compare", spans.get(key))
+    wanted = [call for call in said.get("metrics", ()) if call.name != "loss"]
+    for call in wanted:
+        if call.name not in METRICS:
+            message = f"{call.name} is of classes, and {model.name} gives numbers to compare"
+            raise error("E423", message, call.span, help=f"there are {', '.join(METRICS)}")
+    needs, shape = needs_of(model, model.train), input_shape(model)
+    check_dataset(dataset, shape)
+    part = dataset.test
+    if part is None:
+        raise error("E705", f"{dataset.name} holds no images back to test on")
+    check_part(needs, part, shape, dataset.name, model.train.spans.get("loss"))
+    several = [weights] if isinstance(weights, (Mapping, str, Path)) else list(weights)
+    outputs, batch = values_of(needs), min(said.get("batch") or 64, len(part))
+    runs = [compile(model, w, target=target, batch=batch, threads=threads, outputs=outputs) for w in several]
+    steps = pipeline.preprocessing(model.preprocess)
+    with Reader(steps, shape, workers, on_bad_image) as reader:
+        metrics = tuple(call.name for call in wanted) or METRICS
+        return compare(_mean(runs), reader, part, needs, Loss(model, model.train), metrics, on_event)
+
+
+def _mean(runs: Sequence[Any]) -> Any:
+    """images → what each run gives, averaged over the runs."""
+
+    def run(images: Array) -> tuple[Array, ...]:
+        found = [r(images) for r in runs]
+        each = [x if isinstance(x, tuple) else (x,) for x in found]
+        return tuple(np.mean(same, axis=0) for same in zip(*each, strict=True)) if len(each) > 1 else each[0]
+
+    return run
