@@ -75,7 +75,10 @@ class Reader:
         share = len(samples) / self.workers
         size = max(PIECE, math.ceil(share)) if isinstance(part.images, np.ndarray) else max(1, min(8, int(share) // 4))
         for first in range(0, len(samples), size):
-            filling.futures.append(self.pool.submit(filling.fill, first, min(first + size, len(samples))))
+            try:
+                filling.futures.append(self.pool.submit(filling.fill, first, min(first + size, len(samples))))
+            except RuntimeError as e:  # "can't start new thread"
+                raise error("E723", f"no thread to read pictures: {e}", help="--workers 1 needs one only") from None
         return filling
 
 
@@ -138,6 +141,8 @@ class Filling:
                 raise error(
                     "E723", "there is not enough memory to prepare the pictures", help="--workers 1, or a smaller batch"
                 ) from None
+            except OSError as e:
+                raise error("E703", f"pictures cannot be read: the system says {e.strerror or e}") from None
         if self.labels.ndim > 1:
             self.labels = self._flipped(self.labels[..., None])[..., 0]
         self.beside = {name: floats(self._flipped(x[self.samples])) for name, x in self.part.beside.items()}

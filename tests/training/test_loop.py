@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import csv
-import os
-import random
 import re
 import resource
 import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -362,54 +357,3 @@ def test_a_folder_of_photographs(tmp_path: Path, bad: bool) -> None:
         with pytest.raises(CnnError, match=r"3\.jpg cannot be read") as e:
             train(model, model.train, data, run_dir=tmp_path / "stop")
         assert e.value.code == "E703"
-
-
-CHILD = """
-import sys
-sys.path[:0] = [{here!r}, {root!r}]
-from dataclasses import replace
-from test_loop import TEXT, stripes, load_text, train
-model = load_text(TEXT)
-print("ready", flush=True)
-train(model, replace(model.train, epochs=60), stripes(), run_dir={run!r}, resume={resume})
-print("done", flush=True)
-"""
-
-
-def child(run: Path, resume: bool) -> subprocess.Popen[str]:
-    here = Path(__file__).parent
-    text = CHILD.format(here=str(here), root=str(here.parent.parent), run=str(run), resume=resume)
-    environment = dict(os.environ, PYTHONHASHSEED=str(random.randrange(1000)))
-    return subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE, text=True, env=environment)
-
-
-def whole_then_killed(tmp_path: Path, kills: int) -> None:
-    """Kill a run at random moments, resume it each time, and compare its weights with those of an uncut run."""
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
-    process = child(whole, False)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    began = time.perf_counter()
-    assert process.communicate(timeout=120)[0] == "done\n"
-    lasted, killed, moments = time.perf_counter() - began, 0, random.Random(kills)
-    while True:
-        process = child(cut, bool(checkpoint.complete(cut)))
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        if killed < kills:
-            time.sleep(moments.uniform(0, 1.5 * lasted / kills))
-            process.kill()
-        if process.communicate(timeout=120)[0] == "done\n":
-            break
-        killed += 1
-    assert killed >= kills // 2
-    assert weights_of(cut) == weights_of(whole)
-
-
-def test_killed_five_times(tmp_path: Path) -> None:
-    whole_then_killed(tmp_path, 5)
-
-
-@pytest.mark.campaign
-def test_killed_thirty_times(tmp_path: Path) -> None:
-    whole_then_killed(tmp_path, 30)
