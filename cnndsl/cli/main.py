@@ -78,7 +78,7 @@ app.command("models")(catalogue.models)
 app.command("ops")(ops.ops)
 app.command("explain")(explain.explain)
 app.command("doctor")(doctor.doctor)
-app.add_typer(plot.plot)
+app.add_typer(plot.plot, name="plot")  # said here too: `overview` lists what is registered
 
 
 def _version(wanted: bool) -> None:

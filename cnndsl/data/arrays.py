@@ -16,9 +16,9 @@ from cnndsl.data.channels import check_order
 from cnndsl.data.records import Dataset, Part, check_labels
 from cnndsl.data.room import PACKED, check_room
 from cnndsl.errors import error
+from cnndsl.runtime.notes import MOST_CLASSES
 
 Array = NDArray[Any]
-MOST_CLASSES = 1_000_000
 LONGEST_HEADER = 10_000
 CHUNK = 1 << 20
 """Bytes that are read at a time, and what the list of a zip's members may have: a data set has nine."""

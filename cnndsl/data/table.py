@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.data.arrays import MOST_CLASSES
 from cnndsl.data.folder import MOST_FILES, PictureFiles
 from cnndsl.data.images import SUFFIXES, check_picture
 from cnndsl.data.records import Dataset, Part
 from cnndsl.errors import CnnError, error
+from cnndsl.runtime.notes import MOST_CLASSES
 
 LARGEST = 1 << 30  # bytes of the CSV itself
 COLUMNS = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 import keyword
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 LONGEST = 60
@@ -44,5 +45,5 @@ def home_of(path: str) -> tuple[str, str]:
 def block_ends(paths: Sequence[str]) -> dict[int, str]:
     """Of nodes in the order in which they run: which of them end a block of several, and what that is called."""
     homes = [home_of(path) for path in paths]
-    last = {home: i for i, home in enumerate(homes)}
-    return {i: ".".join(filter(None, home)) for home, i in last.items() if home[0] and homes.count(home) > 1}
+    last, count = {home: i for i, home in enumerate(homes)}, Counter(homes)
+    return {i: ".".join(filter(None, home)) for home, i in last.items() if home[0] and count[home] > 1}

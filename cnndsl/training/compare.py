@@ -7,10 +7,7 @@ Where there is a mask, means are over what it shows. Every picture counts exactl
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,18 +19,17 @@ from cnndsl.data.loader import Reader
 from cnndsl.data.records import Dataset, Part
 from cnndsl.errors import error
 from cnndsl.language.recipes import refuse
+from cnndsl.training.judged import Telling, Weights, is_large, read_ahead, several
 from cnndsl.training.needs import Loss, Needs, check_part, given_of, needs_of
-from cnndsl.training.records import Comparison, Judged, OnJudged, Skipped
+from cnndsl.training.records import Comparison, OnJudged
 from cnndsl.training.scores import input_shape
 
 if TYPE_CHECKING:
     from cnndsl.language.model import Model
 
 Array = NDArray[Any]
-Weights = Mapping[str, Array] | str | Path
 METRICS = ("mse", "mae", "psnr")
 CHUNK = 64  # images at a time, fewer of large ones
-LARGE = 1 << 15  # numbers of an image
 
 
 def values_of(needs: Needs) -> tuple[str, ...]:
@@ -66,16 +62,10 @@ def _pieces(
     run: Any, reader: Reader, part: Part, needs: Needs, tell: OnJudged | None
 ) -> Iterator[tuple[Array, dict[str, Array], dict[str, Array]]]:
     """(images, what the model gives, what the data give), chunk by chunk."""
-    began, seen, named = time.perf_counter(), 0, 0
-    chunk = CHUNK if math.prod(reader.shape) < LARGE else 8
+    seen, told = 0, Telling(tell, len(part), reader.skipped)
     names = values_of(needs)
-    for start in range(0, len(part), chunk):
-        filling = reader.begin(part, np.arange(start, min(start + chunk, len(part))))
-        there = filling.wait()
-        for name, why in list(reader.skipped.items())[named:]:
-            named += 1
-            if tell is not None:
-                tell(Skipped(0, name, why, named))
+    for filling, there in read_ahead(reader, part, 8 if is_large(reader.shape) else CHUNK):
+        told.skips()
         if not there.any():
             continue
         beside = {name: x[there] for name, x in filling.beside.items()}
@@ -83,8 +73,7 @@ def _pieces(
         found = run(images)
         outs = dict(zip(names, found if isinstance(found, tuple) else (found,), strict=True))
         seen += len(images)
-        if tell is not None:
-            tell(Judged(seen + named, len(part), 1, time.perf_counter() - began))
+        told(seen)
         yield images, outs, given_of(needs, images, filling.labels[there], beside)
 
 
@@ -148,9 +137,8 @@ def evaluate_numbers(
     if part is None:
         raise error("E705", f"{dataset.name} holds no images back to test on")
     check_part(needs, part, shape, dataset.name, model.train.spans.get("loss"))
-    several = [weights] if isinstance(weights, (Mapping, str, Path)) else list(weights)
     outputs, batch = values_of(needs), min(said.get("batch") or 64, len(part))
-    runs = [compile(model, w, target=target, batch=batch, threads=threads, outputs=outputs) for w in several]
+    runs = [compile(model, w, target=target, batch=batch, threads=threads, outputs=outputs) for w in several(weights)]
     steps = pipeline.preprocessing(model.preprocess)
     with Reader(steps, shape, workers, on_bad_image) as reader:
         metrics = tuple(call.name for call in wanted) or METRICS

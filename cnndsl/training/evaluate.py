@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +16,8 @@ from cnndsl.data.records import Dataset, Part
 from cnndsl.errors import error
 from cnndsl.graph.types import drawn
 from cnndsl.training.classes import class_count, class_names, fitted_data, label_shape
-from cnndsl.training.records import Evaluation, Judged, OnJudged, Skipped
+from cnndsl.training.judged import Telling, Weights, is_large, read_ahead, several
+from cnndsl.training.records import Evaluation, OnJudged
 from cnndsl.training.scores import input_shape, last, losses, scores_of, softmax
 from cnndsl.training.viewed import Network
 from cnndsl.training.viewed import scores as viewed
@@ -29,9 +27,7 @@ if TYPE_CHECKING:
     from cnndsl.language.recipe import Eval
 
 Array = NDArray[Any]
-Weights = Mapping[str, Array] | str | Path
 CHUNK = 256  # images prepared at a time
-LARGE = 1 << 15  # numbers of an image from which on a batch is prepared at a time: its progress is worth a word
 
 
 def evaluate(
@@ -69,18 +65,13 @@ def evaluate(
 
 def _told(found: Scored, tell: OnJudged) -> Iterator[tuple[Array, Array]]:
     """The pieces, each with a word of how far it is."""
-    began, seen, named = time.perf_counter(), 0, 0
-    tell(Judged(0, len(found.images), found.views, 0.0))
+    seen, told = 0, Telling(tell, len(found.images), found.skipped, found.views)
+    told(seen)
     for piece in found.pieces:
         seen += len(piece[1]) // found.images.labels[0].size
-        for name, why in list(found.skipped.items())[named:]:
-            named += 1
-            tell(Skipped(0, name, why, named))
-        tell(Judged(seen + named, len(found.images), found.views, time.perf_counter() - began))
+        told(seen)
         yield piece
-    for name, why in list(found.skipped.items())[named:]:
-        named += 1
-        tell(Skipped(0, name, why, named))
+    told.skips()
 
 
 @dataclass(frozen=True)
@@ -132,10 +123,8 @@ def scored(
     usual = min(64, model.train.batch) if label_shape(model, scores) and model.train is not None else 64
     batch = batch or (how.entries.get("batch") if how is not None else None) or usual
 
-    several = [weights] if isinstance(weights, (Mapping, str, Path)) else list(weights)
-    if not several:
-        raise error("E504", "there are no weights to evaluate with")
-    notes = [() if isinstance(w, Mapping) else read_notes(w).classes for w in several]
+    each = several(weights)
+    notes = [() if isinstance(w, Mapping) else read_notes(w).classes for w in each]
     trained = notes[0]
     if any(classes != trained for classes in notes):
         raise error("E504", "the weights of an ensemble are of networks that tell other classes apart")
@@ -154,20 +143,20 @@ def scored(
     tops = tops_of(how)
     if how is not None and ("views" in how.entries or "reduce" in how.entries):
         seen = views.bind(how.entries.get("views", ()), model.preprocess)
-        networks = [Network(model, w, input_shape(model), scores, seen.whole, batch, target, threads) for w in several]
+        networks = [Network(model, w, input_shape(model), scores, seen.whole, batch, target, threads) for w in each]
         reduce = how.entries.get("reduce", "mean")
         found = viewed(networks, seen, images, are_logits, reduce, workers, skipped if skipping else None)
-        each = ((p[None], images.labels[i : i + 1]) for i, p in found)
-        return Scored(each, names, False, tops, images, seen.count, skipped)
+        pairs = ((p[None], images.labels[i : i + 1]) for i, p in found)
+        return Scored(pairs, names, False, tops, images, seen.count, skipped)
     outputs = (scores,) if scores else ()
-    runs = [compile(model, w, target=target, batch=batch, threads=threads, outputs=outputs) for w in several]
+    runs = [compile(model, w, target=target, batch=batch, threads=threads, outputs=outputs) for w in each]
     run = runs[0] if len(runs) == 1 else together(runs, are_logits)
     are_logits = are_logits and len(runs) == 1
     steps, shape = pipeline.preprocessing(model.preprocess), input_shape(model)
 
     def pieces() -> Iterator[tuple[Array, Array]]:
         with Reader(steps, shape, workers, on_bad_image, skipped) as reader:
-            yield from _scored(run, reader, images, batch if math.prod(shape) >= LARGE else 0)
+            yield from _scored(run, reader, images, batch if is_large(shape) else 0)
 
     return Scored(pieces(), names, are_logits, tops, images, 1, skipped)
 
@@ -203,12 +192,7 @@ def measure(
 
 def _scored(run: Any, reader: Reader, part: Part, chunk: int = 0) -> Iterator[tuple[Array, Array]]:
     """(scores (n, classes), true classes (n,)), chunk by chunk."""
-    chunk = chunk or (64 if math.prod(reader.shape) >= LARGE else CHUNK)
-    chunks = [np.arange(start, min(start + chunk, len(part))) for start in range(0, len(part), chunk)]
-    ahead = reader.begin(part, chunks[0])
-    for i in range(len(chunks)):
-        found, ahead = ahead, reader.begin(part, chunks[i + 1]) if i + 1 < len(chunks) else ahead
-        there = found.wait()
+    for found, there in read_ahead(reader, part, chunk or (64 if is_large(reader.shape) else CHUNK)):
         if not there.any():
             continue
         images, truth = (found.images, found.labels) if there.all() else (found.images[there], found.labels[there])

@@ -266,7 +266,7 @@ class _Run:
             self.skipped[name] = why
             self.tell(Skipped(epoch + 1, name, why, len(self.skipped)))
             try:
-                with (run_dir / "skipped.txt").open("a", encoding="utf-8", errors="backslashreplace") as f:
+                with (run_dir / "skipped.txt").open("a", encoding="utf-8") as f:
                     f.write(f"{printable(why)}\n")
             except OSError as e:
                 raise checkpoint.unwritable(run_dir / "skipped.txt", e, run_dir) from None

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from cnndsl.data.records import Dataset
 from cnndsl.data.resample import floats
-from cnndsl.training.evaluate import Weights, scored
+from cnndsl.training.evaluate import scored
+from cnndsl.training.judged import Weights
 from cnndsl.training.scores import softmax
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ def test_bare_command_names_what_to_begin_with(cli: Any) -> None:
     out = cli().out
     for word in ("run", "new", "check", "show", "train"):
         assert f"\n  cnndsl {word} " in out
-    for word in ("eval", "compile", "export", "models", "explain", "doctor"):
+    for word in ("eval", "compile", "export", "models", "explain", "doctor", "plot"):
         assert word in out
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnndsl.program.memory import ALIGN, Life, aligned, place
-from cnndsl.program.names import Names
+from cnndsl.program.names import Names, block_ends
 
 SPANS = st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 20), st.integers(0, 8)), max_size=40)
 
@@ -55,3 +55,9 @@ def test_names_read_like_the_model() -> None:
     assert names.fresh("lambda") == "lambda_"
     assert names.fresh("len") == "len_"
     assert names.fresh("λ") == "value"
+
+
+def test_which_nodes_end_a_block() -> None:
+    """The last of several in a block; not what stands alone in one, or in none."""
+    paths = ["stem.conv", "stem.pool", "a.unit.conv", "a.unit.conv2", "a.unit2.conv", "a.skip", "logits"]
+    assert block_ends(paths) == {1: "stem", 3: "a.unit"}

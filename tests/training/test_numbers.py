@@ -201,6 +201,8 @@ def test_evaluations_that_do_not_fit() -> None:
         with pytest.raises(CnnError, match=says) as e:
             evaluate_numbers(net, net.initial_weights(0), data(NOISY, target=CLEARS), recipe=recipe)
         assert e.value.diagnostics[0].span is not None
+    with pytest.raises(CnnError, match="no weights to evaluate with"):
+        evaluate_numbers(net, [], data(NOISY, target=CLEARS))
     net = model(SEGMENT, evals="eval a { views = flip }\neval b { metrics = psnr }")
     for recipe, says in (("a", "views are of whole pictures"), ("b", "psnr compares numbers")):
         with pytest.raises(CnnError, match=says) as e:
