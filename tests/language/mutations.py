@@ -5,15 +5,14 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 from cnndsl.errors import Source
 from cnndsl.language.load import bundled_models
 from cnndsl.language.syntax import tree
 from cnndsl.language.syntax.parse import parse
+from cnndsl.language.syntax.walk import records
 
 TOKENS = re.compile(r'\s+|\d+x[\dx]+|[\w.]+|"[^"\n]*"|->|\.\.|[^\w\s]')
 STRANGE = """
@@ -103,18 +102,7 @@ class Grown:
 
 
 def grown(text: str) -> Grown:
-
-    def walk(x: Any) -> Iterator[Any]:
-        todo = [x]
-        while todo:
-            x = todo.pop()
-            if isinstance(x, tuple):
-                todo += x
-            elif isinstance(x, tree.Syntax):
-                yield x
-                todo += [getattr(x, f.name) for f in fields(x) if f.name != "span"]
-
-    found = [(KINDS[type(x)], x.span) for x in walk(parse(Source("mutated.cnn", text))) if type(x) in KINDS]
+    found = [(KINDS[type(x)], x.span) for x in records(parse(Source("mutated.cnn", text))) if type(x) in KINDS]
     parts = sorted((kind, span.start, span.end) for kind, span in found if span.end > span.start)
     return Grown(text, tuple(parts), tuple(re.findall(r"^model (\w+)", text, flags=re.MULTILINE)))
 
