@@ -49,7 +49,8 @@ def drive(task: Task) -> Any:
 def uncollected() -> Iterator[None]:
     """Without the cycle collector, which would walk the growing tree and graph again and again: a third of the time.
 
-    What is built here is bounded by the limits of the language, and next to none of it is garbage.
+    What is built here is bounded by the limits of the language, and next to none of it is garbage: it is counted among the
+    oldest objects, or the collector would walk all of it as soon as it is back.
     """
     was = gc.isenabled()
     gc.disable()
@@ -57,4 +58,7 @@ def uncollected() -> Iterator[None]:
         yield
     finally:
         if was:
+            if not gc.get_freeze_count():  # of a caller's own, which are to stay frozen
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
