@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cnndsl.graph.batch import batched_values
-from cnndsl.graph.graph import INPUT, SOURCES, STATE, Graph, Node, Value, copy_node
+from cnndsl.graph.graph import INPUT, STATE, Graph, Node, Value, copy_node
 from cnndsl.passes.context import Context
 from cnndsl.passes.lanes import CONVS, in_lanes, refuses
 
@@ -60,7 +60,7 @@ class _Regions:
         self.lanes = lanes
         self.gains: dict[Node, float] = {}
         for node in graph.nodes:
-            if node.op not in SOURCES and not refuses(node, batched):
+            if not refuses(node, batched):
                 gain = target.lane_gain(node, lanes, workers)
                 if gain is not None:
                     self.gains[node] = gain

@@ -9,7 +9,7 @@ from dataclasses import replace
 from cnndsl.errors import error
 from cnndsl.graph.batch import batched_values
 from cnndsl.graph.graph import SOURCES, Graph, Node, Value
-from cnndsl.program.memory import Life, aligned, place
+from cnndsl.program.memory import Life, place
 from cnndsl.program.names import Names
 from cnndsl.program.program import Buffer, Copy, Join
 from cnndsl.program.regions import Step
@@ -124,7 +124,7 @@ class Places:
                         lives.append(Life(made[-1].partial.name, made[-1].partial.nbytes, start, stop))
                     if y in self.buffers:
                         continue
-                    part, below = y, None
+                    below = None
                     if y in self.parts:  # what is placed is the wide array, with the first of its parts
                         y = self.parts[y][0]
                         if y in self.buffers:
@@ -132,13 +132,12 @@ class Places:
                     else:
                         below = self._dying(y, final, last, end)
                     self.buffers[y] = Buffer(self._value_name(y.node, k), y.type, "arena")
-                    here = part is y or all(region_of[x.node] == r for x, (wide, _) in self.parts.items() if wide is y)
-                    inside = workers > 1 and y in self.batched and readers[y] <= {r} and here and last.get(y, 0) < end
+                    inside = workers > 1 and y in self.batched and readers[y] <= {r} and last.get(y, 0) < end
                     home = homes[y] = y if below is None else homes[below]
                     if home in inner and inside:
                         inner[home] = self._longer(inner[home], stays.get((r, y), i))
                     elif home in outer and (home is not y):
-                        outer[home] = self._longer(outer[home], max(last.get(y, 0), moments[step.node]))
+                        outer[home] = self._longer(outer[home], last.get(y, 0))
                     elif inside:
                         homes[y] = y
                         share = -(-self.batch // workers) * (y.type.nbytes // self.batch)
@@ -151,10 +150,10 @@ class Places:
             for step in steps:
                 for y in (self.parts.get(x, (x, 0))[0] for x in step.node.outputs):
                     if homes.get(y) in inner:
-                        self.buffers[y] = replace(self.buffers[y], offset=offsets[homes[y]], local=aligned(share))
+                        self.buffers[y] = replace(self.buffers[y], offset=offsets[homes[y]], local=share)
             local = bool(inner)
             if local:
-                lives.append(Life(("local", r), aligned(share) * workers, start, stop))
+                lives.append(Life(("local", r), share * workers, start, stop))
             joins.append(tuple(made))
         offsets, total = place([*lives, *outer.values()])
         placed: set[Value] = set()

@@ -1,7 +1,7 @@
 """Channels without copying: branches write straight into the wide array of a concat, parts are read where they lie.
 
-A concat vanishes where every operand is made by a kernel that can write with gaps, is read by nothing else, and is
-nobody's result. Then each operand is a strided view of the concat's array, which begins to live with the first.
+A concat vanishes where something reads it, and every operand is made by a kernel that can write with gaps, is read by
+nothing else, and is nobody's result. Then each operand is a strided view of the concat's array, which begins to live with the first.
 A `take_part` vanishes where every kernel that reads it can read with gaps: it is a strided view of what it is taken from.
 """
 
@@ -30,6 +30,8 @@ def parts_of_concats(
     found: dict[Value, tuple[Value, int]] = {}
     for node in kernels:
         if node.op.name != "concat" or node.outputs[0] in kept or node.attrs.fit != "exact":
+            continue
+        if node.outputs[0] not in uses:  # its array would end with its first part, and the others would be written over others
             continue
         if all(_fits(x, roots, uses, kept, can) for x in node.operands):
             at = 0

@@ -88,6 +88,45 @@ def test_a_training_step_on_lanes() -> None:
     found = words(new)
     assert not {"conv", "conv_weight_grad", "conv_input_grad"} & set(found)
     assert {"lane_conv", "lane_conv_weight_grad", "lane_conv_input_grad"} <= set(found)
+    lanes = {n.operands[0].type.sizes[0] for n in new.nodes if n.op.name == "moments"}
+    assert lanes == {BATCH // next(n.attrs.lanes for n in new.nodes if n.op.name == "to_lanes")}
+    same_numbers(graph, new)
+
+
+def test_sums_that_are_not_of_channels_stay_on_images() -> None:
+    """Of a weight, of each image, and of the vectors behind a pool; that of channels goes on lanes."""
+    g = Graph("sums")
+    x = g.input("image", (5, 5, 2)).conv(3, (3, 3), name="first")
+    graph = specialise(g, context(Eager()))
+    y = next(n for n in graph.nodes if n.op.name == "conv").outputs[0]
+    graph.output(graph.reduce_sum(y, axes=(0, 1, 2)), "channels")
+    graph.output(graph.reduce_sum(y, axes=(1, 2)), "images")
+    graph.output(graph.reduce_sum(y, axes=(1, 2, 3)), "all")
+    graph.output(graph.reduce_sum(y.node.operands[1], axes=(0, 1, 2)), "filters")
+    graph.output(graph.reduce_sum(y.global_avg_pool(), axes=(0,)), "vectors")
+    assert x.node.op is y.node.op
+    ctx = context(Eager())
+    new = choose_layout(graph, ctx)
+    assert "lane_conv" in words(new)
+    read = {tuple(n.operands[0].type.sizes) for n in new.nodes if n.op.name == "reduce_sum"}
+    assert read >= {(2, 3, 3, 48), (32, 3, 3, 3), (3, 3, 2, 3), (32, 3)}
+    same_numbers(graph, new)
+
+
+@pytest.mark.parametrize("shape", ["map", "gate"])
+def test_a_product_with_other_channels_stays_on_images(shape: str) -> None:
+    """A map of one channel is stretched over all channels, which are several images' on lanes."""
+    g = Graph("gate")
+    x = g.input("image", (5, 5, 2))
+    y, one = x.conv(3, (3, 3)), x.conv(1, (3, 3))
+    other = one if shape == "map" else one.global_avg_pool().reshape(size=(1, 1, 1))
+    g.output(g.pointwise(lambda e, a, b: a * b, y, other).conv(2, (1, 1)))
+    ctx = context(Eager())
+    graph = specialise(g, ctx)
+    new = choose_layout(graph, ctx)
+    assert "lane_conv" in words(new)
+    product = next(n for n in new.nodes if n.op.name == "pointwise" and len(n.operands) == 2 and n.operands[1].type.rank == 4)
+    assert product.outputs[0].type.sizes == (BATCH, 3, 3, 3)
     same_numbers(graph, new)
 
 

@@ -134,3 +134,28 @@ def test_a_pass_that_breaks_the_graph_is_found() -> None:
     with pytest.raises(CnnError) as e:
         run_passes(residual(), (breaking,), context())
     assert e.value.code == "E601"
+
+
+@pytest.mark.parametrize(("training", "resumed", "breaks"), [(False, 0, False), (True, 0, True), (False, 3, True)])
+def test_sizes_that_are_open_are_found_where_all_are_bound(training: bool, resumed: int, breaks: bool) -> None:
+    """A training step, and a graph that was read, have integer sizes from the first pass on; a model has them later."""
+
+    def opening(graph: Graph, ctx: Context) -> Graph:
+        g = Graph("open")
+        g.output(g.input("image", (4, 4, 1)).relu())
+        return g
+
+    ctx = context(training=training, resumed=resumed)
+    if breaks:
+        with pytest.raises(CnnError, match="a size is not bound"):
+            run_passes(bound(residual()), (opening,), ctx)
+    else:
+        assert words(run_passes(residual(), (opening,), ctx)) == ["relu"]
+
+
+def test_a_pass_after_specialise_may_leave_no_size_open() -> None:
+    def opening(graph: Graph, ctx: Context) -> Graph:
+        return residual()
+
+    with pytest.raises(CnnError, match="a size is not bound"):
+        run_passes(residual(), (specialise, opening), context())

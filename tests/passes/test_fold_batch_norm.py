@@ -125,6 +125,11 @@ def after_it_flattened(g: Graph, x: Value) -> Value:
     return x.max_pool((2, 2)).batch_norm().flatten().dense(5)
 
 
+def after_it_dense_and_more(g: Graph, x: Value) -> Value:
+    """Into the layer that reads it, and not through that into the next."""
+    return x.global_avg_pool().batch_norm().dense(5).dense(4)
+
+
 def after_it_two_readers(g: Graph, x: Value) -> Value:
     y = x.relu().batch_norm()
     return y.conv(3, (1, 1)).relu().concat(y.conv(4, (1, 1)).tanh())
@@ -137,7 +142,8 @@ def on_both_sides(g: Graph, x: Value) -> Value:
 FOLDS: list[Callable[[Graph, Value], Value]] = [
     depthwise_before, transposed_before, transposed_before_in_groups, chain, vectors_of_weights, doubled, one_channel,
     one_number, after_it, after_it_twice, after_it_in_groups, after_it_depthwise, after_it_where_the_edge_is_repeated,
-    after_it_scale_alone, after_it_transposed, after_it_dense, after_it_flattened, after_it_two_readers, on_both_sides,
+    after_it_scale_alone, after_it_transposed, after_it_dense, after_it_dense_and_more, after_it_flattened,
+    after_it_two_readers, on_both_sides,
 ]  # fmt: skip
 
 
@@ -216,6 +222,10 @@ def is_a_result_itself(g: Graph) -> None:
     g.output(y.conv(2, (1, 1)))
 
 
+def through_an_activation_of_vectors(g: Graph) -> None:
+    g.output(g.input("image", (5, 5, 2)).global_avg_pool().batch_norm().relu().dense(3))
+
+
 def one_number_and_no_bias(g: Graph) -> None:
     y = g.input("image", (5, 5, 2)).conv(2, (1, 1), bias=False)
     g.output(g.pointwise(lambda e, v: v + 1.0, y).batch_norm().relu())
@@ -247,6 +257,7 @@ def has_a_kernel_of_each_run(g: Graph) -> None:
         (one_reader_cannot, "after it stands relu"),
         (is_a_result_itself, "it is a result"),
         (one_number_and_no_bias, "one number is no vector"),
+        (through_an_activation_of_vectors, "after it stands relu, through which no shift passes"),
         (is_a_kernel, "the weights of conv change in every run"),
         (has_a_kernel_of_each_run, "the weights of conv change in every run"),
     ],
@@ -258,6 +269,17 @@ def test_refuses_with_its_reason(build: Callable[[Graph], None], why: str) -> No
     new = after(bound(g), (fold_batch_norm,), ctx)
     assert "batch_norm" in words(new)
     assert any(why in r for r in refusals(ctx)), refusals(ctx)
+
+
+@pytest.mark.parametrize("shape", [(4, 5, 3), (5, 3), (4, 1, 3), (1, 4, 5, 3)])
+def test_a_factor_for_each_place_is_none_for_each_channel(shape: tuple[int, ...]) -> None:
+    """Its last axis is that of the channels, and still it is no vector of them: nothing folds."""
+    g = Graph("g")
+    y = g.input("image", (6, 7, 2)).conv(3, (3, 3))
+    g.output(g.multiply(y, vector(g, "s", *shape)).conv(2, (1, 1)))
+    ctx = context()
+    assert words(after(bound(g), FOLD, ctx)) == ["conv", "multiply", "conv"]
+    assert not [e for e in ctx.log.entries if e.step == "fold_batch_norm" and not e.why]
 
 
 def test_preactivations_say_why_they_stay() -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from cnndsl.autodiff import differentiate
-from cnndsl.graph.expr import expr
+from cnndsl.graph.expr import evaluate, expr
 from cnndsl.graph.graph import Graph, Value
 from cnndsl.passes.dead_code import dead_code
 from cnndsl.passes.fold_padding import fold_padding
@@ -229,6 +230,17 @@ def test_gradients_of_averages(pad: int, count_padding: bool, window: int) -> No
     assert words(after(bound(g), (fold_padding,), context())) == ["avg_pool_grad"]
 
 
+def test_names_stay_but_for_what_is_no_longer_computed() -> None:
+    """What a pad made is not there any more; what a crop made is, and comes from the gradient itself."""
+    g = Graph("g")
+    g.names["padded"] = image(g).pad(1)
+    g.output(g.names["padded"].conv(3, (3, 3)))
+    g.names["cropped"] = cropped(g, conv_gradient(g))
+    g.output(g.names["cropped"].relu(), "positive")
+    new = after(bound(g), (fold_padding,), context())
+    assert "padded" not in new.names and new.names["cropped"].node.op.name == "conv_input_grad"
+
+
 @pytest.mark.parametrize(
     ("word", "low", "high"),
     [
@@ -253,6 +265,35 @@ def test_ranges_of_what_moves_numbers() -> None:
     found = ranges(g)
     assert found[above] == found[pooled] == (2.0, float("inf"))
     assert found[padded][0] == found[counted][0] == 0.0
+
+
+ENDS = (float("-inf"), -3.0, -1.0, -0.25, 0.0, 0.5, 1.0, 2.0, 800.0, float("inf"))
+RULES = {
+    "add": lambda e, x, y: x + y, "sub": lambda e, x, y: x - y, "mul": lambda e, x, y: x * y, "div": lambda e, x, y: x / y,
+    "max": lambda e, x, y: e.max(x, y), "min": lambda e, x, y: e.min(x, y), "neg": lambda e, x, y: -x,
+    "abs": lambda e, x, y: e.abs(x), "exp": lambda e, x, y: e.exp(x), "log": lambda e, x, y: e.log(x),
+    "sqrt": lambda e, x, y: e.sqrt(x), "tanh": lambda e, x, y: e.tanh(x), "cos": lambda e, x, y: e.cos(x),
+    "square": lambda e, x, y: (x + y) * (x + y), "select": lambda e, x, y: e.select(x > 0, x, y),
+}  # fmt: skip
+
+TWO = ("add", "sub", "mul", "div", "max", "min", "square", "select")
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_bounds_hold_and_are_tight_where_they_can_be(rule: str) -> None:
+    """Whatever numbers lie in the intervals, those of the expression lie in its own; NaN is in every interval."""
+    root = expr(RULES[rule], 2)
+    pairs = [(low, high) for low in ENDS for high in ENDS if low < high]
+    for x in pairs:
+        for y in pairs if rule in TWO else [x]:
+            low, high = bounds(root, [x, y])
+            with np.errstate(all="ignore"):
+                grid = np.meshgrid(*(np.array([n for n in ENDS if a <= n <= b]) for a, b in (x, y)))
+                found = np.asarray(evaluate(np, root, grid), np.float64)
+            found = found[~np.isnan(found)]
+            assert not found.size or (low <= found.min() and found.max() <= high), (x, y, low, high)
+            if rule in ("max", "min", "neg", "abs", "tanh", "sqrt", "exp", "log"):
+                assert not found.size or (low, high) == pytest.approx((found.min(), found.max()))
 
 
 def test_bounds_of_a_square_and_of_nothing_known() -> None:

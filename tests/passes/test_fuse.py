@@ -99,3 +99,12 @@ def test_what_nobody_needs_is_still_a_kernel_with_a_result() -> None:
     new = after(bound(g), (fuse,), context())
     assert all(n.outputs for n in new.nodes)
     assert any("add" in word and "conv" in word for word in words(new))
+
+
+def test_an_epilogue_has_one_result() -> None:
+    """A kernel with an anchor writes one array; what is wanted on the way begins a chain of its own."""
+    g = Graph("g")
+    y = g.input("image", (6, 6, 2)).conv(2, (3, 3)).relu()
+    g.output(y, "early")
+    g.output(y.tanh())
+    assert words(after(bound(g), (fuse,), context())) == ["conv", "relu+tanh"]

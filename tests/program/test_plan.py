@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -11,11 +12,19 @@ import cnndsl
 from cnndsl.errors import CnnError
 from cnndsl.graph.graph import Graph, State
 from cnndsl.graph.types import TensorType
+from cnndsl.passes.context import Options
 from cnndsl.program.check import check
 from cnndsl.program.describe import describe, statistics
 from cnndsl.program.plan import plan
 from cnndsl.program.program import Program, Region
+from cnndsl.runtime.compile import lower
 from tests.program.plans import Paper, bound, branches, chain, step
+
+
+@pytest.fixture
+def always_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cnndsl.program.regions.FORK_SECONDS", -1.0)
+
 
 SIZES = [(1, 1), (4, 1), (4, 2), (5, 2), (5, 3), (3, 4), (7, 4)]
 
@@ -160,6 +169,34 @@ def test_a_total_is_read_after_its_join() -> None:
     for region in program.run.regions:
         totals = {j.total.name for j in region.joins}
         assert not totals & {b.name for k in region.kernels for b in k.inputs}
+
+
+def dead_sum(g: Graph) -> None:
+    y = g.input("image", (8, 8, 3)).conv(4, (3, 3))
+    g.reduce_sum(y, axes=(0, 1, 2))
+    g.output(y.relu())
+
+
+def dead_join(g: Graph) -> None:
+    """Its first part is made in one region, its second behind sums over all images, in another."""
+    x = g.input("image", (8, 8, 3))
+    first, y = x.conv(2, (1, 1)), x.conv(3, (3, 3), pad=1)
+    mean = g.reduce_sum(y, axes=(0, 1, 2))
+    centred = g.pointwise(lambda e, a, b: a - b, y, mean)
+    g.concat(first, centred.conv(2, (1, 1)))
+    g.output(centred.conv(4, (3, 3)).conv(4, (3, 3)))
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize("build", [dead_sum, dead_join])
+def test_what_nobody_reads_has_its_place_too(build: Callable[[Graph], None], workers: int, always_shared: None) -> None:
+    """Where dead code is left in, and every batch is cut between workers."""
+    g = Graph("dead")
+    build(g)
+    options = Options(batch=6, workers=workers, without=frozenset({"dead_code", "fuse", "winograd"}))
+    program = lower(g, target="numpy", options=options)[0]
+    assert len(program.run.regions) == (1 if workers == 1 else 2 if build is dead_join else 1)
+    assert check(program) == []
 
 
 def test_cheap_kernels_are_not_shared() -> None:
