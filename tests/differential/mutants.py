@@ -1,182 +1,181 @@
 """Faults made mechanically in the compiler: are they caught by the tests? A campaign, not a test.
 
-    python tests/differential/mutants.py [--count 100] [--seed 0] [--only guard]
+    python -m tests.differential.mutants [--count 200] [--seed 0] [--part passes] [--kind guard] [--reach FILE] [--seconds 60]
 
-Works on a copy of the package. One fault at a time:
+`--count` faults are drawn by `--seed`, equally many in each part of the compiler:
 
-    guard    a condition under which a pass or the planner refuses is never met
-    axis     rows and columns exchanged: an index or slice of axis 1 reads axis 2, a pair is unpacked the other way round
-    offset   a number in an index, a slice or a sum is one more
-    alias    a lifetime ends early or a place is shared: the larger of two is the first of them
+    passes     the passes                                    guards, axes, offsets, places shared
+    program    plan, schedule, places, lifetimes, regions    guards, offsets, places shared
+    kernels    NumPy kernels                                 axes, offsets, places shared
+    lowering   their calls, chains and texts                 guards, axes, offsets, places shared
+    gradient   reverse mode, gradient rules, optimizers      signs, factors, operands; guards
 
-Each is run against the tests of passes, plans, targets and random networks until one fails. Prints what survived.
+Each is judged by the tests that run its line, the cheapest first, until one fails (`trial.py`); what they run is found once
+and kept in the file `--reach`, if one is given. What only predicts time is left out: no test of numbers can see it. Prints
+each fault and what caught it, then what survived.
 """
 
 from __future__ import annotations
 
 import argparse
-import ast
+import json
+import multiprocessing
 import os
 import random
-import shutil
-import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
+from tests.differential.faults import Fault, faults
+from tests.differential.trial import Reach, copy_of, reach_of, tried
+
 ROOT = Path(__file__).parents[2]
-PLACES = {
-    "guard": ("passes", "program"),
-    "axis": ("targets/numpy/kernels", "targets/numpy/lower", "passes"),
-    "offset": ("targets/numpy/kernels", "program"),
-    "alias": ("program",),
-}
-SKIPPED = ("describe.py", "explain.py", "stages.py", "check.py")  # they tell, or judge
-TESTS = ("tests/passes", "tests/program", "tests/targets/numpy", "tests/differential", "tests/runtime", "tests/ops")
+PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "passes": (("passes/*.py",), ("guard", "axis", "offset", "alias")),
+    "program": (("program/*.py", "graph/batch.py", "graph/fixed.py"), ("guard", "offset", "alias")),
+    "kernels": (("targets/numpy/kernels/*.py", "targets/numpy/arena.py"), ("axis", "offset", "alias")),
+    "lowering": (
+        ("targets/numpy/lower/*.py", *(f"targets/numpy/{n}.py" for n in (
+            "chains", "statements", "fusion", "choices", "prepare", "emit", "module", "batches", "operands"))),
+        ("guard", "axis", "offset", "alias"),
+    ),
+    "gradient": (("autodiff.py", "ops/*.py", "passes/training.py", "training/optimizers.py"), ("gradient", "guard")),
+}  # fmt: skip
+"""part → its files below cnndsl/, and the kinds of faults made there."""
+SKIPPED = ("describe.py", "explain.py", "stages.py", "check.py", "work.py", "names.py", "context.py")
+"""They tell, name or judge."""
 
 
-@dataclass(frozen=True)
-class Site:
-    kind: str
-    path: str
-    number: int
-    line: int
-    was: str
-    now: str
-
-
-Change = Callable[[ast.AST], ast.AST | None]
-
-
-def guard(node: ast.AST) -> ast.AST | None:
-    if isinstance(node, ast.If) and not node.orelse:
-        last = node.body[-1]
-        refuses = isinstance(last, (ast.Raise, ast.Continue)) or (
-            isinstance(last, ast.Return) and isinstance(last.value, (ast.Constant, ast.JoinedStr, type(None)))
-        )
-        if refuses:
-            return ast.copy_location(ast.If(ast.Constant(False), node.body, []), node)
-    return None
-
-
-def axis(node: ast.AST) -> ast.AST | None:
-    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and node.slice.value in (1, 2):
-        said = ast.unparse(node.value)
-        if said.endswith(("shape", "sizes", "stride", "strides", "pad", "kernel", "window")):
-            other = ast.Constant(3 - node.slice.value if said.endswith(("shape", "sizes", "strides")) else 1 - node.slice.value)
-            return ast.copy_location(ast.Subscript(node.value, other, node.ctx), node)
-    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple) and len(node.targets[0].elts) == 2:
-        pair = node.targets[0].elts
-        if all(isinstance(x, ast.Tuple) for x in pair) and isinstance(node.value, (ast.Name, ast.Attribute)):
-            return ast.copy_location(ast.Assign([ast.Tuple([pair[1], pair[0]], ast.Store())], node.value), node)
-    return None
-
-
-def offset(node: ast.AST) -> ast.AST | None:
-    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)) and ast.unparse(node.right) == "1":
-        return ast.copy_location(ast.BinOp(node.left, node.op, ast.Constant(2)), node)
-    if isinstance(node, ast.Slice) and node.upper is not None and node.lower is not None:
-        lower = ast.BinOp(node.lower, ast.Add(), ast.Constant(1))
-        return ast.copy_location(ast.Slice(lower, node.upper, node.step), node)
-    return None
-
-
-def alias(node: ast.AST) -> ast.AST | None:
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "max" and len(node.args) == 2:
-        return node.args[0]
-    if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], (ast.Lt, ast.LtE)):
-        other = ast.LtE() if isinstance(node.ops[0], ast.Lt) else ast.Lt()
-        return ast.copy_location(ast.Compare(node.left, [other], node.comparators), node)
-    return None
-
-
-KINDS: dict[str, Change] = {"guard": guard, "axis": axis, "offset": offset, "alias": alias}
-
-
-class Mutation(ast.NodeTransformer):
-    """Changes site `number`, or with −1 none, and counts the sites."""
-
-    def __init__(self, change: Change, number: int) -> None:
-        self.change, self.number, self.seen = change, number, 0
-        self.found: list[tuple[int, str, str]] = []
-
-    def visit(self, node: ast.AST) -> ast.AST:
-        made = self.change(node)
-        if made is not None:
-            here = self.seen
-            self.seen += 1
-            self.found.append((getattr(node, "lineno", 0), said(node), said(made)))
-            if here == self.number:
-                return made
-        return self.generic_visit(node)
-
-
-def said(node: ast.AST) -> str:
-    text = ast.unparse(ast.fix_missing_locations(node)).split("\n")[0]
-    return text if len(text) < 90 else text[:89] + "…"
-
-
-def sites(kinds: tuple[str, ...]) -> Iterator[Site]:
-    for kind in kinds:
-        for folder in PLACES[kind]:
-            for path in sorted((ROOT / "cnndsl" / folder).glob("*.py")):
-                if path.name in SKIPPED:
+def every(part: str = "", kind: str = "") -> Iterator[Fault]:
+    """All faults there are."""
+    for name, (patterns, kinds) in PARTS.items():
+        for pattern in patterns if part in ("", name) else ():
+            for path in sorted((ROOT / "cnndsl").glob(pattern)):
+                if path.name in SKIPPED or (name == "passes" and path.name == "training.py"):
                     continue
-                found = Mutation(KINDS[kind], -1)
-                found.visit(ast.parse(path.read_text()))
-                for n, (line, was, now) in enumerate(found.found):
-                    yield Site(kind, str(path.relative_to(ROOT)), n, line, was, now)
+                only = "vjp" if path.parent.name == "ops" else ""
+                chosen = tuple(k for k in kinds if kind in ("", k))
+                yield from faults(name, str(path.relative_to(ROOT)), path.read_bytes(), chosen, only)
 
 
-def caught(site: Site, work: Path, seconds: float) -> str:
-    """How: the test that failed, `time`, or empty: it survived."""
-    path = work / site.path
-    before = path.read_text()
-    tree = ast.fix_missing_locations(Mutation(KINDS[site.kind], site.number).visit(ast.parse(before)))
-    path.write_text(ast.unparse(tree) + "\n")
-    try:
-        words = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--no-header", *TESTS]
-        env = {**os.environ, "PYTHONPATH": str(work), "PYTHONDONTWRITEBYTECODE": "1"}
-        done = subprocess.run(words, cwd=work, env=env, capture_output=True, text=True, timeout=seconds, check=False)
-    except subprocess.TimeoutExpired:
-        return "time"
-    finally:
-        path.write_text(before)
-    if done.returncode == 0:
-        return ""
-    failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    return failed[0][:100] if failed else f"exit {done.returncode}"
+def drawn(count: int, seed: int, part: str = "", kind: str = "") -> list[Fault]:
+    """Equally many of each part, in its order."""
+    by_part: dict[str, list[Fault]] = defaultdict(list)
+    for fault in every(part, kind):
+        by_part[fault.part].append(fault)
+    found: list[Fault] = []
+    for n, some in enumerate(by_part.values()):
+        share = count // len(by_part) + (n < count % len(by_part))
+        chosen = random.Random(f"{seed} {some[0].part}").sample(range(len(some)), min(share, len(some)))
+        found += (some[i] for i in sorted(chosen))
+    return found
+
+
+def places_of(fault: Fault) -> tuple[list[str], list[str]]:
+    """Lines and functions, as a Follower names them: for kernels also the copies in emitted modules."""
+    lines = [f"{fault.path}:{fault.line + k}" for k in range(fault.was.count("\n") + 1)]
+    functions = [f"{fault.path}:{name}" for name in fault.where]
+    if fault.part == "kernels":
+        lines += [f"emitted:{fault.where[-1]}"]
+        functions += [f"emitted:{name}" for name in fault.where]
+    return lines, functions
+
+
+def _map(work: Path, path: Path) -> None:
+    """In a child: what the tests of the copy reach, written to `path`."""
+    os.chdir(work)
+    reach, failed = reach_of(work)
+    reach.write(path)
+    path.with_suffix(".failed").write_text(json.dumps(failed))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", choices=list(KINDS), action="append")
-    parser.add_argument("--seconds", type=float, default=600, help="of one run of the tests")
+    parser.add_argument("--part", choices=list(PARTS), default="")
+    parser.add_argument("--kind", default="")
+    parser.add_argument("--only", type=int, nargs="*", help="the numbers of those to try; none: all")
+    parser.add_argument("--against", nargs="*", help="tests that judge, in place of those that run the line")
+    parser.add_argument("--reach", type=Path, help="the file of what the tests run: made where it is not there")
+    parser.add_argument("--seconds", type=float, default=60, help="of the processor, for one trial")
     given = parser.parse_args()
-    every = list(sites(tuple(given.only or KINDS)))
-    chosen = random.Random(given.seed).sample(every, min(given.count, len(every)))
-    print(f"{len(chosen)} of {len(every)} faults, seed {given.seed}", flush=True)
-    total, lived = Counter[str](), Counter[str]()
+    chosen = drawn(given.count, given.seed, given.part, given.kind)
+    print(f"{len(chosen)} of {sum(1 for _ in every(given.part, given.kind))} faults, seed {given.seed}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder) / "copy"
-        shutil.copytree(ROOT, work, ignore=shutil.ignore_patterns(".*", "docs", "__pycache__", "runs"))
-        for n, site in enumerate(chosen, 1):
-            began = time.monotonic()
-            how = caught(site, work, given.seconds)
-            total[site.kind] += 1
-            lived[site.kind] += not how
-            state = how or "SURVIVED"
-            print(f"{n:3} {site.kind:<7} {site.path}:{site.line}  {site.was}  →  {site.now}", flush=True)
-            print(f"      {state} ({time.monotonic() - began:.0f} s)", flush=True)
-    for kind in total:
-        print(f"{kind:<7} {total[kind] - lived[kind]} of {total[kind]} caught")
-    print(f"all     {total.total() - lived.total()} of {total.total()} caught")
+        copy_of(ROOT, work)
+        _forget(work)
+        if given.against:
+            _judged(chosen, given.only, work, Reach(), given.seconds, tuple(given.against))
+            return
+        path = given.reach or Path(folder) / "reach.json"
+        if not path.exists():
+            process = multiprocessing.get_context("fork").Process(target=_map, args=(work, path.resolve()))
+            process.start()
+            process.join()
+            print(f"tests that fail without a fault: {json.loads(path.with_suffix('.failed').read_text())}", flush=True)
+        reach = Reach.read(path)
+        print(f"{len(reach.ran)} tests, {sum(reach.seconds.values()):.0f} s", flush=True)
+        _control(work, reach)
+        _judged(chosen, given.only, work, reach, given.seconds)
+
+
+def _forget(work: Path) -> None:
+    """Nothing of cnndsl or of the tests may be loaded here: children load it from the copy."""
+    for name in [n for n in sys.modules if n.partition(".")[0] in ("cnndsl", "tests")]:
+        if name not in ("tests.differential.trial", "tests.differential.faults"):
+            del sys.modules[name]
+    sys.path[:] = [str(work), *(p for p in sys.path if Path(p or ".").resolve() != ROOT)]
+    os.environ["PYTHONPATH"] = str(work)  # of processes that tests start
+
+
+def _control(work: Path, reach: Reach) -> None:
+    """A trial without a fault must pass, or what is caught means nothing. Raises RuntimeError."""
+    tests = [t for t in reach.ran if not t.startswith("graph ")]
+    cheap = sorted(tests, key=reach.seconds.__getitem__)[: 2 * len(tests) // 3]
+    order = random.Random(1).sample(cheap, min(200, len(cheap))) + [
+        f"graph {n}" for n in range(20) if f"graph {n}" in reach.ran
+    ]
+    how, by = tried(order, work, lambda t: reach.seconds.get(t, 1.0), 3600)
+    if how != "survived":
+        raise RuntimeError(f"without a fault: {how}, {by}")
+    print(f"without a fault {by}", flush=True)
+
+
+def _judged(
+    chosen: list[Fault], only: list[int] | None, work: Path, reach: Reach, most: float, against: tuple[str, ...] = ()
+) -> None:
+    total, caught, left = Counter[str](), Counter[str](), []
+    for n, fault in enumerate(chosen, 1):
+        if only and n not in only:
+            continue
+        target = work / fault.path
+        before = target.read_bytes()
+        for compiled in (target.parent / "__pycache__").glob(f"{target.stem}.*"):
+            compiled.unlink()
+        target.write_bytes(fault.applied(before))
+        began = time.monotonic()
+        try:
+            how, by = tried(against or reach.order(*places_of(fault)), work, lambda t: reach.seconds.get(t, 1.0), most)
+        finally:
+            target.write_bytes(before)
+        total[fault.part] += 1
+        caught[fault.part] += how == "caught"
+        if how != "caught":
+            left.append((n, fault, how, by))
+        print(
+            f"{n:3} {fault}\n      {how.upper() if how != 'caught' else how}: {by} ({time.monotonic() - began:.1f} s)",
+            flush=True,
+        )
+    for n, fault, how, by in left:
+        print(f"{how} {n:3} {fault}  ({by})")
+    for part in total:
+        print(f"{part:<9} {caught[part]} of {total[part]} caught")
+    print(f"all       {caught.total()} of {total.total()} caught")
 
 
 if __name__ == "__main__":
