@@ -31,7 +31,8 @@ def aligned(nbytes: int) -> int:
 def place(lives: Iterable[Life]) -> tuple[dict[Hashable, int], int]:
     """(offset of each key, bytes in all, a multiple of ALIGN).
 
-    Largest first, each at the lowest gap that fits among those alive with it. Greedy by size as in Pisarchyk, Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020, section 5.
+    Largest first, each at the lowest gap that fits among those alive with it: greedy by size as in Pisarchyk, Lee,
+    "Efficient Memory Management for Deep Neural Net Inference", 2020, section 5.
     """
     placed: list[tuple[int, int, int, int]] = []  # offset, end, first, last; kept sorted by offset
     offsets: dict[Hashable, int] = {}

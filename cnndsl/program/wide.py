@@ -1,7 +1,8 @@
 """Channels without copying: branches write straight into the wide array of a concat, parts are read where they lie.
 
 A concat vanishes where something reads it, and every operand is made by a kernel that can write with gaps, is read by
-nothing else, and is nobody's result. Then each operand is a strided view of the concat's array, which begins to live with the first.
+nothing else, and is nobody's result. Then each operand is a strided view of the concat's array, which begins to live with
+the first.
 A `take_part` vanishes where every kernel that reads it can read with gaps: it is a strided view of what it is taken from.
 """
 

@@ -232,7 +232,7 @@ def _more_of_training(t: Training, d: Draft, seed: int) -> Training:
     return replace(t, recompute=draw.choice((0.5, 1.0, 2.0, 3.0)) if draw.random() < 0.3 else 0.0)
 
 
-def _through_nothing(value: Value) -> Value:
+def through_nothing(value: Value) -> Value:
     """What stands before layers that drop nothing and add nothing: they vanish before the loss is looked at."""
     while 0 in (getattr(value.node.attrs, "rate", None), getattr(value.node.attrs, "amount", None)):
         value = value.node.operands[0]
@@ -249,7 +249,7 @@ def _term(d: Draft, value: int, given: dict[str, Shape]) -> Term | None:
         return Term(word, value, weight) if len(shape) > 1 else None
     keys: dict[str, Any] = {}
     if word in ("cross_entropy", "binary_cross_entropy"):
-        if _through_nothing(d.built.values[value]).node.op.name in SQUASHED:
+        if through_nothing(d.built.values[value]).node.op.name in SQUASHED:
             return None
         if draw.random() < 0.3:
             keys["label_smoothing"] = 0.1

@@ -230,8 +230,8 @@ def _stepped(case: Case, graph: Graph, run: Any, given: Arrays, state: Arrays, o
         kinds[{"slot": "slots", "parameter": "parameters"}.get(s.kind, "statistics")].append(name)
     still = case.training is not None and not np.isfinite(outputs["loss"])
     for kind, names in kinds.items():
-        apart = [np.abs(after[n].astype(np.float64) - updates[n]).max() for n in names]
-        step = [np.abs(updates[n] - state[n]).max() for n in names]
+        apart = [largest_apart(after[n], updates[n]) for n in names]
+        step = [largest_apart(updates[n], state[n]) if np.isfinite(updates[n]).all() else 0.0 for n in names]
         if still and any(after[n].tobytes() != state[n].tobytes() for n in names):
             return f"gate: {kind} change though the loss is {outputs['loss']}"
         if names and not max(apart) <= GRAD32 * max(max(step), 0.01):
@@ -245,6 +245,14 @@ def _stepped(case: Case, graph: Graph, run: Any, given: Arrays, state: Arrays, o
         *(run.state[k].tobytes() == x.tobytes() for k, x in after.items()),
     ]
     return "" if all(same) else "bits: a second step from the same state differs"
+
+
+def largest_apart(a: Any, b: Any) -> float:
+    """max|a − b|; infinite where NaNs or infinities stand elsewhere: an update of a finite loss may hold some."""
+    if not np.array_equal(np.isfinite(a), np.isfinite(b)) or not np.array_equal(a[~np.isfinite(a)], b[~np.isfinite(b)], True):
+        return float("inf")
+    finite = np.isfinite(b)
+    return float(np.abs(a[finite].astype(np.float64) - b[finite]).max(initial=0.0))
 
 
 def _data(rng: np.random.Generator, name: str, value: Any, graph: Graph) -> Any:

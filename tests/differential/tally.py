@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from cnndsl.graph.graph import SOURCES
+from cnndsl.graph.op import REGISTRY
 from tests.differential.case import Case
+
+NO_MEANING = ("init",)
+"""Attributes that say only how weights begin."""
 
 
 @dataclass
@@ -32,8 +36,10 @@ class Tally:
         self.cases += 1
         self.words.update({s.word for s in case.steps})
         for step in case.steps:
-            for key, x in step.keys:
-                self.met[f"{step.word}.{key}"].add(repr(x))
+            attrs = REGISTRY[step.word].attrs(**dict(step.keys))
+            for f in fields(attrs):
+                if f.name not in NO_MEANING:
+                    self.met[f"{step.word}.{f.name}"].add(repr(getattr(attrs, f.name)))
         flags = {"symbolic sizes": case.symbolic, "heads": case.with_heads, "named outputs": bool(case.wanted)}
         flags |= {"costs at random": case.costs > 0, "several workers": case.workers > 1 < case.batch}
         flags |= {"shared weights": any(s.shares >= 0 for s in case.steps)}

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+import numpy as np
 import pytest
 
-from tests.differential.case import Case, Step, fits, text
-from tests.differential.draw import drawn
-from tests.differential.judge import UnfitError, problem
+from tests.differential.case import Case, Step, begin, fits, text
+from tests.differential.draw import drawn, through_nothing
+from tests.differential.judge import UnfitError, largest_apart, problem
 from tests.differential.shrink import judged, shrunk
 from tests.differential.tally import Tally
 
@@ -86,6 +87,25 @@ def test_every_word_is_drawn() -> None:
 
     met = {step.word for seed in range(EVERYDAY) for step in drawn(seed).steps}
     assert {op.name for op in OPS if op.word} <= met
+
+
+def test_numbers_that_are_none_are_compared_by_their_places() -> None:
+    """Images of NaN whose every number a dropout drops give a finite loss, and gradients that are NaN (case 20137)."""
+    a = np.array([1.0, np.nan, -np.inf], np.float32)
+    assert largest_apart(a, a.astype(np.float64)) == 0.0
+    assert largest_apart(a, np.array([1.5, np.nan, -np.inf])) == 0.5
+    assert largest_apart(a, np.array([1.0, np.nan, np.inf])) == float("inf")
+    assert largest_apart(a, np.array([np.nan, 1.0, -np.inf])) == float("inf")
+
+
+def test_losses_that_take_logits_look_through_what_vanishes() -> None:
+    """A dropout that drops nothing behind a softmax: no cross entropy of it may be drawn, for it is refused (case 3506)."""
+    g = begin(((4,),))
+    scores = g.apply(Step("softmax", (0,)))
+    for word, keys in (("dropout", (("rate", 0.0),)), ("noise", (("amount", 0.0),))):
+        assert through_nothing(g.apply(Step(word, (len(g.values) - 1,), keys))) is scores
+    drops = g.apply(Step("dropout", (1,), (("rate", 0.5),)))
+    assert through_nothing(drops) is drops
 
 
 def fault(case: Case) -> str:
