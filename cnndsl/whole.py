@@ -14,12 +14,29 @@ from pathlib import Path
 def whole(path: Path) -> Iterator[Path]:
     """Where to write, in the same folder and with the same ending; renamed to `path` when the block ends.
 
-    Where the block or the renaming fails, what was at `path` stays, and nothing is left beside it. Raises OSError.
+    Where the block or the renaming fails, what was at `path` stays, and nothing is left beside it. A link stays one: the
+    file that it leads to is replaced. A device or a pipe (`/dev/null`, `>(less)`) is no file to replace: it is written to
+    as it is. Raises OSError.
     """
-    aside = path.with_name(f".{path.name[:40]}.{os.getpid()}.{threading.get_ident()}{path.suffix}")
+    if path.exists() and not path.is_file():
+        yield path
+        return
+    target = path.resolve()
+    aside = target.with_name(f".{target.name[:40]}.{os.getpid()}.{threading.get_ident()}{target.suffix}")
     try:
         yield aside
-        aside.replace(path)
+        aside.replace(target)
     finally:
         with contextlib.suppress(OSError):
             aside.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, text: str | bytes) -> None:
+    """The text, as UTF-8, or the bytes as a file that appears whole or not at all. Raises E598 where it cannot be written."""
+    from cnndsl.errors import error
+
+    try:
+        with whole(path) as aside:
+            aside.write_bytes(text.encode("utf-8") if isinstance(text, str) else text)
+    except OSError as e:
+        raise error("E598", f"{path} cannot be written: {e.strerror or e}") from None

@@ -50,9 +50,10 @@ def bench(
     """
     import json
 
-    from cnndsl.cli.compile import tuning_remark, write_whole
+    from cnndsl.cli.compile import tuning_remark
     from cnndsl.cli.models import say
     from cnndsl.view import profile as view
+    from cnndsl.whole import write_whole
 
     if plot is not None:
         from cnndsl.view import roofline

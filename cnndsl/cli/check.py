@@ -24,7 +24,7 @@ def check(
     """
     from cnndsl.cli.arguments import split
     from cnndsl.cli.failure import draw
-    from cnndsl.errors import CnnError, error
+    from cnndsl.errors import CnnError, error, printable
     from cnndsl.language.load import check as check_file
 
     names, given = split(files)
@@ -38,7 +38,7 @@ def check(
             wrong = list(e.diagnostics)
         found += wrong
         if not as_json:
-            print(f"{name}: {_tally(wrong)}")
+            print(f"{printable(name)}: {_tally(wrong)}")
     if as_json:
         print(json.dumps([d.as_dict() for d in found], indent=2))
     else:

@@ -76,6 +76,7 @@ def compile(
     from cnndsl.program.describe import describe
     from cnndsl.runtime.compile import lower, lower_batches
     from cnndsl.runtime.fit import parse_bytes
+    from cnndsl.whole import write_whole
 
     if target == "reference":
         raise error("E607", "the reference target walks the graph: there is no program to write", help="targets: numpy, cupy")
@@ -214,14 +215,3 @@ def watcher(folder: Path | None, target: str, options: Options) -> Watch | None:
         write_text(folder / f"{number:02}_{name}.svg", svg(graph))
 
     return watch
-
-
-def write_whole(path: Path, text: str) -> None:
-    """The file appears whole or not at all. Raises E598 where it cannot be written."""
-    from cnndsl.whole import whole
-
-    try:
-        with whole(path) as aside:
-            aside.write_text(text, encoding="utf-8")
-    except OSError as e:
-        raise error("E598", f"{path} cannot be written: {e.strerror or e}") from None

@@ -67,7 +67,7 @@ def table(told: dict[str, Any]) -> str:
     shape = f" of {told['pictures']}" if told["pictures"] else ""
     shape += "".join(f" with {name} of {x}" for name, x in told["beside"].items())
     classes = [counted(len(told["classes"]), "class")] if told["classes"] else []
-    head = f"{told['name']}: {', '.join([*classes, f'{train:,} pictures{shape} to train on'])}, {test:,} to test on"
+    head = f"{printable(told['name'])}: {', '.join([*classes, f'{train:,} pictures{shape} to train on'])}, {test:,} to test on"
     if not classes:
         return head
     names = [printable(x) for x in told["classes"]]

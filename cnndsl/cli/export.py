@@ -24,11 +24,11 @@ def export(
 ) -> None:
     """Write a network with its weights as ONNX, or, into a .cnn file, all its blocks written out."""
     from cnndsl.cli.arguments import pairs
-    from cnndsl.cli.compile import write_whole
     from cnndsl.cli.models import find_weights, load_model, say
     from cnndsl.cli.sizes import bound_sizes
     from cnndsl.errors import error
     from cnndsl.formats.onnx import export_onnx
+    from cnndsl.whole import write_whole
 
     asked = pairs(arguments or ()).only()
     net = load_model(model, asked)

@@ -18,10 +18,10 @@ def import_(
     name: Annotated[str, typer.Option("--name", help="The model's name.")] = "course",
 ) -> None:
     """Write a network given in the course's one-line notation as .cnn text."""
-    from cnndsl.cli.compile import write_whole
     from cnndsl.cli.models import say
     from cnndsl.errors import error
     from cnndsl.formats.course import import_course
+    from cnndsl.whole import write_whole
 
     text = import_course(notation, name=name, input=input, classes=classes)
     if output is None:

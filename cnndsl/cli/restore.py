@@ -109,10 +109,11 @@ def restore(
     (run_dir,) = folders
     with kept(run_dir):
         from cnndsl.view.course import course_picture
+        from cnndsl.whole import write_whole
 
         photograph.save_photograph(run_dir / "result.png", done.picture)
         course_picture(before, done.course, run_dir / "course.png", f"{task}: {picture.name}", goal, quality)
-        (run_dir / "log.csv").write_text(csv(done.course), encoding="utf-8")
+        write_whole(run_dir / "log.csv", csv(done.course))
     last = done.course[-1]
     gain = f": {last.psnr:.2f} dB, {last.psnr - quality:+.2f} dB" if last.psnr is not None and quality is not None else ""
     print(f"\n{done.why} (step {done.steps:,}){gain}")

@@ -50,10 +50,11 @@ def show(
             say(f"in numbers, for one size: cnndsl show {model} {asking(graph)}")
         return
     from cnndsl.view.svg import svg
+    from cnndsl.whole import write_whole
 
     text = svg(graph, depth, columns)
     if str(drawing) == "-":
         print(text, end="")
         return
-    drawing.write_text(text, encoding="utf-8")
+    write_whole(drawing, text)
     say(f"drawn into {drawing}")

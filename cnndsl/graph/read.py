@@ -25,6 +25,7 @@ TOKEN = re.compile(
 DEEPEST = 8
 LONGEST_NUMBER = 40
 MOST_AXES = 8
+MOST_PARTS = 64
 FREE = ("head",)  # texts that name something: any text will do
 LONGEST_NAME = 1000
 SOURCE_OPS = {"input": INPUT, "state": STATE, "constant": CONSTANT}
@@ -188,21 +189,25 @@ class _Reader:
         while not self.took("]"):
             if shape:
                 self.take(",")
+            if len(shape) == MOST_AXES:
+                raise error("E909", f"a tensor of more than {MOST_AXES} axes", span)
             start, size = self.span(), self.size()
             if isinstance(size, int):
                 elements *= size
                 if size < 1:
                     raise error("E303", f"a size is at least 1, not {size}", start)
             shape.append(size)
-        if len(shape) > MOST_AXES or elements > MOST_ELEMENTS:
-            what = f"{len(shape)} axes" if len(shape) > MOST_AXES else f"{elements:,} numbers"
-            limit = f"at most {MOST_AXES} axes and {MOST_ELEMENTS:,} numbers are allowed"
-            raise error("E909", f"a tensor of {what}; {limit}", span)
+        if elements > MOST_ELEMENTS:
+            raise error("E909", f"a tensor of {elements:,} numbers; at most {MOST_ELEMENTS:,} are allowed", span)
         return TensorType(tuple(shape), dtype)
 
     def size(self) -> Size:
         total: Size = 0
+        span, parts = self.span(), 0
         while self.peek() not in (",", "]"):
+            parts += 1
+            if parts > MOST_PARTS:  # each is added to all before it
+                raise error("E909", f"a size of more than {MOST_PARTS} parts", span)
             self.took("+")
             named = self.peek()[:1].isalpha()
             factor = 1 if named else self.whole()

@@ -20,6 +20,7 @@ from pathlib import Path
 from cnndsl.errors import error, printable
 from cnndsl.graph.graph import Graph
 from cnndsl.passes.context import Options
+from cnndsl.whole import write_whole
 
 LARGEST = 1 << 26
 """Bytes of a stage's text that are read: ResNet-152's training step has 3 MB."""
@@ -65,9 +66,9 @@ def write_text(path: Path, text: str) -> None:
     """The text into a file of a folder that is made where it is not there. Raises E598."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
     except OSError as e:
         raise error("E598", f"{path} cannot be written: {e.strerror or e}") from None
+    write_whole(path, text)
 
 
 def to_stage(graph: Graph, stage: Stage) -> str:

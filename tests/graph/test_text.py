@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -99,3 +100,21 @@ def test_symbols_with_divisors_come_back() -> None:
     g.output(g.input("z", (2 * half, 2 * e + 1, 3)).conv(4, (3, 3), pad="same").relu())
     assert to_text(parse_graph(to_text(g))) == to_text(g)
     assert "float32[N,2*H/2,2*E1+1,3]" in to_text(g)
+
+
+@pytest.mark.parametrize(
+    ("size", "says"),
+    [
+        ("+".join(f"s{i}" for i in range(100_000)), "a size of more than 64 parts"),
+        (",".join(["1"] * 100_000), "a tensor of more than 8 axes"),
+        (",".join(["2000000000"] * 8), "at most 2,147,483,647 are allowed"),
+    ],
+)
+def test_sizes_without_end_are_refused_before_they_are_summed(size: str, says: str) -> None:
+    text = f'graph "x" {{\n  %x = input "x" -> float32[{size}]\n}}\n'
+    start = time.process_time()
+    with pytest.raises(CnnError) as caught:
+        parse_graph(text)
+    assert caught.value.code == "E909"
+    assert says in str(caught.value)
+    assert time.process_time() - start < 2  # 100,000 parts were minutes

@@ -14,6 +14,7 @@ from typing import Any
 from cnndsl.errors import error
 from cnndsl.graph.graph import STATE, Value
 from cnndsl.version import __version__
+from cnndsl.whole import write_whole
 
 OPSET, IR_VERSION = 17, 8
 """Of 2022, which every current runtime reads."""
@@ -163,10 +164,7 @@ class Writer:
         )
         self.onnx.checker.check_model(model)
         data = model.SerializeToString(deterministic=True)
-        try:
-            path.write_bytes(data)
-        except OSError as e:
-            raise error("E598", f"{path} cannot be written: {e.strerror or e}") from None
+        write_whole(path, data)
 
     def _described(self, name: str, x: Value, batch: int | None) -> Any:
         kinds = {"float32": "FLOAT", "float64": "DOUBLE", "int32": "INT32", "int64": "INT64", "uint8": "UINT8", "bool": "BOOL"}
