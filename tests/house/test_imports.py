@@ -13,7 +13,8 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "cnndsl"
 
 LAYERS = (
-    {"errors", "random", "version", "whole"},
+    {"errors", "random", "version"},
+    {"whole"},
     {"graph"},
     {"ops"},
     {"language", "passes", "autodiff"},
