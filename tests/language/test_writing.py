@@ -21,8 +21,10 @@ from tests.language.generated_graphs import every_word, generated
 EVERYDAY = 400
 TEMPLATES: dict[str, dict[str, Any]] = {
     "densenet": {"depths": [2, 3, 1, 2]},
+    "four_layers": {"act": "tanh"},
     "resnet": {"unit": "basic", "depths": [1, 2, 1, 1]},
     "resnet_cifar": {"n": 2},
+    "tower": {"n": 1, "norm": "layer_norm", "unit": "residual"},
     "vgg": {"depths": [1, 1, 2, 2, 2]},
 }
 

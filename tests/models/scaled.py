@@ -22,11 +22,11 @@ IMAGES = {
     "bn_inception": 64, "inception_v2": 107, "inception_v3": 139, "inception_naive": 9, "inception_reduced": 9, "resnet": 64,
     "plain": 64, "resnet20": 16, "resnet32": 16, "resnet44": 16, "resnet56": 16, "resnet110": 16, "plain20": 16, "plain56": 16,
     "preact": 8, "mobilenet_v2": 64, "efficientnet_b0": 64, "densenet": 64, "squeezenet": 47, "unet": 188, "se_resnet": 64,
-    "resnext": 64, "hourglass": 64,
+    "resnext": 64, "hourglass": 64, "tower": 0, "residual": 0, "four": 0,
 }  # fmt: skip
 """Height and width of the images by the longest beginning of a model's name; 0: as they are."""
 
-DIVISORS = {"lenet5": 1, "course": 1, "resnet20": 2, "plain20": 2, "preact": 2, "squeezenet": 4}
+DIVISORS = {"lenet5": 1, "course": 1, "resnet20": 2, "plain20": 2, "tower": 2, "residual": 2, "four": 2, "preact": 2, "squeezenet": 4}
 """By the beginning of a name, where 8 would leave nothing."""
 
 FAMILIES = (
@@ -34,6 +34,7 @@ FAMILIES = (
     "inception_naive", "inception_reduced", "resnet18", "resnet50", "resnet50_paper", "resnet34_a", "plain18", "resnet20",
     "plain20", "preact_a", "preact_b", "preact_c", "preact_d", "preact_e", "mobilenet_v2", "efficientnet_b0", "densenet121",
     "squeezenet", "unet", "se_resnet50", "resnext50", "hourglass", "hourglass_no_skips",
+    "tower8", "tower8_no_norm", "residual20", "four_relu", "four_tanh",
 )  # fmt: skip
 """One or more of every file of models/; the rest differ in depth or width alone."""
 

@@ -27,7 +27,7 @@ from onnx_networks import random_weights
 pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")
 
-SMALL = ("lenet5", "course", "resnet20", "preact_b")
+SMALL = ("lenet5", "course", "resnet20", "preact_b", "residual20", "four_tanh")
 SYMBOLIC = {"hourglass": {"H": 64, "W": 96}, "hourglass_no_skips": {"H": 96, "W": 64}}
 ODD = {
     "resnet18": ("resnet.cnn", "224x224x3", "199x225x3"),

@@ -17,6 +17,8 @@ COUNTS: dict[str, tuple[int, int, int | None]] = {
     "densenet169": (14_149_480, 0, 3_359_843_328),
     "densenet201": (20_013_928, 0, 4_291_365_888),
     "efficientnet_b0": (5_288_548, 0, 385_814_752),
+    "four_relu": (22_554, 0, 2_198_080),
+    "four_tanh": (22_554, 0, 2_198_080),
     "googlenet": (6_998_552, 6_379_728, 1_582_671_872),
     "hourglass": (2_217_831, 0, None),
     "hourglass_no_skips": (2_157_955, 0, None),
@@ -49,11 +51,18 @@ COUNTS: dict[str, tuple[int, int, int | None]] = {
     "resnet110": (1_727_962, 0, 252_887_680),
     "plain20": (269_722, 0, 40_551_040),
     "plain56": (853_018, 0, 125_485_696),
+    "residual20": (68_250, 0, 2_525_504),
+    "residual56": (215_418, 0, 7_833_920),
     "resnext50": (25_028_904, 0, 4_230_479_872),
     "resnext101": (44_177_704, 0, 7_969_996_800),
     "se_resnet50": (28_088_024, 0, 4_091_699_200),
     "se_resnet101": (49_326_872, 0, 7_806_148_608),
     "squeezenet": (1_235_496, 0, 349_151_936),
+    "tower8": (19_194, 0, 756_032),
+    "tower8_no_norm": (18_954, 0, 756_032),
+    "tower20": (68_250, 0, 2_525_504),
+    "tower20_no_norm": (67_562, 0, 2_525_504),
+    "tower56": (215_418, 0, 7_833_920),
     "unet": (31_030_658, 0, 150_428_424_448),
     "vgg11": (132_863_336, 0, 7_609_090_048),
     "vgg11_lrn": (132_863_336, 0, 7_609_090_048),
@@ -77,7 +86,7 @@ def test_counts(name: str) -> None:
 
 
 def test_every_bundled_model_has_its_counts() -> None:
-    assert set(bundled_models()) - set(COUNTS) == {"densenet", "resnet", "resnet_cifar", "vgg"}
+    assert set(bundled_models()) - set(COUNTS) == {"densenet", "four_layers", "resnet", "resnet_cifar", "tower", "vgg"}
 
 
 PUBLISHED = {

@@ -23,7 +23,7 @@ from cnndsl.training.step import add_loss
 from tests.tolerances import GRAD64
 
 STEPS = (1e-6, 1e-7, 1e-8, 1e-9, 3e-10)
-SMALL = {"lenet5": "", "course": "", "resnet20": "16x16x3", "preact_e": "8x8x3"}
+SMALL = {"lenet5": "", "course": "", "resnet20": "16x16x3", "preact_e": "8x8x3", "tower8": "8x8x1", "four_tanh": "8x8x1"}
 LARGE = {
     "alexnet": "67x67x3", "vgg11_lrn": "32x32x3", "googlenet": "96x96x3", "bn_inception": "64x64x3",
     "inception_v2": "107x107x3", "inception_v3": "299x299x3", "resnet18": "64x48x3", "resnet50": "33x64x3",

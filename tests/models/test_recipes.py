@@ -26,6 +26,7 @@ FAST: dict[str, tuple[int, dict[str, Any]]] = {
     "vgg": (32, {"depths": [1, 1, 1, 1, 1], "norm": True, "classes": 5}), "bn_inception": (32, {"classes": 5}),
     "inception_v2": (107, {"classes": 5}), "resnet": (32, {"unit": "bottleneck", "depths": [1, 1, 1, 1], "classes": 5}),
     "resnet_cifar": (16, {"n": 1}), "preact": (16, {"n": 1}), "mobilenet_v2": (32, {"classes": 5}),
+    "tower": (16, {"n": 1}), "four_layers": (28, {"act": "relu"}),
     "densenet": (32, {"depths": [1, 2, 1, 1], "classes": 5}),
     "squeezenet": (47, {"classes": 5}), "se_resnet50": (32, {"unit": "se_bottleneck", "depths": [1, 1, 1, 1], "classes": 5}),
     "resnext50": (32, {"unit": "aggregated", "depths": [1, 1, 1, 1], "classes": 5}),
