@@ -72,6 +72,7 @@ def curves(
             "--reach", min=0, max=100, help="An accuracy in training, in %: how many epochs it takes.", show_default=False
         ),
     ] = None,
+    only: Annotated[str, typer.Option("--only", help="training or validation; else both are drawn.", show_default=False)] = "",
     title: Title = None,
     watch: Annotated[bool, typer.Option("--watch", help="Follow runs that go on, until Ctrl-C.")] = False,
 ) -> None:
@@ -88,13 +89,15 @@ def curves(
 
     if output is not None:
         check_output(output)
+    if only not in ("", "training", "validation"):
+        raise error("E770", f"--only {only} says neither training nor validation")
     found = named(runs)
     if len(found) > MOST:
         raise error("E770", f"{len(found)} lines are too many for one picture: {MOST} colours can be told apart")
 
     def drawn(read: Mapping[str, Sequence[Sequence[Row]]]) -> None:
         if output is not None:
-            curves_picture(read, output, title or "", reach)
+            curves_picture(read, output, title or "", reach, only)
 
     shown(found, watch, output is None, reach, drawn)
     if output is not None:

@@ -111,16 +111,26 @@ def _panel(axes: Any, what: str, lines: Sequence[Line], thin: Points) -> None:
         axes.legend(frameon=False)
 
 
+def _without_leaps(axes: Any, lines: Sequence[Line]) -> None:
+    """A validation loss far beyond all others, before a batch norm's running statistics have settled, leaves the picture."""
+    trained = [y for line in lines if not line.validation for _, y in line.points]
+    if trained and axes.get_ylim()[1] > 10 * max(trained):
+        axes.set_ylim(top=10 * max(trained))
+
+
 def on_powers(lines: Sequence[Line]) -> bool:
     """Whether an axis of powers holds them all."""
     return all(y > 1 / LARGEST for line in lines for _, y, *_ in (*line.points, *line.band))
 
 
-def curves_picture(runs: Runs, path: Path, title: str = "", reach: float | None = None) -> None:
+def curves_picture(runs: Runs, path: Path, title: str = "", reach: float | None = None, only: str = "") -> None:
     """Write loss and accuracy of `runs` to `path`: a colour for each name, validation bold, training dashed; of several runs
-    their mean, with a band from the smallest to the largest. reach: an accuracy in % that a line marks.
+    their mean, with a band from the smallest to the largest. reach: an accuracy in % that a line marks. only: `training` or
+    `validation`.
     """
-    panels = curve_lines(runs)
+    wanted = {"training": (False,), "validation": (True,)}.get(only, (False, True))
+    panels = {what: [x for x in lines if x.validation in wanted] for what, lines in curve_lines(runs).items()}
+    panels = {what: lines for what, lines in panels.items() if lines}
     figure = empty(5.2 * max(1, len(panels)), 4.2)
     colours = {name: f"C{k}" for k, name in enumerate(runs)}
     handles: dict[str, Any] = {}
@@ -131,8 +141,8 @@ def curves_picture(runs: Runs, path: Path, title: str = "", reach: float | None 
                 [x for x, _ in line.points],
                 [y for _, y in line.points],
                 color=colours[line.run],
-                linestyle="-" if line.validation else "--",
-                linewidth=2.0 if line.validation else 1.1,
+                linestyle="-" if line.validation or only else "--",
+                linewidth=2.0 if line.validation or only else 1.1,
                 marker="o" if len(line.points) == 1 else "",
             )
             if line.band:
@@ -147,10 +157,12 @@ def curves_picture(runs: Runs, path: Path, title: str = "", reach: float | None 
         if what == "loss" and on_powers(lines):
             axes.set_yscale("log")
             axes.yaxis.set_major_formatter("{x:g}")
+            _without_leaps(axes, lines)
         axes.locator_params(axis="x", integer=True)
         axes.grid(alpha=0.3, which="both")
     kinds = {line.validation for lines in panels.values() for line in lines}
     how = [what for held, what in ((False, "training dashed"), (True, "validation bold")) if held in kinds]
+    how = [f"in {only}"] if only else how
     if any(line.band for lines in panels.values() for line in lines):
         how.append("mean of several runs, band from the smallest to the largest")
     if handles:

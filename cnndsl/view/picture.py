@@ -29,7 +29,7 @@ from cnndsl.view.shapes import (
     text_width,
     words,
 )  # fmt: skip
-from cnndsl.view.words import FAMILY, LIGHT, first_parameters, kernel, options, strides, tidy
+from cnndsl.view.words import FAMILY, LIGHT, first_parameters, kernel, options, strides, tidy, without_ops
 
 MOST_PARTS = 420  # of what may be unfolded by itself: about 150 boxes
 MOST_BOXES = 1_500  # whatever was asked for
@@ -263,7 +263,7 @@ class _Drawing:
     def block(self, group: Group, level: int) -> Shape:
         """The shape of a block, unfolded or not."""
         name, _, rest = group.title.partition("(")
-        detail = tidy(rest[:-1]) if rest else ""
+        detail = tidy(without_ops(rest[:-1])) if rest else ""
         title = group.head or name or group.name
         if group.head and name:
             detail = name

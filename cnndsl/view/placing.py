@@ -24,8 +24,8 @@ def lay_out_block(block: Shape) -> None:
     wide = text_width(block.title, 11.5) + (text_width(f"× {block.count}", 11) + 14 if block.count > 1 else 0) + 22
     wide += min(text_width(block.detail, 9) + 12, 160) if block.detail else 0
     left, right = -left + PAD, right + PAD
-    if left + right < wide:
-        right = wide - left
+    spare = max(0.0, wide - left - right) / 2
+    left, right = left + spare, right + spare
     badge = text_width(f"× {block.count}", 11) + 12 if block.count > 1 else 0.0
     block.detail = shortened(block.detail, left + right - text_width(block.title, 11.5) - badge - 26, 9)
     block.item.left, block.item.right, block.item.height = left, right, height + TITLE + (0 if block.outs else PAD)

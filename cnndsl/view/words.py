@@ -34,6 +34,7 @@ LIGHT = frozenset((*FAMILIES["norm"], *FAMILIES["act"], *FAMILIES["noise"]))
 """Ops that papers draw as an appendix of the step before."""
 
 
+_WORD = re.compile(r"(?:^|, )\w+ = (\w+)(?:\([^()]*\))?(?=,|$)")
 _KERNEL = re.compile(r"(?<=kernel) = \[([\d, ]+)\]")
 
 
@@ -159,6 +160,11 @@ def _defaults(kind: type) -> tuple[tuple[str, Any], ...]:
 def tidy(arguments: str, times: str = "×") -> str:
     """A block's arguments for a title: `kernel=3×3, stride=2` from `kernel = [3, 3], stride = 2`."""
     return _KERNEL.sub(lambda m: "=" + times.join(m[1].split(", ")), arguments).replace(" = ", "=")
+
+
+def without_ops(arguments: str) -> str:
+    """A block's arguments without ops, such as `norm = batch_norm`: these are seen within the block."""
+    return _WORD.sub(lambda m: "" if m[1] in FAMILY or m[1] == "identity" else m[0], arguments).removeprefix(", ")
 
 
 def drawn_sizes(sizes: tuple[object, ...], times: str = "x") -> str:

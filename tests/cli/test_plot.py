@@ -80,6 +80,16 @@ def test_runs_of_one_name_stand_together(cli: Any, tmp_path: Path) -> None:
     assert "2.0 ± 0.0 (2 of 3)" in table(found, 77).splitlines()[1]
 
 
+@pytest.mark.parametrize(("only", "says"), [("training", "in training"), ("validation", "in validation")])
+def test_curves_of_one_part(cli: Any, tmp_path: Path, only: str, says: str) -> None:
+    logged(tmp_path / "one", 3.0, 1.0)
+    done = cli("plot", "curves", "one", "--only", only, "-o", "curves.svg")
+    assert done.code == 0, done.err
+    text = Path("curves.svg").read_text()
+    assert says in text and "dashed" not in text
+    assert ("accuracy in %" in text) == (only == "training")  # the log tells no accuracy of validation
+
+
 def test_a_table_of_single_runs(cli: Any, tmp_path: Path) -> None:
     logged(tmp_path / "one", 3.0, 1.0)
     done = cli("plot", "curves", "x=one", "-o", "curves.png", "--reach", "60")
@@ -197,6 +207,7 @@ REFUSED = [
     (("filters", "lenet5", "-l", "conv22", "-o", "a.png"), "E203", "did you mean conv2?"),
     (("filters", "lenet5", "-l", "dense", "-o", "a.png"), "E770", "these are: conv and conv2"),
     (("filters", "resnet18", "-o", "a.png"), "E771", "cnndsl train resnet18"),
+    (("curves", "good", "--only", "test", "-o", "a.png"), "E770", "neither training nor validation"),
     (("curves", "runs/a/7", "-o", "a.png"), "E770", "there is no run runs/a/7"),
     (("curves", "empty", "-o", "a.png"), "E770", "empty holds no log.csv"),
     (("curves", "bad/words", "-o", "a.png"), "E702", "line 2"),

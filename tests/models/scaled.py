@@ -26,7 +26,17 @@ IMAGES = {
 }  # fmt: skip
 """Height and width of the images by the longest beginning of a model's name; 0: as they are."""
 
-DIVISORS = {"lenet5": 1, "course": 1, "resnet20": 2, "plain20": 2, "tower": 2, "residual": 2, "four": 2, "preact": 2, "squeezenet": 4}
+DIVISORS = {
+    "lenet5": 1,
+    "course": 1,
+    "resnet20": 2,
+    "plain20": 2,
+    "tower": 2,
+    "residual": 2,
+    "four": 2,
+    "preact": 2,
+    "squeezenet": 4,
+}
 """By the beginning of a name, where 8 would leave nothing."""
 
 FAMILIES = (

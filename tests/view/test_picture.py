@@ -278,3 +278,11 @@ def test_ten_thousand_nodes_are_bounded() -> None:
     assert len(found.shapes) < 500
     assert "stretches" in found.notes[0]
     assert len(svg(g)) < 400_000
+
+
+def test_titles_leave_out_ops_that_are_seen_within() -> None:
+    from cnndsl.view.words import without_ops
+
+    assert without_ops("filters = 8, norm = batch_norm, act = relu, stride = 2") == "filters = 8, stride = 2"
+    assert without_ops("norm = batch_norm(momentum = 0.9), act = tanh") == ""
+    assert without_ops("filters = 8, option = A, norm = identity") == "filters = 8, option = A"
