@@ -2,7 +2,8 @@
 
 A fence says what stands in it: `cnn` a whole file, `cnn blocks` definitions, `cnn steps 32x32x3` the steps of a model with that
 input, `cnn error E312` what must be refused so, `cnn NAME.cnn` a file that the commands of the page use. Of the lines under
-`$ cnndsl …` in a `console` fence each must be found in what the command says, up to an ellipsis. `diff 07_fuse`: lines that
+`$ cnndsl …` in a `console` fence each must be found in what the command says, up to an ellipsis; those of `console long` train for
+minutes, and run with `pytest -m campaign`. Files beside the page that a command names are there for it. `diff 07_fuse`: lines that
 stand, or begin so, in the dump of that stage (+) or of the one before (-), and in that one alone. `pycon`: Python with what it
 prints; `python`: all fences of a page in a row, where it says what they work on.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import doctest
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -72,15 +74,33 @@ CONSOLES = [page for page in PAGES if any(language == "console" for language, _,
 
 @pytest.mark.parametrize("page", CONSOLES, ids=lambda p: p.stem)
 def test_commands(page: Path, cli: Any, tmp_path: Path) -> None:
+    commands(page, cli, tmp_path, ("",))
+
+
+LONG = [page for page in CONSOLES if any(kind == "long" for _, kind, _ in fences(page))]
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("page", LONG, ids=lambda p: p.stem)
+def test_long_commands(page: Path, cli: Any, tmp_path: Path) -> None:
+    commands(page, cli, tmp_path, ("", "long"))
+
+
+def commands(page: Path, cli: Any, tmp_path: Path, kinds: tuple[str, ...]) -> None:
+    """Run the commands of the console fences of these kinds, in the order of the page, and look at what they say."""
     for language, kind, text in fences(page):
         if language == "cnn" and kind.endswith(".cnn"):
             (tmp_path / kind).write_text(text)
-        if language != "console":
+        if language != "console" or kind not in kinds:
             continue
         for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
             command, *lines = part.strip().splitlines()
             program, *words = shlex.split(command, comments=True)
             assert program in ("cnndsl", "python"), command
+            for word in words:
+                if "/" in word and (page.parent / word).is_file():
+                    (tmp_path / word).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(page.parent / word, tmp_path / word)
             if program == "python":
                 alone = subprocess.run([sys.executable, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
                 assert alone.returncode == 0, alone.stderr
