@@ -2,10 +2,10 @@
 
 A fence says what stands in it: `cnn` a whole file, `cnn blocks` definitions, `cnn steps 32x32x3` the steps of a model with that
 input, `cnn error E312` what must be refused so, `cnn NAME.cnn` a file that the commands of the page use. Of the lines under
-`$ cnndsl …` in a `console` fence each must be found in what the command says, up to an ellipsis; those of `console long` train for
-minutes, and run with `pytest -m campaign`. Files beside the page that a command names are there for it. `diff 07_fuse`: lines that
-stand, or begin so, in the dump of that stage (+) or of the one before (-), and in that one alone. `pycon`: Python with what it
-prints; `python`: all fences of a page in a row, where it says what they work on.
+`$ cnndsl …` in a `console` fence each must be found in what the command says, up to an ellipsis; those of `console long` train
+for minutes, and run with `pytest -m campaign`. Files beside the page that a command names are there for it. `diff 07_fuse`:
+lines that stand, or begin so, in the dump of that stage (+) or of the one before (-), and in that one alone. `pycon`: Python
+with what it prints; `python`: all fences of a page in a row, where it says what they work on.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ ALONE = {"unet", "hourglass", "hourglass_no_skips"}
 """No classes of whole pictures: below, each in its own way."""
 
 
-def two_steps(net: Any, folder: Path, recipe: str = "") -> None:
+def two_steps(net: Any, folder: Path, recipe: str = "", most: float = 100) -> None:
     """Two epochs of one step on synthetic pictures; then everything that a step changes has changed, and nothing else."""
     how = net.trains[recipe].override({"batch": "2", "epochs": "2"})
     before = net.initial_weights(how.seed)
@@ -48,7 +48,7 @@ def two_steps(net: Any, folder: Path, recipe: str = "") -> None:
     assert done.steps == 2
     assert len(done.history) == 2
     assert 0 < done.history[0].loss < 100
-    assert 0 < done.history[1].loss < math.inf  # one step from a batch of two, not 256, may be a leap
+    assert 0 < done.history[1].loss < most
     warm = isinstance(how.schedule, Warmup)
     assert done.history[0].rate == pytest.approx(how.optimizer.rate / how.schedule.epochs if warm else how.optimizer.rate)
     for name, old in before.items():
@@ -86,7 +86,7 @@ def test_recipes_of_other_names(tmp_path: Path) -> None:
 def test_as_published(name: str, tmp_path: Path) -> None:
     net = load(name)
     for recipe in net.trains:
-        two_steps(net, tmp_path / f"run{recipe}", recipe)
+        two_steps(net, tmp_path / f"run{recipe}", recipe, most=math.inf)  # a step on two pictures, not 256, may be a leap
 
 
 def test_every_network_has_its_test() -> None:
