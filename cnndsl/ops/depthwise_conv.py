@@ -75,6 +75,7 @@ DEPTHWISE_CONV = Op(
         sample((1, 9, 8, 2), (5, 3, 1, 2), (2,), kernel=(5, 3), dilation=(1, 2), pad="same_symmetric"),
         sample((2, 9, 3), (3, 1, 3), (3,), kernel=(3,), pad=1, flip=True),
         sample((1, 4, 5, 4, 2), (2, 3, 2, 1, 2), kernel=(2, 3, 2), bias=False),
+        sample((1, 9, 8, 2), (3, 3, 1, 2), kernel=(3, 3), stride=(2, 1), bias=False),
     ),
     rejects=(
         Reject(("float32[2,9]", "float32[3,1,9]"), "a value with space", {"kernel": (3,), "bias": False}),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cnndsl.graph import window
-from cnndsl.graph.op import Op, Reject, Work, expect, sample, truth
+from cnndsl.graph.op import Op, Reject, Sample, Work, expect, sample, truth
 from cnndsl.graph.types import TensorType
 
 ROUNDS = ("floor", "ceil")
@@ -257,22 +257,26 @@ AVG_POOL = Op(
     rejects=_REJECTS, window=lambda a: (a.window, a.strides), **_WINDOW,
 )  # fmt: skip
 _RESOLVED: dict[str, Any] = {"window": (3, 3), "stride": (2, 2), "pad": ((1, 1), (1, 1)), "round": "floor"}
+_OBLONG: dict[str, Any] = {"window": (3, 2), "stride": (1, 3), "pad": ((1, 1), (0, 1)), "round": "floor"}
 
 
-def _pooled_sample() -> tuple[Any, ...]:
+def _pooled_sample(**attrs: Any) -> Sample:
     """x and its true maxima, so that the sample of the gradient is a possible one."""
     import numpy as np
 
     x = np.random.default_rng(5).permutation(2 * 7 * 7 * 2).reshape(2, 7, 7, 2) / 100.0
-    y = max_reference(np, MaxPoolAttrs(**_RESOLVED, dilation=(1, 1)), x)[0]
-    return x, y, y.shape
+    y = max_reference(np, MaxPoolAttrs(**attrs), x)[0]
+    return sample(x, y, y.shape, **attrs)
 
 
 MAX_POOL_GRAD = Op(
     "max_pool_grad", MaxPoolAttrs, max_grad_infer, max_grad_reference, inputs=3, no_gradient=_GRAD_REASON,
-    samples=(sample(*_pooled_sample(), **_RESOLVED, dilation=(1, 1)),),
+    samples=(_pooled_sample(**_RESOLVED, dilation=(1, 1)), _pooled_sample(**_OBLONG, dilation=(2, 1))),
 )  # fmt: skip
 AVG_POOL_GRAD = Op(
     "avg_pool_grad", AvgPoolGradAttrs, avg_grad_infer, avg_grad_reference, no_gradient=_GRAD_REASON,
-    samples=(sample((2, 4, 4, 2), **_RESOLVED, count_padding=False, sizes=(7, 7, 2)),),
+    samples=(
+        sample((2, 4, 4, 2), **_RESOLVED, count_padding=False, sizes=(7, 7, 2)),
+        sample((2, 7, 3, 2), **_OBLONG, count_padding=False, sizes=(7, 7, 2)),
+    ),
 )  # fmt: skip

@@ -77,7 +77,7 @@ class Places:
                 last[root] = i
         for node, roots in self.reads.items():
             if node not in prepared:
-                last.update((r, end) for r in roots if r.node in prepared)
+                last.update(dict.fromkeys(roots, end))  # what is not prepared has no place here to ask for
         lives = []
         for i, step in enumerate(steps):
             for k, y in enumerate(step.node.outputs):

@@ -84,6 +84,12 @@ def places_of(fault: Fault) -> tuple[list[str], list[str]]:
     return lines, functions
 
 
+def near_of(fault: Fault) -> str:
+    """Where the tests of the fault's own folder stand: `tests/program/` for what is in cnndsl/program/."""
+    parts = [p for p in Path(fault.path).parent.parts[1:] if p not in ("kernels", "lower")]
+    return "/".join(["tests", *parts, ""])
+
+
 def _map(work: Path, path: Path) -> None:
     """In a child: what the tests of the copy reach, written to `path`."""
     os.chdir(work)
@@ -160,7 +166,8 @@ def _judged(
         target.write_bytes(fault.applied(before))
         began = time.monotonic()
         try:
-            how, by = tried(against or reach.order(*places_of(fault)), work, lambda t: reach.seconds.get(t, 1.0), most)
+            order = against or reach.order(*places_of(fault), near_of(fault))
+            how, by = tried(order, work, lambda t: reach.seconds.get(t, 1.0), most)
         finally:
             target.write_bytes(before)
         total[fault.part] += 1

@@ -58,12 +58,14 @@ class Reach:
             self.places.append(place)
         return self.numbers[place]
 
-    def order(self, lines: Sequence[str], functions: Sequence[str]) -> list[str]:
-        """The tests that ran one of these lines, then those that ran one of these functions, each the cheapest first."""
+    def order(self, lines: Sequence[str], functions: Sequence[str], near: str = "") -> list[str]:
+        """The tests that ran one of these lines, then those that ran one of these functions; of each those whose
+        names begin with `near` before the others, the cheapest first."""
         found: dict[str, None] = {}
         for wanted in (lines, functions):
             bits = sum(1 << self.numbers[p] for p in dict.fromkeys(wanted) if p in self.numbers)
-            found |= dict.fromkeys(sorted((t for t, ran in self.ran.items() if ran & bits), key=self.seconds.__getitem__))
+            ran = [t for t, places in self.ran.items() if places & bits]
+            found |= dict.fromkeys(sorted(ran, key=lambda t: (not t.startswith(near), self.seconds[t])))
         return list(found)
 
     def write(self, path: Path) -> None:
@@ -192,7 +194,7 @@ class Herald:
 
 
 def judge(order: Sequence[str], herald: Herald) -> None:
-    """In a child: the tests in this order, graphs beside them in one stretch each, until one fails."""
+    """In a child: the tests in this order, graphs beside them in stretches, until one fails."""
     for kind, names in stretches(order):
         if kind == "graph":
             from tests.differential.draw import drawn
@@ -215,13 +217,14 @@ def judge(order: Sequence[str], herald: Herald) -> None:
     herald.say("passed")
 
 
-def stretches(order: Sequence[str], first: int = 25) -> Iterator[tuple[str, list[str]]]:
-    """A few tests by pytest, all graphs, the rest by pytest: starting pytest takes longer than some graphs."""
+def stretches(order: Sequence[str], first: int = 40) -> Iterator[tuple[str, list[str]]]:
+    """A few tests by pytest, a few graphs, the other tests, the other graphs: starting pytest takes longer than some graphs."""
     tests = [t for t in order if not t.startswith("graph ")]
     graphs = [t for t in order if t.startswith("graph ")]
-    for kind, names in (("test", tests[:first]), ("graph", graphs), ("test", tests[first:])):
-        if names:
-            yield kind, names
+    for at in (slice(first), slice(first, None)):
+        for kind, names in (("test", tests[at]), ("graph", graphs[at])):
+            if names:
+                yield kind, names
 
 
 def tried(order: Sequence[str], work: Path, expected: Callable[[str], float], most: float) -> tuple[str, str]:

@@ -199,6 +199,37 @@ def test_what_nobody_reads_has_its_place_too(build: Callable[[Graph], None], wor
     assert check(program) == []
 
 
+def test_results_are_called_by_what_they_are() -> None:
+    g = Graph("named")
+    mean, variance = g.moments(g.input("image", (4, 4, 2)))
+    g.output(mean.relu().concat(variance.relu()))
+    names = [b.name for k in plan(bound(g, 2), Paper(), 2, 1).run.kernels for b in k.outputs]
+    assert names[:2] == ["moments_batch_mean", "moments_batch_variance"]
+
+
+def test_what_is_fused_is_planned_for_any_target() -> None:
+    """One that does not say whether it adds in place keeps a sum apart from what it adds to."""
+    g = Graph("residual")
+    x = g.input("image", (8, 8, 4)).relu()
+    g.output(x.tanh().conv(4, (1, 1)).add(x).global_avg_pool())
+    program = plan(lower(g, target="numpy", options=Options(batch=2))[0].graph, Paper(), 2, 1)
+    assert any(k.node.op.name == "fused" for k in program.run.kernels)
+    assert check(program) == []
+
+
+def test_a_sum_that_nobody_reads_is_no_share_of_images(always_shared: None) -> None:
+    """Its 99 numbers do not divide among 100 images: two workers' shares of them would be 12 bytes too few."""
+    g = Graph("dead")
+    x = g.input("image", (99,))
+    g.reduce_sum(x, axes=(0,))
+    g.output(x.relu())
+    options = Options(batch=100, workers=2, without=frozenset({"dead_code", "fuse"}))
+    program = lower(g, target="numpy", options=options)[0]
+    (region,) = program.run.regions
+    assert region.workers == 2 and region.joins[0].total.local == 0
+    assert check(program) == []
+
+
 def test_cheap_kernels_are_not_shared() -> None:
     assert [r.workers for r in plan(bound(chain(), 8), Paper(0.0), 8, 4).run.regions] == [1]
     assert [r.workers for r in plan(bound(chain(), 8), Paper(1.0), 8, 4).run.regions] == [4]

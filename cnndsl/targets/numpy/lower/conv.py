@@ -87,7 +87,7 @@ def by_products(node: Node, workers: int, t: int, cache: int = cost.CACHE, by_fi
     g = windows(a, x[1:], y, y[3], workers)
     block = cost.block(g, t, cache)
     if g.n == 1 and workers > 1 and not by_filters:
-        block = (1, min(block[1], max(1, -(-y[1] // workers))))
+        block = (1, min(block[1], -(-y[1] // workers)))
     depth = g.kh * ((t - 1) * g.stride + g.kw) * g.c
     scratch = cost.aligned(
         padded_bytes(a, x[1:], block), ((block[0] * block[1] * (g.w // t), depth), 4), ((depth * t * g.f if t > 1 else 0,), 4)
