@@ -304,5 +304,6 @@ CONV_INPUT_GRAD = Op(
 CONV_WEIGHT_GRAD = Op(
     "conv_weight_grad", ConvGradAttrs, weight_grad_infer, weight_grad_reference, inputs=2, batch="sum",
     work=lambda a, x, gy: grad_work(a, gy),
-    no_gradient=_GRAD_REASON, samples=_grad_samples("weight"),
+    no_gradient=_GRAD_REASON,
+    samples=(*_grad_samples("weight"), sample((1, 8, 6, 4), (1, 8, 6, 5), **_GRAD_SAMPLES[0], flip=False, sizes=(8, 6, 4))),
 )  # fmt: skip

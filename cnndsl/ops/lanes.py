@@ -153,7 +153,8 @@ REASON = "layouts are chosen after gradients are taken"
 _PLAIN: dict[str, Any] = {"kernel": (3, 3), "stride": (1, 1), "pad": ((1, 1), (1, 1)), "lanes": 2, "sizes": (5, 6, 3)}
 _ODD: dict[str, Any] = {"kernel": (2, 3), "stride": (2, 1), "pad": ((0, 1), (2, 0)), "lanes": 4, "sizes": (7, 5, 2)}
 _ONE: dict[str, Any] = {"kernel": (1, 1), "stride": (2, 2), "pad": ((0, 0), (0, 0)), "lanes": 2, "sizes": (5, 5, 3)}
-_UPPER = {"plain": (2, 5, 6, 8), "odd": (2, 4, 5, 12), "one": (2, 3, 3, 4)}
+_WIDE: dict[str, Any] = {**_ODD, "stride": (1, 1)}
+_UPPER = {"plain": (2, 5, 6, 8), "wide": (2, 7, 5, 12), "odd": (2, 4, 5, 12), "one": (2, 3, 3, 4)}
 
 TO_LANES = Op(
     "to_lanes", LanesAttrs, to_infer, to_reference, no_gradient=REASON,
@@ -186,6 +187,7 @@ LANE_CONV_INPUT_GRAD = Op(
     samples=(
         sample(_UPPER["plain"], (3, 3, 3, 4), **_PLAIN),
         sample(_UPPER["odd"], (2, 3, 2, 3), **_ODD),
+        sample(_UPPER["wide"], (2, 3, 2, 3), **_WIDE),
         sample(_UPPER["one"], (1, 1, 3, 2), **_ONE),
     ),
     rejects=(Reject(("float32[2,5,6,6]", "float32[3,3,3,4]"), "what it was made for", _PLAIN),),

@@ -163,7 +163,7 @@ class _Writer:
     def _hoist(self) -> None:
         """Statements before the loop, for what is no tile but is read by one (or is an output)."""
         read = {a for x in self.steps for a in x.args} | set(self.roots)
-        times = Counter(a for x in self.order if self.kind[x] != "tile" for a in set(x.args))
+        times = Counter(a for x in self.order for a in set(x.args))
         named = {x for x in self.order if x in read or times[x] > 1}  # each is computed once, and no text grows by nesting
         for x in self.order:
             if self.kind[x] == "tile":

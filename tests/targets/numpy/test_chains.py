@@ -11,7 +11,7 @@ import cnndsl.ops  # noqa: F401  (fills the registry)
 from cnndsl.graph.graph import Graph
 from cnndsl.passes.context import Context, Options
 from cnndsl.passes.specialise import specialise
-from cnndsl.runtime.compile import compile_step_graph
+from cnndsl.runtime.compile import compile_step_graph, lower
 
 
 @pytest.mark.parametrize("rank", [0, 1, 2, 3, 4])
@@ -54,3 +54,26 @@ def test_what_is_read_twice_is_written_once() -> None:
     for _ in range(16):
         want = want * (want + np.float32(0.5))
     np.testing.assert_allclose(run(x=image, v=start)["output"], image + want, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(40, 30, 30), (1, 40, 30, 30), (1, 1, 30, 30), (30, 30), (40, 1, 1)])
+def test_what_all_images_share_is_read_whole_for_each(shape: tuple[int, ...]) -> None:
+    """A tile is an image here: no part of what has no images may be taken in its place."""
+    g = Graph("shared")
+    x, v = g.input("x", (40, 30, 30)), g.input("v", shape, batched=False)
+    g.output(g.pointwise(lambda e, a, b: a * b, x, v))
+    run = compile_step_graph(specialise(g, Context(None, Options(batch=3))), {}, batch=3, threads=1)
+    rng = np.random.default_rng(0)
+    images, shared = (rng.standard_normal(s).astype(np.float32) for s in ((3, 40, 30, 30), shape))
+    np.testing.assert_array_equal(run(x=images, v=shared)["output"], images * shared)
+
+
+def test_a_chain_works_in_what_it_may_write_over() -> None:
+    """In its result, from where nothing that lies there is read later; in the sums of a product that lies apart."""
+    g = Graph("residual")
+    x = g.input("image", (9, 12, 3)).conv(16, (3, 3), pad=1).relu()
+    g.output(x.conv(4, (1, 1)).relu().conv(16, (1, 1)).add(x).relu().global_avg_pool())
+    text = lower(g, target="numpy", options=Options())[1]
+    assert "product holds the positions start:stop alone, and is written over." in text
+    assert "def bias_relu(bias, out, *, wide):" in text
+    assert "def bias_add_relu(product, bias, out, *, wide):" in text  # neither takes scratch

@@ -14,37 +14,86 @@ import programs
 from programs import arrays_of, narrow, run_op
 from test_ops import CASES, flowing
 
-LOOSE = ("max_pool_grad", "lane_conv_input_grad")
-"""They ask for the most of several ways to go."""
+from cnndsl.graph.graph import Node
+from cnndsl.graph.target import Choice
+from cnndsl.ops.conv import CONV_WEIGHT_GRAD
+from cnndsl.targets.numpy import NumpyTarget, cost_grad
+from cnndsl.targets.numpy.lower import LOWERINGS
+from cnndsl.targets.numpy.lower.call import Lowering
+
+LOOSE = ("lane_conv_input_grad-1", "lane_conv_input_grad-3", "max_pool_grad-0", "max_pool_grad-1")
+"""A stride leaves windows fewer places than there may be; what is between five arrays is counted once more."""
+NONE = Lowering(None, None, None)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("op", "n"), [p for p in CASES if p.values[0].name not in LOOSE])
-def test_all_of_it_is_used(op: Any, n: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked, used = 0, 0
-    load = programs.load_source
+class Scratch:
+    """What the programs that are loaded ask for, and what their kernels carve."""
 
-    def watched(text: str, name: str) -> Any:
-        nonlocal asked
-        module = load(text, name)
-        asked = module.SCRATCH_BYTES
-        if hasattr(module, "carve"):
-            monkeypatch.setattr(module, "carve", counted(module.carve))
-        return module
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked = self.used = 0
+        load = programs.load_source
 
-    def counted(carve: Any) -> Any:
+        def watched(text: str, name: str) -> Any:
+            module = load(text, name)
+            self.asked, self.used = module.SCRATCH_BYTES, 0
+            if hasattr(module, "carve"):
+                monkeypatch.setattr(module, "carve", self.counted(module.carve))
+            return module
+
+        monkeypatch.setattr(programs, "load_source", watched)
+
+    def counted(self, carve: Any) -> Any:
         def counts(scratch: Any, *wanted: Any) -> Any:
-            nonlocal used
             found = carve(scratch, *wanted)
             if scratch.dtype == np.uint8:  # not a part of what is counted already
-                used = max(used, asked - scratch.nbytes + sum(-(-x.nbytes // 64) * 64 for x in found))
+                self.used = max(self.used, self.asked - scratch.nbytes + sum(-(-x.nbytes // 64) * 64 for x in found))
             return found
 
         return counts
 
-    monkeypatch.setattr(programs, "load_source", watched)
+
+@pytest.fixture
+def scratch(monkeypatch: pytest.MonkeyPatch) -> Scratch:
+    return Scratch(monkeypatch)
+
+
+def run(op: Any, n: int) -> None:
     sample = op.samples[n]
     arrays = [narrow(x) for x in arrays_of(sample)]
     batched = [x.ndim > 0 and i in flowing(op, len(arrays), sample.attrs) for i, x in enumerate(arrays)]
     batched = [b and x.shape[:1] == arrays[0].shape[:1] for b, x in zip(batched, arrays, strict=True)]
     run_op(op, dict(sample.attrs), arrays, batched)
-    assert used == asked
+
+
+@pytest.mark.parametrize(("op", "n"), [p for p in CASES if p.id not in LOOSE])
+def test_all_of_it_is_used(op: Any, n: int, scratch: Scratch) -> None:
+    run(op, n)
+    assert scratch.used == scratch.asked
+
+
+@pytest.mark.parametrize(("op", "n"), [p for p in CASES if LOWERINGS.get(p.values[0].name, NONE).candidates])
+def test_by_every_algorithm(op: Any, n: int, scratch: Scratch, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = 0
+    labels: list[str] = ["first"]
+    choose = NumpyTarget.choose
+
+    def chosen(target: NumpyTarget, node: Node, workers: int) -> Choice:
+        if node.op is not op:
+            return choose(target, node, workers)
+        listed = LOWERINGS[op.name].candidates(node, workers)  # type: ignore[misc]
+        labels[:] = listed or ["none"]
+        return listed[labels[tried]] if listed else choose(target, node, workers)
+
+    monkeypatch.setattr(NumpyTarget, "choose", chosen)
+    while tried < len(labels):
+        run(op, n)
+        assert scratch.used == scratch.asked, labels[tried]
+        tried += 1
+
+
+@pytest.mark.parametrize("cheap", ["windows", "rows", "winograd"])
+@pytest.mark.parametrize("n", range(len(CONV_WEIGHT_GRAD.samples)))
+def test_of_weight_gradients(n: int, cheap: str, scratch: Scratch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cost_grad, cheap, lambda *given: -1.0)
+    run(CONV_WEIGHT_GRAD, n)
+    assert scratch.used == scratch.asked

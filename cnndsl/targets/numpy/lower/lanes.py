@@ -42,7 +42,7 @@ def geometry(a: Any) -> dict[str, Any]:
 def choose_input_grad(node: Node, workers: int) -> Choice:
     a, f, x = node.attrs, node.operands[1].type.sizes[3], node.outputs[0].type.sizes
     taps, c = a.kernel[0] * a.kernel[1], a.sizes[2]
-    scratch = cost.aligned(((c, taps * f), 4), ((x[2] + a.kernel[1], a.kernel[0], f, a.lanes), 4))
+    scratch = cost.aligned(((c, taps * f), 4), ((x[2] + a.kernel[1] - 1, a.kernel[0], f, a.lanes), 4))
     share = x[0] * x[1] * x[2] / (a.stride[0] * a.stride[1]) / max(workers, 1)
     return Choice("lanes", (), scratch, cost.lane_forward(share, a.kernel, f, c, a.lanes) * 1e-9)
 
