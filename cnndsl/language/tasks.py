@@ -15,6 +15,9 @@ from cnndsl.errors import CnnError
 from cnndsl.language.scope import Poisoned
 
 Task = Generator[Any, Any, Any]
+MUCH = 100_000
+"""Objects, which the collector walks in about a tenth of a second."""
+_unseen = False
 
 
 class Enough(Exception):  # noqa: N818  (it ends an elaboration and is no error itself)
@@ -49,16 +52,22 @@ def drive(task: Task) -> Any:
 def uncollected() -> Iterator[None]:
     """Without the cycle collector, which would walk the growing tree and graph again and again: a third of the time.
 
-    What is built here is bounded by the limits of the language, and next to none of it is garbage: it is counted among the
-    oldest objects, or the collector would walk all of it as soon as it is back.
+    What is built here is bounded by the limits of the language, and next to none of it is garbage: where it is much, it is
+    counted among the oldest objects, or the collector would walk all of it as soon as it is back. It looks at those when a
+    quarter more of them has come to it by itself, which these did not: the next text has them looked through first.
     """
+    global _unseen
     was = gc.isenabled()
+    if was and _unseen:
+        gc.collect()
+        _unseen = False
     gc.disable()
     try:
         yield
     finally:
         if was:
-            if not gc.get_freeze_count():  # of a caller's own, which are to stay frozen
+            if gc.get_count()[0] > MUCH and not gc.get_freeze_count():  # a caller's own are to stay frozen
                 gc.freeze()
                 gc.unfreeze()
+                _unseen = True
             gc.enable()
