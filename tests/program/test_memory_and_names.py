@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keyword
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cnndsl.program.memory import ALIGN, Life, aligned, place
@@ -13,6 +13,7 @@ from cnndsl.program.names import Names, block_ends
 SPANS = st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 20), st.integers(0, 8)), max_size=40)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # of drawing, on a machine that does much else
 @given(SPANS)
 def test_arrays_that_live_together_lie_apart(spans: list[tuple[int, int, int]]) -> None:
     lives = [Life(i, n, first, first + length) for i, (n, first, length) in enumerate(spans)]
@@ -26,6 +27,7 @@ def test_arrays_that_live_together_lie_apart(spans: list[tuple[int, int, int]]) 
                 assert offsets[low.key] + max(low.nbytes, 1) <= offsets[high.key]
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # of drawing, on a machine that does much else
 @given(SPANS)
 def test_the_arena_is_no_larger_than_everything_beside_everything(spans: list[tuple[int, int, int]]) -> None:
     lives = [Life(i, n, first, first + length) for i, (n, first, length) in enumerate(spans)]

@@ -46,7 +46,7 @@ def writes_strided(node: Node, choice: Choice) -> bool:
     """
     parts = parts_of(node)
     if parts.anchor is None:
-        return len(node.outputs) == 1 and not choice.fallback
+        return not choice.fallback
     together = dict(choice.parameters).get("together", 1)
     kinds = ("conv", "winograd_conv", "max_pool", "avg_pool", "take_part")
     return parts.anchor.op.name in kinds and not choice.fallback and together == 1

@@ -94,7 +94,7 @@ class Emitter:
             taken: set[str] = set()
             for k in self.program.prepare.kernels:
                 for n, b in enumerate(k.outputs):
-                    key = k.node.path if n == 0 and k.node.path not in taken else b.name
+                    key = k.node.path if n == 0 else b.name
                     while not key or key in taken:
                         key += "_"
                     taken.add(key)

@@ -77,3 +77,10 @@ def test_a_chain_works_in_what_it_may_write_over() -> None:
     assert "product holds the positions start:stop alone, and is written over." in text
     assert "def bias_relu(bias, out, *, wide):" in text
     assert "def bias_add_relu(product, bias, out, *, wide):" in text  # neither takes scratch
+
+
+def test_what_is_chosen_number_by_number_takes_no_array_of_numpys_own() -> None:
+    g = Graph("leaky")
+    g.output(g.input("image", (9, 12, 3)).conv(16, (3, 3), pad=1).leaky_relu())
+    text = lower(g, target="numpy", options=Options())[1]
+    assert "select(" in text and "np.where(" not in text

@@ -144,6 +144,21 @@ def test_layers_that_are_prepared_alike_have_a_line_each() -> None:
     assert 's[f"{layer}.batch_norm.gamma"]' in text
 
 
+def test_three_layers_that_are_prepared_alike_share_a_function() -> None:
+    texts = []
+    for count in (2, 3):
+        g = Graph("alike")
+        x = g.input("image", (8, 8, 4))
+        for n in range(count):
+            x = x.conv(4, (3, 3), pad=1, bias=False, name=f"conv{n}").batch_norm(name=f"norm{n}").relu()
+        g.output(x)
+        texts.append(lower(g, target="numpy", options=Options())[1])
+    assert "def prepare_weight_bias(" not in texts[0]
+    head = 'def prepare_weight_bias(a, norm, layer):\n    """Prepare the weight and bias of a layer; norm: that batch norm."""\n'
+    assert head in texts[1]
+    assert texts[1].count("    prepare_weight_bias(a, ") == 3
+
+
 @pytest.mark.parametrize("name", ["a", "it's", 'say "no"', "'\"", "\\", "back\\'slash", 'x\\"', "é\u2028", "\n"])
 def test_strings_have_double_quotes_and_say_what_they_hold(name: str) -> None:
     assert quoted(name).startswith('"')
@@ -186,6 +201,24 @@ def test_names_that_are_odd_break_out_of_no_function_of_the_weights() -> None:
     run = compile(g, w, batch=2)
     assert "def prepare_" in run.source.replace("def prepare_weights", "")  # type: ignore[union-attr]
     np.testing.assert_allclose(run(images), compile(g, w, target="reference", batch=2)(images), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_no_more_do_odd_names_below_a_block(name: str) -> None:
+    """Four blocks, in each of which a layer has the same odd name: what they share is no safe part of a text."""
+    g = Graph("odd")
+    x = g.input("image", (8, 8, 4))
+    for n in range(4):
+        x = x.conv(4, (3, 3), pad=1, bias=False, name=f"conv{n}").batch_norm(name=f"norm{n}").relu()
+    g.output(x.global_avg_pool().dense(3).softmax())
+    text = to_text(g)
+    for n in range(4):
+        for word in (f"conv{n}", f"norm{n}"):
+            text = text.replace(f'"{word}', f'"{json.dumps(f"block{n}.{name} {word[0]}")[1:-1]}')
+    g = parse_graph(text)
+    w = g.initial_weights(0)
+    images = np.random.default_rng(0).standard_normal((2, 8, 8, 4)).astype(np.float32)
+    np.testing.assert_allclose(compile(g, w, batch=2)(images), compile(g, w, target="reference", batch=2)(images), atol=1e-5)
 
 
 @pytest.mark.parametrize(
