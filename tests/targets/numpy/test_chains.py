@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-import cnndsl.ops  # noqa: F401  (fills the registry)
+import cnndsl
+import cnndsl.ops  # fills the registry
 from cnndsl.graph.graph import Graph
 from cnndsl.passes.context import Context, Options
 from cnndsl.passes.specialise import specialise
 from cnndsl.runtime.compile import compile_step_graph, lower
+from cnndsl.runtime.tune import untuned
+from tests.tolerances import NETWORK, close
 
 
 @pytest.mark.parametrize("rank", [0, 1, 2, 3, 4])
@@ -84,3 +87,20 @@ def test_what_is_chosen_number_by_number_takes_no_array_of_numpys_own() -> None:
     g.output(g.input("image", (9, 12, 3)).conv(16, (3, 3), pad=1).leaky_relu())
     text = lower(g, target="numpy", options=Options())[1]
     assert "select(" in text and "np.where(" not in text
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1, 1), (128,)])
+def test_workers_that_share_filters_read_one_number_whole(shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cnndsl.program.regions.FORK_SECONDS", 0.0)
+    g = Graph("one")
+    x, v = g.input("image", (2, 2, 128)), g.input("v", shape, batched=False)
+    y = x.conv(128, (1, 1))
+    g.output(g.pointwise(lambda e, a, b: e.max(a * b, 0.0), y, v))
+    w = g.initial_weights(0)
+    rng = np.random.default_rng(0)
+    given = {"image": rng.standard_normal((1, 2, 2, 128)).astype(np.float32), "v": np.full(shape, 0.7, np.float32)}
+    with untuned(2):
+        run = cnndsl.compile(g, w, batch=1, threads=2)
+    assert "# its filters" in run.source
+    want = cnndsl.compile(g, w, target="reference", batch=1)(**given)
+    close(run(**given), want, NETWORK)

@@ -154,9 +154,19 @@ def test_three_layers_that_are_prepared_alike_share_a_function() -> None:
         g.output(x)
         texts.append(lower(g, target="numpy", options=Options())[1])
     assert "def prepare_weight_bias(" not in texts[0]
-    head = 'def prepare_weight_bias(a, norm, layer):\n    """Prepare the weight and bias of a layer; norm: that batch norm."""\n'
+    head = 'def prepare_weight_bias(a, norm, layer):\n    """Prepare the weight and bias of a layer; norm: that batch norm."""'
     assert head in texts[1]
     assert texts[1].count("    prepare_weight_bias(a, ") == 3
+
+
+def test_a_file_has_no_gaps_and_names_arrays_by_what_they_are() -> None:
+    g = Graph("plain")
+    x = g.input("picture", (8, 8, 4))
+    g.output(x.sigmoid().concat(x.conv(4, (3, 3), pad=1).relu()))
+    text = lower(g, target="numpy", options=Options())[1]
+    assert "\n\n\n\n" not in text and text.endswith("main(sys.argv[1:]))\n")
+    assert "def sigmoid(x, out, *, wide):" in text  # it serves whatever is given to it, not this picture alone
+    assert "KEPT = tuple(STATE)" in text
 
 
 @pytest.mark.parametrize("name", ["a", "it's", 'say "no"', "'\"", "\\", "back\\'slash", 'x\\"', "é\u2028", "\n"])
