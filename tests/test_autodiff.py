@@ -88,6 +88,31 @@ def test_a_loss_is_one_float_number() -> None:
         differentiate(g, x, [x])
 
 
+def test_a_whole_number_is_no_loss_and_hands_nothing_on() -> None:
+    """What is rounded stays as it is for a while: x · ⌊x⌋ has the slope ⌊x⌋."""
+    g = Graph()
+    x = given(g, "x", 3)
+    whole = g.pointwise(lambda e, a: e.cast(a, "int32"), x)
+    with pytest.raises(CnnError, match="one float number"):
+        differentiate(g, g.pointwise(lambda e, a: e.cast(a, "int32"), total(g, x)), [x])
+    gx = differentiate(g, total(g, g.pointwise(lambda e, a, b: a * e.cast(b, "float64"), x, whole)), [x])[0]
+    assert gx is not None
+    assert run(g, {"x": np.array([1.5, 2.5, 3.5])})[gx].tolist() == [1.0, 2.0, 3.0]
+
+
+def test_what_is_not_stretched_is_not_summed() -> None:
+    g = Graph()
+    x, b = given(g, "x", 3), given(g, "b", 1)
+    loss = total(g, g.multiply(x, x))
+    before = len(g.nodes)
+    differentiate(g, loss, [x])
+    assert not any(n.op.name == "reduce_sum" for n in g.nodes[before:])
+    loss = total(g, g.multiply(x, b))
+    before = len(g.nodes)
+    differentiate(g, loss, [x, b])
+    assert sum(n.op.name == "reduce_sum" for n in g.nodes[before:]) == 1
+
+
 def test_no_second_derivatives() -> None:
     g = Graph()
     x, w = given(g, "x", 1, 4, 4, 1), given(g, "w", 3, 3, 1, 2)
