@@ -132,6 +132,8 @@ def curves_picture(runs: Runs, path: Path, title: str = "", reach: float | None 
     panels = {what: [x for x in lines if x.validation in wanted] for what, lines in curve_lines(runs).items()}
     panels = {what: lines for what, lines in panels.items() if lines}
     figure = empty(5.2 * max(1, len(panels)), 4.2)
+    engine: Any = figure.get_layout_engine()
+    engine.set(wspace=0.05)
     colours = {name: f"C{k}" for k, name in enumerate(runs)}
     handles: dict[str, Any] = {}
     for k, (what, lines) in enumerate(panels.items()):
