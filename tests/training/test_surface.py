@@ -12,7 +12,7 @@ from cnndsl.data.datasets import digits
 from cnndsl.data.records import Dataset
 from cnndsl.training.evaluate import evaluate
 from cnndsl.training.surface import direction, surface
-from cnndsl.view.surface import heights, surface_picture
+from cnndsl.view.surface import heights, levels, loss, surface_picture
 
 WEIGHTS = Path(cnndsl.__file__).parent / "data" / "weights" / "lenet5.safetensors"
 
@@ -57,3 +57,12 @@ def test_heights_are_powers_of_ten(tmp_path: Path) -> None:
     surface_picture(np.array([-1.0, 0.0, 1.0]), losses, tmp_path / "a.png")
     surface_picture(np.array([-1.0, 0.0, 1.0]), np.ones((3, 3)), tmp_path / "c.png")
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_lines_of_equal_loss_are_whole_powers_of_ten() -> None:
+    colours, lines = levels(-3.9, 4.2)
+    assert lines.tolist() == [-2, 0, 2, 4]
+    assert colours[0] <= -3.9 and colours[-1] >= 4.2 and np.allclose(np.diff(colours), 1)
+    assert [loss(x) for x in (-4, -2, 0, 2, 4, 0.5)] == ["$10^{-4}$", "0.01", "1", "100", "$10^{4}$", "3.16"]
+    colours, lines = levels(0.2, 1.4)
+    assert (colours[0], colours[-1], len(colours), len(lines)) == (0.2, 1.4, 13, 7)
