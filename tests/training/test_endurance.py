@@ -72,17 +72,19 @@ CHILD = """
 import sys
 sys.path.insert(0, {root!r})
 from dataclasses import replace
-from tests.training.test_endurance import load_text, stripes, text, train
+from tests.training.test_endurance import EpochDone, load_text, stripes, text, train
 model = load_text(text({recipe!r}))
 print("ready", flush=True)
-train(model, replace(model.train, epochs={epochs}), stripes(), run_dir={run!r}, resume={resume}, workers={workers})
+tell = lambda event: print("epoch", flush=True) if {tells} and isinstance(event, EpochDone) else None
+how = replace(model.train, epochs={epochs})
+train(model, how, stripes(), run_dir={run!r}, resume={resume}, workers={workers}, on_event=tell)
 print("done", flush=True)
 """
 
 
-def child(recipe: str, run: Path, resume: bool, epochs: int) -> subprocess.Popen[str]:
-    root = Path(__file__).parents[2]
-    said = CHILD.format(root=str(root), recipe=recipe, run=str(run), resume=resume, epochs=epochs, workers=random.randint(1, 3))
+def child(recipe: str, run: Path, resume: bool, epochs: int, tells: bool = False) -> subprocess.Popen[str]:
+    root, workers = Path(__file__).parents[2], random.randint(1, 3)
+    said = CHILD.format(root=str(root), recipe=recipe, run=str(run), resume=resume, epochs=epochs, workers=workers, tells=tells)
     environment = dict(os.environ, PYTHONHASHSEED=str(random.randrange(1000)))
     process = subprocess.Popen([sys.executable, "-c", said], stdout=subprocess.PIPE, text=True, env=environment)
     assert process.stdout is not None
@@ -110,7 +112,19 @@ def whole_then_killed(tmp_path: Path, recipe: str, kills: int, epochs: int) -> N
 
 
 def test_killed_twice(tmp_path: Path) -> None:
-    whole_then_killed(tmp_path, "all at once", 2, 12)
+    """A few moments after an epoch is told, however slow the machine is."""
+    recipe, whole, cut = "all at once", tmp_path / "whole", tmp_path / "cut"
+    assert child(recipe, whole, False, 12).communicate(timeout=600)[0] == "done\n"
+    for after in (3, 4):
+        process = child(recipe, cut, bool(checkpoint.complete(cut)), 12, tells=True)
+        assert process.stdout is not None
+        assert [process.stdout.readline() for _ in range(after)] == ["epoch\n"] * after
+        time.sleep(random.uniform(0, 0.1))
+        process.kill()
+        assert "done" not in process.communicate(timeout=600)[0]
+    assert 5 <= len((cut / "log.csv").read_text().splitlines()) - 1 < 12
+    assert child(recipe, cut, True, 12).communicate(timeout=600)[0] == "done\n"
+    assert weights_of(cut) == weights_of(whole)
 
 
 @pytest.mark.campaign
