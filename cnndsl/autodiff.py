@@ -42,13 +42,13 @@ def differentiate(graph: Graph, loss: Value, wrt: Sequence[Value]) -> list[Value
 
 
 def _name(gradient: Value | None, of: Value, first: int) -> None:
-    """Call what makes the gradient of a weight by the weight's name, `conv2.weight.grad`, where that is one node's alone."""
+    """Call the node that makes the gradient of a weight by the weight's name, `conv2.weight.grad`: it makes nothing else."""
     if gradient is None or of.node.op is not STATE:
         return
     node = gradient.node
     while node.op.view:
         node = node.operands[0].node
-    if node.id >= first and len(node.outputs) == 1 and node.path.endswith(".grad"):
+    if node.id >= first and node.path.endswith(".grad"):
         node.origin = replace(node.origin, path=f"{of.node.attrs.name}.grad")
 
 

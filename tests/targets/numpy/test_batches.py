@@ -17,7 +17,7 @@ import cnndsl
 from cnndsl.errors import CnnError
 from cnndsl.graph.graph import Graph
 from cnndsl.passes.context import Options
-from cnndsl.runtime.compile import compile, lower_batches
+from cnndsl.runtime.compile import compile, lower, lower_batches
 from cnndsl.runtime.load import load_source
 from cnndsl.targets.numpy.batches import merge
 from cnndsl.targets.numpy.texts import WIDTH
@@ -92,6 +92,19 @@ def test_what_two_programs_prepare_alike_is_prepared_once() -> None:
     assert same.parts[1].kernels == []
     assert {k: v for k, v in same.parts[0].keys.items() if k in same.parts[1].keys} == same.parts[1].keys
     assert same.nbytes == programs[0].prepared_bytes
+
+
+def test_what_is_there_is_not_made_again_on_the_way() -> None:
+    """One program keeps a folded weight; the other makes tiles of it, and keeps those."""
+    g = Graph("two")
+    x = g.input("image", (32, 32, 32))
+    g.output(x.conv(32, (3, 3), pad=1, bias=False).batch_norm().relu())
+    plain, tiled = (
+        lower(g, target="numpy", options=Options(batch=n, without=without))[0]
+        for n, without in ((1, frozenset({"winograd"})), (8, frozenset[str]()))
+    )
+    assert len(tiled.prepare.kernels) == 3
+    assert [k.node.op.name for k in merge((plain, tiled)).parts[1].kernels] == ["winograd_filter"]
 
 
 @pytest.mark.parametrize("count", [0, 2, 9])
