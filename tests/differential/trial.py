@@ -26,9 +26,10 @@ import pytest
 TESTS = (
     "tests/passes", "tests/program", "tests/targets/numpy", "tests/ops/test_ops.py", "tests/test_autodiff.py",
     "tests/test_network_gradients.py", "tests/training/test_step.py", "tests/training/test_optimizers.py",
-    "tests/training/test_losses.py", "tests/runtime/test_executable.py", "tests/runtime/test_shares.py",
-    "tests/runtime/test_sizes.py", "tests/runtime/test_steady_state.py", "tests/runtime/test_threads.py",
-    "tests/models/test_passes.py", "tests/models/test_gradients.py", "tests/graph/test_batch.py",
+    "tests/training/test_losses.py", "tests/training/test_accumulate.py", "tests/runtime/test_executable.py",
+    "tests/runtime/test_shares.py", "tests/runtime/test_sizes.py", "tests/runtime/test_steady_state.py",
+    "tests/runtime/test_threads.py", "tests/models/test_passes.py", "tests/models/test_gradients.py",
+    "tests/graph/test_batch.py",
 )  # fmt: skip
 GRAPHS = 500
 """Random graphs that judge a fault: the everyday ones."""
