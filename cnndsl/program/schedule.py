@@ -66,9 +66,9 @@ def _greedy(kernels: Sequence[Node], reads: Mapping[Node, Collection[Value]], ke
     heapq.heapify(ready)
     order: list[Node] = []
     while ready:
-        cost, place, node = heapq.heappop(ready)
+        _, place, node = heapq.heappop(ready)
         now = change(node)
-        if now != cost and ready and (now, place) > ready[0][:2]:  # it frees less, or more, than when it became ready
+        if ready and (now, place) > ready[0][:2]:  # it frees less than when it became ready, and another more
             heapq.heappush(ready, (now, place, node))
             continue
         order.append(node)
