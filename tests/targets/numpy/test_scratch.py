@@ -16,8 +16,8 @@ from test_ops import CASES, flowing
 
 from cnndsl.graph.graph import Node
 from cnndsl.graph.target import Choice
-from cnndsl.ops.conv import CONV_WEIGHT_GRAD
-from cnndsl.targets.numpy import NumpyTarget, cost_grad
+from cnndsl.ops.conv import CONV_INPUT_GRAD, CONV_WEIGHT_GRAD
+from cnndsl.targets.numpy import NumpyTarget, cost, cost_grad
 from cnndsl.targets.numpy.lower import LOWERINGS
 from cnndsl.targets.numpy.lower.call import Lowering
 
@@ -96,4 +96,13 @@ def test_by_every_algorithm(op: Any, n: int, scratch: Scratch, monkeypatch: pyte
 def test_of_weight_gradients(n: int, cheap: str, scratch: Scratch, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cost_grad, cheap, lambda *given: -1.0)
     run(CONV_WEIGHT_GRAD, n)
+    assert scratch.used == scratch.asked
+
+
+@pytest.mark.parametrize("cheap", ["forward", "backward"])
+@pytest.mark.parametrize("n", range(len(CONV_INPUT_GRAD.samples)))
+def test_of_input_gradients(n: int, cheap: str, scratch: Scratch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a convolution with the kernel turned round, where that can be, and by adding up shares."""
+    monkeypatch.setattr(cost, cheap, lambda *given: -1.0)
+    run(CONV_INPUT_GRAD, n)
     assert scratch.used == scratch.asked
