@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cnndsl.errors import CnnError
@@ -21,6 +22,7 @@ from cnndsl.passes.runner import run_passes
 from cnndsl.passes.specialise import specialise
 from cnndsl.passes.stages import dumper
 from cnndsl.passes.training import training
+from cnndsl.targets.reference.interpreter import evaluate
 from tests.passes.networks import after, bound, context, refusals, residual, words
 
 
@@ -80,6 +82,19 @@ def test_two_dropouts_differ_and_a_shared_seed_is_one_input() -> None:
     assert words(new).count("random_bits") == 2
     assert list(new.inputs) == ["seed", "x"] or list(new.inputs) == ["x", "seed"]
     assert new.state["step"].kind == "counter"
+
+
+def test_noise_is_as_loud_as_it_says() -> None:
+    """40,000 numbers, whose deviation and whose share beyond twice of it are those of a normal distribution."""
+    g = Graph("g")
+    g.output(g.input("x", (100, 100, 4)).noise(0.25))
+    x = np.full((1, 100, 100, 4), 3.0)
+    state = {"step": np.array(7)}
+    given = {"x": x, "seed": np.array(5, np.uint64)}
+    found = evaluate(training(bound(g), context(training=True)), given, state, dtype="float64")[0]["output"] - x
+    assert abs(found.mean()) < 0.005
+    assert found.std() == pytest.approx(0.25, rel=0.02)
+    assert (np.abs(found) > 0.5).mean() == pytest.approx(0.0455, rel=0.1)
 
 
 def test_inference_drops_heads_and_dropout() -> None:
