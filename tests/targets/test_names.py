@@ -138,7 +138,7 @@ STRANGE = "\"1, 1), x=__import__('os').abort(\""
         ("fan_in=36", "fan_in=0", "fan_in is at least 1"),
         ("float32[4]", "float32[0]", "at least 1"),
         ("float32[4]", "float32[-4]", "at least 1"),
-        ("float32[4]", "float32[4,1,1,1,1,1,1,1,1]", "9 axes"),
+        ("float32[4]", "float32[4,1,1,1,1,1,1,1,1]", "more than 8 axes"),
         ("float32[4]", "float32[99999,99999]", "9,999,800,001 numbers"),
         ("%x, %conv.weight", "%x, %-1", "stands before"),
     ],

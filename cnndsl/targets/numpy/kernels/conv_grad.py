@@ -115,7 +115,8 @@ def conv2d_input_grad(
                 for q in range(0, reach, piece):
                     size = (n1 - n0, h, wide // together, min(piece, reach - q), c)
                     target = as_strided(whole[:, m * dh :, q * dw :], size, strides)
-                    target += windows[:, :, :, m, q : q + piece]
+                    for image, share in zip(target, windows[:, :, :, m, q : q + piece], strict=True):
+                        np.add(image, share, out=image)  # of several NumPy would copy all: they might overlap
             out[n0:n1, ..., g * c : (g + 1) * c] = whole[:, top : top + height, left : left + width]
 
 

@@ -37,13 +37,24 @@ def pad_zero(x: Array, out: Array, *, begin: tuple[int, ...]) -> None:
 
 
 def pad_around(x: Array, out: Array, *, begin: tuple[int, ...], mode: str) -> None:
-    """out = x, continued along each axis of space by reflection or by its edge; begin: places before each."""
+    """out = x, continued along each axis of space by reflection or by its edge; begin: places before each.
+
+    The last axis first, from x; then whole rows of out, one after the other: of several, NumPy would copy
+    what it reads first, because their bounds overlap.
+    """
     middle = tuple(slice(b, b + n) for b, n in zip(begin, x.shape[1:-1], strict=True))
     np.copyto(out[(slice(None), *middle)], x)
-    for axis, (b, n) in enumerate(zip(begin, x.shape[1:-1], strict=True), 1):
-        rows = np.moveaxis(out[(slice(None),) * (axis + 1) + middle[axis:]], axis, 0)
-        for at in (*range(b), *range(b + n, len(rows))):
-            np.copyto(rows[at], rows[mirrored(at - b, n, mode) + b])
+    for axis in range(len(begin), 0, -1):
+        b, n = begin[axis - 1], x.shape[axis]
+        places = [(at, mirrored(at - b, n, mode)) for at in (*range(b), *range(b + n, out.shape[axis]))]
+        if axis == len(begin):
+            for at, source in places:
+                np.copyto(out[(slice(None), *middle[:-1], at)], x[..., source, :])
+            continue
+        for lead in np.ndindex(len(x), *x.shape[1:axis]):
+            rows = out[(lead[0], *(b + i for b, i in zip(begin, lead[1:], strict=False)))]
+            for at, source in places:
+                np.copyto(rows[at], rows[b + source])
 
 
 def pad_around_grad(g: Array, out: Array, *, begin: tuple[int, ...], mode: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from cnndsl.graph.graph import Node
 from cnndsl.graph.target import Choice
 from cnndsl.program import regions
-from cnndsl.targets.numpy.lower import conv, conv_grad, lanes, moves, pool, products, sums, winograd
+from cnndsl.targets.numpy.lower import conv, conv_grad, lanes, moves, pool, products, sums, window_sum, winograd
 from cnndsl.targets.numpy.lower.call import Call, Lowering, Text
 from cnndsl.targets.numpy.lower.sums import row_shape, sums_rows
 
@@ -24,6 +24,7 @@ LOWERINGS: dict[str, Lowering] = {
     **sums.LOWERINGS,
     **moves.LOWERINGS,
     **lanes.LOWERINGS,
+    **window_sum.LOWERINGS,
 }
 
 
