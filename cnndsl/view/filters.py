@@ -41,7 +41,7 @@ def filters_picture(weight: Array, path: Path, title: str = "") -> None:
     tiles = filter_tiles(weight)
     whole = mosaic(tiles)
     wide = min(9.0, max(3.6, 0.75 * len(tiles[0])))
-    figure = empty(wide, min(9.0, wide * whole.shape[0] / whole.shape[1]) + 0.9)
+    figure = empty(wide, min(9.0, wide * whole.shape[0] / whole.shape[1]) + 0.6)
     axes = figure.add_subplot()
     axes.imshow(whole, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     axes.set_xticks([])
