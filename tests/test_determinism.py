@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from cnndsl.language.load import bundled_models
+from tests.models.test_counts import COUNTS
 
 EMIT = """
 import hashlib
@@ -77,7 +77,7 @@ def test_emitted_source_does_not_depend_on_the_hash_seed(name: str) -> None:
 
 
 @pytest.mark.campaign
-@pytest.mark.parametrize("name", bundled_models())
+@pytest.mark.parametrize("name", sorted(COUNTS))
 def test_source_of_every_network_and_recipe(name: str) -> None:
     """Inference, a file for two batches, a step of each recipe, and the same with activations made again."""
     first = told(EVERYTHING.format(name=name), "1")
