@@ -14,13 +14,6 @@ if TYPE_CHECKING:
     from cnndsl.runtime.notes import Notes
 
 
-def bundled_names() -> list[str]:
-    """The models that come with the package."""
-    from cnndsl.language.load import bundled_models
-
-    return sorted(bundled_models())
-
-
 REFUSED = "W402"
 """Words of recipes that cannot be carried out yet: `check` warns of them, a command that meets one refuses it."""
 OF_TRAINING = "W403"

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from typing import Any
 
 from cnndsl.graph.graph import SOURCES, Graph, Value
 from cnndsl.graph.text import to_text
-
-
-def fingerprint(graph: Graph) -> str:
-    """A hash of all that a graph means: the same for equal graphs, in every process."""
-    return hashlib.blake2b(to_text(graph).encode(), digest_size=16).hexdigest()
 
 
 def equal(a: Graph, b: Graph) -> bool:

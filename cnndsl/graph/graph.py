@@ -323,6 +323,12 @@ class Graph(Naming):
 
         return graph_to_cnn(self)
 
+    def to_networkx(self) -> Any:
+        """A `networkx.MultiDiGraph`: nodes by number with `op`, `path`, `types`; edges with `operand` and `output`."""
+        from cnndsl.graph.networks import to_networkx
+
+        return to_networkx(self)
+
     def __repr__(self) -> str:
         return f"<Graph {self.name}: {len(self.nodes)} nodes>"
 

@@ -21,9 +21,6 @@ from cnndsl.graph.graph import Graph, Origin, State, Value
 from cnndsl.graph.types import TensorType
 from cnndsl.language.recipe import Adam, AdamW, Call, RmsProp, Sgd
 
-RATE_IN = ("velocity", "update")
-DECAY_ON = ("all", "weights")
-
 
 def add_updates(graph: Graph, optimizer: Any, gradients: Mapping[str, Value], rate: Value) -> None:
     """Append the updates of all parameters in `gradients` (name → gradient) to `graph`. Raises E423."""

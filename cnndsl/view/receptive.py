@@ -34,11 +34,6 @@ class Seen:
     start: tuple[Fraction | None, ...]
 
 
-def receptive_fields(graph: Graph) -> dict[Value, Field]:
-    """For each value that an input reaches: the size of its receptive field along each spatial axis of that input."""
-    return {value: found.size for value, found in seen(graph).items()}
-
-
 def seen(graph: Graph) -> dict[Value, Seen]:
     """For each value that an input reaches: what one position of it sees of that input."""
     found: dict[Value, Seen] = {}

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnndsl.errors import CnnError
-from cnndsl.graph.equality import equal, fingerprint
+from cnndsl.graph.equality import equal
 from cnndsl.graph.graph import Graph
 from cnndsl.graph.networks import to_networkx
 from cnndsl.graph.read import parse_graph
@@ -48,7 +48,7 @@ def test_golden() -> None:
 def test_a_whole_network_before_and_after_its_passes() -> None:
     for graph in (residual(), run_passes(residual(), INFERENCE, context())):
         again = parse_graph(to_text(graph))
-        assert equal(again, graph) and fingerprint(again) == fingerprint(graph)
+        assert equal(again, graph)
     assert not equal(residual(), tiny())
 
 
