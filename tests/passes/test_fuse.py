@@ -8,7 +8,7 @@ from cnndsl.graph.verify import verify
 from cnndsl.passes.dead_code import dead_code
 from cnndsl.passes.fold_batch_norm import fold_batch_norm
 from cnndsl.passes.fuse import fuse
-from cnndsl.passes.groups import MOST_NODES
+from cnndsl.passes.groups import MOST_NODES, Group
 from cnndsl.passes.training import training
 from tests.passes.networks import after, bound, context, residual, words
 
@@ -108,3 +108,15 @@ def test_an_epilogue_has_one_result() -> None:
     g.output(y, "early")
     g.output(y.tanh())
     assert words(after(bound(g), (fuse,), context())) == ["conv", "relu+tanh"]
+
+
+def test_a_group_stays_below_all_that_it_reads() -> None:
+    """Edges lead from a higher level to a lower one: at the level of what it reads, a group might close a cycle."""
+    g = Graph("g")
+    x = g.input("x", (4,))
+    low, high = Group(x.relu().node, 1, None), Group(x.tanh().node, 3, None)
+    low.supply = 3
+    assert [low.can_rise(n) for n in (1, 2, 3, 4)] == [True, True, False, False]
+    assert not low.may_merge(high) and not high.may_merge(low)
+    high.level = 2
+    assert low.may_merge(high)
