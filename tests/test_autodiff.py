@@ -88,6 +88,14 @@ def test_a_loss_is_one_float_number() -> None:
         differentiate(g, x, [x])
 
 
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_mean_or_a_variance_alone(which: int) -> None:
+    g = Graph()
+    x = given(g, "x", 2, 3, 4)
+    moment = g.moments(x)[which]
+    measured(g, total(g, g.multiply(moment, moment)), [x], {"x": np.random.default_rng(0).standard_normal((2, 3, 4))})
+
+
 def test_a_whole_number_is_no_loss_and_hands_nothing_on() -> None:
     """What is rounded stays as it is for a while: x · ⌊x⌋ has the slope ⌊x⌋."""
     g = Graph()

@@ -66,6 +66,14 @@ def test_cheap_values_are_made_again_and_convolutions_are_not() -> None:
     assert words(far).count("conv") > words(before).count("conv")
 
 
+def test_what_is_told_is_what_the_gradients_read() -> None:
+    """That of a relu reads what the relu gives: the sum in front of it is nothing that anybody keeps."""
+    ctx = context(1.0)
+    recompute(step(), ctx)
+    told = " ".join(e.what for e in ctx.log.entries)
+    assert "relu made again" in told and "add made again" not in told
+
+
 def test_each_degree_needs_less_memory() -> None:
     graph = build_step(tower(), parse_loss("cross_entropy(logits)"), Sgd(0.1, 0.9), BATCH)
     sizes = []

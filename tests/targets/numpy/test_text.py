@@ -167,6 +167,8 @@ def test_a_file_has_no_gaps_and_names_arrays_by_what_they_are() -> None:
     assert "\n\n\n\n" not in text and text.endswith("main(sys.argv[1:]))\n")
     assert "def sigmoid(x, out, *, wide):" in text  # it serves whatever is given to it, not this picture alone
     assert "KEPT = tuple(STATE)" in text
+    assert "self.picture = self.output = self.results = self.state = self.prepared = None\n" in text
+    assert "stride=" not in text.partition("def filled(")[0]  # what is usual is not said
 
 
 @pytest.mark.parametrize("name", ["a", "it's", 'say "no"', "'\"", "\\", "back\\'slash", 'x\\"', "é\u2028", "\n"])
