@@ -19,7 +19,7 @@ from cnndsl.language.load import load
 
 IMAGES = {
     "alexnet": 67, "alexnet_ungrouped": 67, "course": 0, "course_plain": 0, "lenet5": 0, "vgg": 32, "googlenet": 96,
-    "bn_inception": 64, "inception_v2": 107, "inception_v3": 139, "inception_naive": 9, "inception_reduced": 9, "resnet": 64,
+    "bn_inception": 64, "inception_v2": 203, "inception_v3": 299, "inception_naive": 9, "inception_reduced": 9, "resnet": 64,
     "plain": 64, "resnet20": 16, "resnet32": 16, "resnet44": 16, "resnet56": 16, "resnet110": 16, "plain20": 16, "plain56": 16,
     "preact": 8, "mobilenet_v2": 64, "efficientnet_b0": 64, "densenet": 64, "squeezenet": 47, "unet": 188, "se_resnet": 64,
     "resnext": 64, "hourglass": 64, "tower": 0, "residual": 0, "four": 0,
@@ -49,9 +49,20 @@ FAMILIES = (
 """One or more of every file of models/; the rest differ in depth or width alone."""
 
 
+SHALLOW = {
+    "preact_a": {"unit": "original", "first": "both", "last": "nothing"},
+    "preact_b": {"unit": "norm_after_addition", "first": "both", "last": "nothing"},
+    "preact_c": {"unit": "relu_before_addition", "first": "both", "last": "nothing"},
+    "preact_d": {"unit": "relu_first", "first": "norm", "last": "rectifier"},
+    "preact_e": {"unit": "full"},
+}
+"""Three units a stage instead of 18: so many of the kind that norms after its additions multiply what float32 rounds by a
+million, however they are computed."""
+
+
 def scaled(name: str) -> tuple[Graph, Any]:
     """(the network with about an eighth of its channels, its recipe or None); more where an eighth does not fit."""
-    model = load(name)
+    model = load("preact", n=3, **SHALLOW[name]) if name in SHALLOW else load(name)
     key = max((k for k in IMAGES if name.startswith(k)), key=len)
     return narrowed(model.graph, name, IMAGES[key]), model.train
 
