@@ -10,9 +10,10 @@ import pytest
 import cnndsl
 import cnndsl.ops
 from cnndsl.graph.graph import Graph, Value
+from cnndsl.graph.types import TensorType
 from cnndsl.passes.context import Options
 from cnndsl.program.check import check
-from cnndsl.program.program import Program
+from cnndsl.program.program import Buffer, Program
 from cnndsl.runtime.compile import lower
 from cnndsl.runtime.reference import ReferenceExecutable
 from tests.tolerances import NETWORK, close
@@ -62,6 +63,26 @@ def test_a_branch_that_is_read_elsewhere_is_copied() -> None:
     g, (one, *_) = inception()
     g.output(one, "one")
     assert [k.node.op.name for k in planned(g, 2, 1).run.kernels].count("concat") == 1
+
+
+@pytest.mark.parametrize("part", ["input", "view", "state"])
+def test_what_no_kernel_makes_is_copied(part: str) -> None:
+    g = Graph("given")
+    x = g.input("image", (8, 8, 4))
+    other = {"input": x, "view": x.relu().reshape((8, 8, 4)), "state": x.conv(4, (1, 1))}[part]
+    if part == "state":
+        other = g.state_values["conv.weight"]
+        g.output(g.concat(other, g.pointwise(lambda e, a: a * 2.0, other)))
+    else:
+        g.output(g.concat(other, x.tanh()).conv(3, (1, 1)))
+    program = planned(g, 2, 1)
+    assert [k.node.op.name for k in (*program.prepare.kernels, *program.run.kernels)].count("concat") == 1
+    assert check(program) == []
+
+
+def test_what_is_laid_in_memory_has_its_bytes() -> None:
+    image = Buffer("image", TensorType((2, 3, 4)), "arena")
+    assert image.nbytes == 96 and replace(image, partial=3).nbytes == 288
 
 
 def test_the_judge_sees_a_part_in_the_wrong_place() -> None:
