@@ -80,6 +80,22 @@ def test_what_no_kernel_makes_is_copied(part: str) -> None:
     assert check(program) == []
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("of", ["result", "sum"])
+def test_a_part_of_a_result_or_of_a_sum_is_copied(of: str, workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A result is the caller's array; a sum is whole only after the workers have joined."""
+    monkeypatch.setattr("cnndsl.program.regions.FORK_SECONDS", -1.0)
+    g = Graph("part")
+    y = g.input("image", (6, 6, 8)).conv(8, (1, 1))
+    whole = y.relu() if of == "result" else g.reduce_sum(y, axes=(0,))
+    g.output(whole if of == "result" else y, "other")
+    g.output(g.take_part(whole, start=2, sizes=(6, 6, 4) if of == "result" else (6, 4)).tanh(), "part")
+    options = Options(batch=4, workers=workers, without=frozenset({"fuse"}))
+    program = lower(g, target="numpy", options=options)[0]
+    assert [k.node.op.name for k in program.run.kernels].count("take_part") == 1
+    assert check(program) == []
+
+
 def test_what_is_laid_in_memory_has_its_bytes() -> None:
     image = Buffer("image", TensorType((2, 3, 4)), "arena")
     assert image.nbytes == 96 and replace(image, partial=3).nbytes == 288
