@@ -1,4 +1,4 @@
-"""Sums, moments, softmax and losses."""
+"""Sums, moments, normalisation by groups, softmax and losses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from cnndsl.graph.graph import Node
 from cnndsl.graph.target import Choice
 from cnndsl.targets.numpy import cost
-from cnndsl.targets.numpy.kernels import loss, reduce
+from cnndsl.targets.numpy.kernels import group_norm, loss, reduce
 from cnndsl.targets.numpy.lower.call import Call, Lowering, Text, keys, plain
 
 
@@ -61,6 +61,15 @@ def moments_lines(call: Call) -> list[str]:
     return [f"moments({call.xs[0]}, {', '.join(call.ys)}{rest})"]
 
 
+def choose_groups(node: Node, workers: int) -> Choice | None:
+    return choose_moments(node, workers) if node.outputs[0].type.dtype == "float32" else None
+
+
+def group_lines(call: Call) -> list[str]:
+    rest = keys(groups=call.attrs.groups, eps=float(call.attrs.eps), **call.numbers, scratch=call.scratch)
+    return [f"{call.node.op.name}({', '.join([*call.xs, *call.ys])}{rest})"]
+
+
 LOWERINGS = {
     "reduce_sum": Lowering(
         lambda node, workers: Choice("tiles" if sums_rows(node) else "plain"),
@@ -68,6 +77,9 @@ LOWERINGS = {
         lambda call: (reduce.sum_rows if sums_rows(call.node) else reduce.sum_axes,),
     ),
     "moments": plain(reduce.moments, moments_lines, choose_moments),
+    "group_norm": plain(group_norm.group_norm, group_lines, choose_groups),
+    "standardize": plain(group_norm.standardize, group_lines, choose_groups),
+    "standardize_grad": plain(group_norm.standardize_grad, group_lines, choose_groups),
     "softmax": plain(loss.softmax, lambda c: [f"softmax({c.xs[0]}, {c.ys[0]})"]),
     "log_softmax": plain(loss.log_softmax, lambda c: [f"log_softmax({c.xs[0]}, {c.ys[0]}, scratch={c.scratch})"], choose_tiles),
     "cross_entropy": plain(
