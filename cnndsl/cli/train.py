@@ -38,6 +38,10 @@ def train(
     workers: Workers = None,
     on_bad_image: OnBadImage = "stop",
     watch: Annotated[bool, typer.Option("--watch", help="Draw loss and accuracy in the terminal while it trains.")] = False,
+    patience: Annotated[
+        int | None,
+        typer.Option("--patience", min=1, help="End when the loss has not fallen for so many epochs.", show_default=False),
+    ] = None,
     gradient_norm: Annotated[
         bool, typer.Option("--gradient-norm", help="Log the length of the gradient too; the step is a little slower.")
     ] = False,
@@ -53,6 +57,7 @@ def train(
     from cnndsl.data import datasets
     from cnndsl.errors import counted, error
     from cnndsl.runtime.heap import keep_freed_memory
+    from cnndsl.training.best import best
     from cnndsl.training.loop import train as train_model
 
     if resume and (weights is not None or reset):
@@ -89,9 +94,12 @@ def train(
             reset=reset or (),
             gradient_norm=gradient_norm,
             validation=datasets.open(validate, on_bad_image != "skip", hold_back=False) if validate is not None else None,
+            patience=patience,
             on_event=progress,
         )
-    if resume and done.begun == done.steps:
+    if done.waited is not None:
+        print(f"\nended after epoch {len(done.history)}: the loss has not fallen for {counted(done.waited, 'epoch')}")
+    elif resume and done.begun == done.steps:
         print(finished(done, how, sys.argv[1:]))
         return
     if done.stopped:
@@ -101,6 +109,9 @@ def train(
     if done.skipped:
         print(f"\nskipped  {counted(len(done.skipped), 'picture')} that cannot be read: {done.run_dir / 'skipped.txt'}")
     print(f"\nweights  {done.run_dir / 'weights.safetensors'}")
+    found = best(done.history)
+    if found is not None and found.epoch < len(done.history):
+        print(f"best     {done.run_dir / 'best.safetensors'}, of epoch {found.epoch} in validation")
     print(f"curves   {done.run_dir / 'loss.png'}, loss.svg, log.csv, steps.csv")
     same = [model, *(f"{key}={value}" for key, value in given.model.items())]
     on = ["--data", data] if data is not None else []

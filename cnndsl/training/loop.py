@@ -25,6 +25,7 @@ from cnndsl.data.records import Dataset, Part
 from cnndsl.errors import counted, error, printable
 from cnndsl.language.writing.recipe import train_lines
 from cnndsl.training import checkpoint, schedules
+from cnndsl.training.best import best, waited
 from cnndsl.training.checkpoint import Position
 from cnndsl.training.compare import compare, values_of
 from cnndsl.training.diagnose import not_finite, spoilt
@@ -63,6 +64,7 @@ def train(
     reset: Sequence[str] = (),
     gradient_norm: bool = False,
     validation: Dataset | None = None,
+    patience: int | None = None,
     on_event: OnEvent | None = None,
 ) -> TrainResult:
     """Train `model` by `recipe` on `dataset`.
@@ -71,8 +73,9 @@ def train(
     newest checkpoint. max_memory: what a step may need, as `2GB`. workers: threads that prepare pictures ahead of the
     step; None: one for each core. on_bad_image: `stop`, or `skip` for pictures that cannot be read. weights: what to
     begin with, but for the paths of `reset`, which are drawn. gradient_norm: log the gradient's length. validation: a data
-    set to validate on, in place of what the recipe says. on_event: called with `Started`, `Stepped`, `Stretch`, `Skipped`,
-    `EpochDone`.
+    set to validate on, in place of what the recipe says. patience: end where the loss has not fallen for so many epochs,
+    that of validation where its data are apart, else that of training. on_event: called with `Started`, `Stepped`,
+    `Stretch`, `Skipped`, `EpochDone`.
     The first Ctrl-C ends training after the step, saved (`TrainResult.stopped`); a second one ends it at once.
 
     Raises E421–E424 (the recipe), E703–E706 (the data), E707 (the loss is not finite), E708 (the disk), E709–E711.
@@ -82,7 +85,7 @@ def train(
     own = validation or named_by(recipe, on_bad_image != "skip")
     run = _Run(model, recipe, (dataset, own), target, threads, max_memory, reading, first, gradient_norm,
                on_event or (lambda event: None))  # fmt: skip
-    return run.go(_folder(model, run_dir, resume), resume, anew=weights is None)
+    return run.go(_folder(model, run_dir, resume), resume, weights is None, patience)
 
 
 def _folder(model: Model, run_dir: str | Path | None, resume: bool) -> Path:
@@ -164,14 +167,14 @@ class _Run:
         outputs = values_of(self.fit.needs) if self.fit.needs.kind == "numbers" else named
         return compile(self.model, self.step.weights, target=target, batch=batch, threads=threads, outputs=outputs)
 
-    def go(self, run_dir: Path, resume: bool, anew: bool) -> TrainResult:
+    def go(self, run_dir: Path, resume: bool, anew: bool, patience: int | None) -> TrainResult:
         """anew: every statistic begins where an untrained network has it."""
         at = Position(0, self.entries, self.data)
         if resume:
             at = self._resumed(run_dir)
         begun = at.step
         if begun >= self.steps:
-            weights = self._leave(run_dir, at, self._live(run_dir, at))
+            weights = self._leave(run_dir, at, self._live(run_dir, at), self.steps)
             return TrainResult(run_dir, weights, tuple(at.history), begun, begun=begun)
         warning = unsettled(self.model.graph, self.steps) if anew and not resume else None
         self.tell(Started(self.model.name, run_dir, self.epochs, self.per_epoch, self.batch, len(self.part),
@@ -185,11 +188,17 @@ class _Run:
             loader = Loader(reader, plan)
             live = self._live(run_dir, at)
             began = time.perf_counter() - at.seconds
-            while at.step < self.steps and not asked.is_set():
+            while at.step < self.steps and not asked.is_set() and not self._enough(at, patience):
                 at = self._epoch(at, run_dir, began, asked, loader, live)
         live.write()
-        return TrainResult(run_dir, self._leave(run_dir, at, live), tuple(at.history), at.step, at.step < self.steps,
-                           tuple(self.skipped.values()), begun)  # fmt: skip
+        enough = at.step < self.steps and self._enough(at, patience)
+        weights = self._leave(run_dir, at, live, at.step if enough else self.steps)
+        return TrainResult(run_dir, weights, tuple(at.history), at.step, at.step < self.steps and not enough,
+                           tuple(self.skipped.values()), begun, patience if enough else None)  # fmt: skip
+
+    def _enough(self, at: Position, patience: int | None) -> bool:
+        """Whether the loss has not fallen for `patience` epochs; never within one."""
+        return patience is not None and at.step % self.per_epoch == 0 and waited(self._losses(at.history)) >= patience
 
     def _live(self, run_dir: Path, at: Position) -> Live:
         title = f"{self.model.name} on {self.data.split(':')[0]}"
@@ -252,6 +261,8 @@ class _Run:
             gradient_norm=norms / measured if measured else None,
         )
         at = replace(at, loss=0.0, right=0, seen=0, norms=0.0, measured=0, seconds=row.seconds, history=(*at.history, row))
+        if best(at.history) is row:  # before the checkpoint, after which nothing would make it again
+            self._write(run_dir / "best.safetensors", step, step, run_dir)
         checkpoint.save(run_dir, at, self.step.kept)
         live.epoch(at.history)
         self.tell(EpochDone(row, self.epochs))
@@ -271,12 +282,14 @@ class _Run:
             except OSError as e:
                 raise checkpoint.unwritable(run_dir / "skipped.txt", e, run_dir) from None
 
-    def _rate(self, step: int, history: Any) -> float:
-        # A plateau is judged by validation data held apart from training; without them by the training loss, not by
-        # the test part, which must not steer.
+    def _losses(self, history: Sequence[Row]) -> list[float]:
+        """What a plateau and patience are judged by: validation data held apart from training; without them the training
+        loss, not the test part, which must not steer."""
         apart = self.apart or self.recipe.validate is not None
-        losses = [row.validation_loss if apart and row.validation_loss is not None else row.loss for row in history]
-        at = schedules.Position(step, self.steps, self.per_epoch, losses)
+        return [row.validation_loss if apart and row.validation_loss is not None else row.loss for row in history]
+
+    def _rate(self, step: int, history: Sequence[Row]) -> float:
+        at = schedules.Position(step, self.steps, self.per_epoch, self._losses(history))
         return schedules.rate_at(self.recipe.schedule, self.recipe.optimizer.rate, at)
 
     def _judged(self, epoch: int, run_dir: Path) -> Evaluation | Comparison | None:
@@ -310,18 +323,22 @@ class _Run:
         except OSError as e:
             raise checkpoint.unwritable(run_dir / "recipe.txt", e, run_dir) from None
 
-    def _leave(self, run_dir: Path, at: Position, live: Live) -> dict[str, Array]:
-        """Write the weights, which it gives back, and the pictures of the curves."""
+    def _leave(self, run_dir: Path, at: Position, live: Live, steps: int) -> dict[str, Array]:
+        """Write the weights, which it gives back, and the pictures of the curves. steps: with which they are finished."""
+        weights = self._write(run_dir / "weights.safetensors", at.step, max(at.step, steps), run_dir)
+        live.draw()
+        return weights
+
+    def _write(self, path: Path, step: int, steps: int, run_dir: Path) -> dict[str, Array]:
+        """The weights as they are, averaged where the recipe says so."""
         from cnndsl.runtime.notes import Notes
         from cnndsl.runtime.safetensors import write_weights
 
-        path, weights = run_dir / "weights.safetensors", self.step.averaged
+        weights = self.step.averaged
         try:
-            notes = Notes(self.labels, at.step, max(at.step, self.steps))
-            write_weights(path, weights, notes.as_metadata())
+            write_weights(path, weights, Notes(self.labels, step, steps).as_metadata())
         except OSError as e:
             raise checkpoint.unwritable(path, e, run_dir) from None
-        live.draw()
         return weights
 
 

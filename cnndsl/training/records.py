@@ -138,7 +138,7 @@ class TrainResult:
     """stopped: by Ctrl-C, with everything saved; `train(…, resume=True)` goes on. weights: parameters and buffers.
 
     skipped: what was wrong with each picture that could not be read. begun: the step at which this call began; where it is
-    `steps`, nothing was left to do.
+    `steps`, nothing was left to do. waited: it ended because no epoch was better than an earlier one for so many.
     """
 
     run_dir: Path
@@ -148,6 +148,7 @@ class TrainResult:
     stopped: bool = False
     skipped: tuple[str, ...] = ()
     begun: int = 0
+    waited: int | None = None
 
 
 @dataclass(frozen=True)
