@@ -1,5 +1,18 @@
-"""`python -m cnndsl`: the command line, where the script `cnndsl` is not on the path."""
+"""Where the command line begins: `cnndsl`, and `python -m cnndsl` where that script is not on the path."""
 
-from cnndsl.cli.main import main
+from __future__ import annotations
 
-main()
+import sys
+
+
+def main() -> None:
+    """The command line. Ctrl-C while it is still being imported ends it as later: without a word, exit code 130."""
+    try:
+        from cnndsl.cli.main import main as run
+    except KeyboardInterrupt:
+        sys.exit(130)
+    run()
+
+
+if __name__ == "__main__":
+    main()

@@ -94,12 +94,13 @@ class Progress:
 
 
 def started(e: Started) -> str:
-    from cnndsl.errors import printable
+    from cnndsl.errors import counted, printable
 
     where = f"of {printable(e.apart)}" if e.apart else "held back"
     held = f", {e.validation_images:,} {where} to validate" if e.validation_images else ""
     what = "training" if e.resumed is None else f"going on from step {e.resumed} with"
-    return f"{what} {e.model} on {e.images:,} images{held}, {e.epochs} epochs of {e.steps_per_epoch} steps, into {e.run_dir}\n"
+    length = f"{counted(e.epochs, 'epoch')} of {counted(e.steps_per_epoch, 'step')}"
+    return f"{what} {e.model} on {e.images:,} images{held}, {length}, into {e.run_dir}\n"
 
 
 def left(e: Stepped) -> str:

@@ -115,6 +115,7 @@ def train(
     print(f"curves   {done.run_dir / 'loss.png'}, loss.svg, log.csv, steps.csv")
     same = [model, *(f"{key}={value}" for key, value in given.model.items())]
     on = ["--data", data] if data is not None else []
+    on += ["--on-bad-image", "skip"] if on_bad_image == "skip" else []
     print(f"next     {shlex.join(['cnndsl', 'eval', *same, *on])}    {shlex.join(['cnndsl', 'run', *same])} PICTURE…")
 
 

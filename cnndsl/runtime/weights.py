@@ -62,7 +62,14 @@ def fitting(
 
 
 class Fitting(Mapping[str, Array]):
-    """Those arrays of a weight file that a model needs. Raises E504 when one is read that is not finite."""
+    """Those arrays of a weight file that a model needs, each read when it is asked for. Raises E504 for one that is not
+    finite."""
+
+    READS = True
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Without reading it."""
+        return self.file.shape(name)
 
     def __init__(self, model: str, file: WeightFile, names: list[str]) -> None:
         self.model, self.file, self.names = model, file, dict.fromkeys(names)

@@ -309,9 +309,15 @@ class _Run:
         at, state = checkpoint.load(run_dir)
         other = changed(at.recipe, self.entries)
         if other:
-            raise error("E711", f"{run_dir} was trained by another recipe: {other}", help="begin a new run, without --resume")
+            raise error(
+                "E711",
+                f"{run_dir} was trained by another recipe: {other}",
+                help="set it as it was, train.KEY=VALUE; or begin a new run, without --resume",
+            )
         if at.data != self.data:
-            raise error("E711", f"{run_dir} was trained on other data: {at.data}; these are {self.data}")
+            missing = "validated on" in at.data and "validated on" not in self.data
+            help = "name the data to validate on again: --validate PATH" if missing else None
+            raise error("E711", f"{run_dir} was trained on other data: {at.data}; these are {self.data}", help=help)
         checkpoint.fitting(state, self.step.kept)
         self.step.restore(state)
         return replace(at, recipe=self.entries)

@@ -59,7 +59,8 @@ def changed(old: Mapping[str, str], new: Mapping[str, str]) -> str:
     old = {**recipe_entries(TrainRecipe()), **old}
     for key in new:
         if key not in FREE and old.get(key) != new[key]:
-            return f"{key} was {old.get(key, 'not given')}, is {new[key]}"
+            before, now = ("not set" if x in (None, "None") else x for x in (old.get(key), new[key]))
+            return f"{key} was {before}, is {now}"
     return ""
 
 

@@ -97,3 +97,18 @@ def test_doctor_on_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     assert threads_used().startswith("1: threads of our own need an OpenBLAS")
     monkeypatch.setattr("cnndsl.runtime.compile.default_threads", lambda: 1)
     assert threads_used() == "1"
+
+
+def test_ctrl_c_while_the_commands_are_imported_ends_without_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    from cnndsl.__main__ import main
+
+    class Interrupted:
+        def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+            if name == "cnndsl.cli.main":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "cnndsl.cli.main", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Interrupted(), *sys.meta_path])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 130

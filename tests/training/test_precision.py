@@ -82,7 +82,7 @@ def test_a_run_in_float64_is_resumed_to_the_same_bits(tmp_path: Path) -> None:
     both = [(tmp_path / x / "weights.safetensors").read_bytes() for x in "ab"]
     assert both[0] == both[1]
     assert whole.weights["logits.weight"].dtype == "float32"
-    with pytest.raises(CnnError, match="precision was float64, is None"):
+    with pytest.raises(CnnError, match="precision was float64, is not set"):
         train(net, replace(net.train, precision=None), DATA, run_dir=tmp_path / "b", target="reference", resume=True)
 
 

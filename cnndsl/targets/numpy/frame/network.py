@@ -66,16 +66,21 @@ def prepared_arrays() -> dict[str, Array]:
 
 def chosen(weights: str | os.PathLike[str] | Mapping[str, Any]) -> Mapping[str, Any]:
     """What has the arrays of STATE: a file of them, or a mapping name → array. ValueError if one is unfit."""
-    given = weights if isinstance(weights, Mapping) else Tensors(os.fspath(weights))
+    given: Any = weights if isinstance(weights, Mapping) else Tensors(os.fspath(weights))
     missing = [name for name in STATE if name not in given and name not in OPTIONAL]
     if missing:
         raise ValueError(f"weights are missing: {', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}")
     for name in STATE:
         if name in given:
-            shape = given.shape(name) if isinstance(given, Tensors) else np.shape(given[name])
+            shape = given.shape(name) if reads(given) else np.shape(given[name])
             if shape != STATE[name][0]:
                 raise ValueError(f"{name} has shape {shape}, the model needs {STATE[name][0]}")
     return given
+
+
+def reads(given: Any) -> bool:
+    """Whether each array that is asked for is read from a file anew, and its shape is known before."""
+    return getattr(given, "READS", False) is True
 
 
 class Given:
@@ -90,6 +95,11 @@ class Given:
         return np.asarray(
             self.given[name] if name in self.given else self.before[name], STATE[name][1], order="C"
         )
+
+    def own(self, name: str) -> Array:
+        """An array that nobody else has: a mapping's are the caller's, what is read from a file is new."""
+        new = name in self.given and reads(self.given)
+        return self[name] if new else np.array(self[name])
 
 
 def checked(given: tuple[Any, ...]) -> list[Array]:
@@ -140,10 +150,10 @@ class Network:
         """
         given = chosen(weights)
         with self.changing:
-            a = Arena()
-            a.state, a.prepared = Given(given, self.state), prepared_arrays()
+            a, taken = Arena(), Given(given, self.state)
+            a.state, a.prepared = taken, prepared_arrays()
             self.guarded(prepare_weights, a)
-            state = {name: np.array(a.state[name]) for name in KEPT}
+            state = {name: taken.own(name) for name in KEPT}
             with self.lock:
                 self.state, self.prepared = state, a.prepared
         return self

@@ -35,6 +35,8 @@ class Tensors(Mapping[str, Array]):
     honest, or has changed since it was opened.
     """
 
+    READS = True
+
     def __init__(self, path: str) -> None:
         self.path = path
         with open(path, "rb") as file:
