@@ -70,19 +70,26 @@ def text(recipe: str) -> str:
 
 CHILD = """
 import sys
+import time
 sys.path.insert(0, {root!r})
 from dataclasses import replace
 from tests.training.test_endurance import EpochDone, load_text, stripes, text, train
 model = load_text(text({recipe!r}))
 print("ready", flush=True)
-tell = lambda event: print("epoch", flush=True) if {tells} and isinstance(event, EpochDone) else None
+told = []
+def tell(event):
+    if {tells} and isinstance(event, EpochDone):
+        print("epoch", flush=True)
+        told.append(event)
+        if len(told) == {tells} + 3:
+            time.sleep(600)  # killed before it is done, however late the signal comes
 how = replace(model.train, epochs={epochs})
 train(model, how, stripes(), run_dir={run!r}, resume={resume}, workers={workers}, on_event=tell)
 print("done", flush=True)
 """
 
 
-def child(recipe: str, run: Path, resume: bool, epochs: int, tells: bool = False) -> subprocess.Popen[str]:
+def child(recipe: str, run: Path, resume: bool, epochs: int, tells: int = 0) -> subprocess.Popen[str]:
     root, workers = Path(__file__).parents[2], random.randint(1, 3)
     said = CHILD.format(root=str(root), recipe=recipe, run=str(run), resume=resume, epochs=epochs, workers=workers, tells=tells)
     environment = dict(os.environ, PYTHONHASHSEED=str(random.randrange(1000)))
@@ -114,16 +121,16 @@ def whole_then_killed(tmp_path: Path, recipe: str, kills: int, epochs: int) -> N
 def test_killed_twice(tmp_path: Path) -> None:
     """A few moments after an epoch is told, however slow the machine is."""
     recipe, whole, cut = "all at once", tmp_path / "whole", tmp_path / "cut"
-    assert child(recipe, whole, False, 12).communicate(timeout=600)[0] == "done\n"
+    assert child(recipe, whole, False, 16).communicate(timeout=600)[0] == "done\n"
     for after in (3, 4):
-        process = child(recipe, cut, bool(checkpoint.complete(cut)), 12, tells=True)
+        process = child(recipe, cut, bool(checkpoint.complete(cut)), 16, tells=after)
         assert process.stdout is not None
         assert [process.stdout.readline() for _ in range(after)] == ["epoch\n"] * after
         time.sleep(random.uniform(0, 0.1))
         process.kill()
         assert "done" not in process.communicate(timeout=600)[0]
-    assert 5 <= len((cut / "log.csv").read_text().splitlines()) - 1 < 12
-    assert child(recipe, cut, True, 12).communicate(timeout=600)[0] == "done\n"
+    assert 5 <= len((cut / "log.csv").read_text().splitlines()) - 1 < 16
+    assert child(recipe, cut, True, 16).communicate(timeout=600)[0] == "done\n"
     assert weights_of(cut) == weights_of(whole)
 
 
