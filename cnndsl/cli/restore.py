@@ -109,11 +109,12 @@ def restore(
     (run_dir,) = folders
     with kept(run_dir):
         from cnndsl.view.course import course_picture
-        from cnndsl.whole import write_whole
+        from cnndsl.whole import whole
 
         photograph.save_photograph(run_dir / "result.png", done.picture)
         course_picture(before, done.course, run_dir / "course.png", f"{task}: {picture.name}", goal, quality)
-        write_whole(run_dir / "log.csv", csv(done.course))
+        with whole(run_dir / "log.csv") as aside:
+            aside.write_text(csv(done.course), encoding="utf-8")
     last = done.course[-1]
     gain = f": {last.psnr:.2f} dB, {last.psnr - quality:+.2f} dB" if last.psnr is not None and quality is not None else ""
     print(f"\n{done.why} (step {done.steps:,}){gain}")

@@ -67,12 +67,12 @@ class Fitting(Mapping[str, Array]):
 
     READS = True
 
+    def __init__(self, model: str, file: WeightFile, names: list[str]) -> None:
+        self.model, self.file, self.names = model, file, dict.fromkeys(names)
+
     def shape(self, name: str) -> tuple[int, ...]:
         """Without reading it."""
         return self.file.shape(name)
-
-    def __init__(self, model: str, file: WeightFile, names: list[str]) -> None:
-        self.model, self.file, self.names = model, file, dict.fromkeys(names)
 
     def __getitem__(self, name: str) -> Array:
         if name not in self.names:

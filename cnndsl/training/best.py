@@ -17,10 +17,15 @@ def best(history: Sequence[Row]) -> Row | None:
 
 
 def _rank(row: Row) -> tuple[float, float]:
-    loss = row.validation_loss
-    return -(row.validation_accuracy or 0.0), loss if loss is not None and not math.isnan(loss) else math.inf
+    return -(row.validation_accuracy or 0.0), _height(row.validation_loss)
+
+
+def _height(loss: float | None) -> float:
+    """NaN is the worst of all losses."""
+    return math.inf if loss is None or math.isnan(loss) else loss
 
 
 def waited(losses: Sequence[float]) -> int:
     """Epochs since the lowest loss, the first where several are equal."""
-    return len(losses) - 1 - losses.index(min(losses)) if losses else 0
+    heights = [_height(loss) for loss in losses]
+    return len(heights) - 1 - heights.index(min(heights)) if heights else 0

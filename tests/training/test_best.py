@@ -44,6 +44,7 @@ def test_epochs_since_the_lowest_loss() -> None:
     assert waited([]) == 0
     assert waited([3.0, 1.0, 2.0, 1.0]) == 2
     assert waited([3.0, 2.0, 1.0]) == 0
+    assert waited([float("nan"), 2.0, 3.0]) == 1
 
 
 def slow(rate: float = 1e-9) -> Any:

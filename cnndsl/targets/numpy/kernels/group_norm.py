@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -44,30 +45,32 @@ def group_norm(
     scratch: Array,
 ) -> None:
     """out = gamma · (x − mean) / √(variance + eps) + beta, moments of image and group. x (N, *space, C)."""
-    for image, y in zip(x, out, strict=True):
-        mean, variance = group_moments(image, groups, wide=wide, rows=rows, scratch=scratch)
-        middle, factor = row_of(mean, wide), row_of(gamma / np.sqrt(variance + eps), wide)
-        shift = row_of(beta, wide)
-        flat, made = image.reshape(-1, len(middle)), y.reshape(-1, len(middle))
-        for i in range(0, len(flat), rows):
-            tile = made[i : i + rows]
-            np.subtract(flat[i : i + rows], middle, out=tile)
-            np.multiply(tile, factor, out=tile)
-            np.add(tile, shift, out=tile)
+    shift = row_of(beta, wide)
+    for tile in standardized(x, gamma, out, groups, eps, wide, rows, scratch):
+        np.add(tile, shift, out=tile)
 
 
 def standardize(
     x: Array, out: Array, *, groups: int, eps: float, wide: int, rows: int, scratch: Array
 ) -> None:
     """out = (x − mean) / √(variance + eps), moments of each image and group. x, out (N, *space, C)."""
+    for _ in standardized(x, 1, out, groups, eps, wide, rows, scratch):
+        pass
+
+
+def standardized(
+    x: Array, gamma: Any, out: Array, groups: int, eps: float, wide: int, rows: int, scratch: Array
+) -> Iterator[Array]:
+    """The tiles of out once gamma · (x − mean) / √(variance + eps) is in them; `wide` positions in a row."""
     for image, y in zip(x, out, strict=True):
         mean, variance = group_moments(image, groups, wide=wide, rows=rows, scratch=scratch)
-        middle, factor = row_of(mean, wide), row_of(1 / np.sqrt(variance + eps), wide)
+        middle, factor = row_of(mean, wide), row_of(gamma / np.sqrt(variance + eps), wide)
         flat, made = image.reshape(-1, len(middle)), y.reshape(-1, len(middle))
         for i in range(0, len(flat), rows):
             tile = made[i : i + rows]
             np.subtract(flat[i : i + rows], middle, out=tile)
             np.multiply(tile, factor, out=tile)
+            yield tile
 
 
 def standardize_grad(

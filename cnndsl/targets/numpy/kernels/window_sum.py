@@ -102,6 +102,7 @@ def lrn(
             np.sqrt(total, out=total)
             np.divide(flat[i:j], total[:, :c], out=y[i:j])
             np.sqrt(total, out=total)
+            np.divide(y[i:j], total[:, :c], out=y[i:j])
         else:
             np.power(total, beta, out=total)
-        np.divide(y[i:j] if beta == 0.75 else flat[i:j], total[:, :c], out=y[i:j])
+            np.divide(flat[i:j], total[:, :c], out=y[i:j])
