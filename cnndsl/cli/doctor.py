@@ -60,7 +60,8 @@ def examine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "processor": machine.processor(),
         "cores": f"{usable} usable of {there}",
-        "blas": machine.blas() + (f", kernels for {core} ({machine.vectors(core)})" if core else ", which core is not known"),
+        "blas": machine.blas()
+        + (f", kernels for {core} ({machine.vectors(core)}){machine.told()}" if core else ", which core is not known"),
         "threads": threads_used(),
         "gpu": gpu(),
         "cache": cache(),

@@ -36,6 +36,12 @@ def blas_core() -> str:
     return BLAS.core if BLAS.find() else ""
 
 
+def told() -> str:
+    """What the environment tells the BLAS to use, ` as OPENBLAS_CORETYPE=Haswell tells it`; "" where it chose by itself."""
+    name = "OPENBLAS_CORETYPE"
+    return f" as {name}={os.environ[name]} tells it" if os.environ.get(name) else ""
+
+
 def vectors(core: str) -> str:
     """`AVX-512` or `AVX2`: what the BLAS computes with on that core."""
     return "AVX-512" if core.lower() in WIDE_CORES else "AVX2"

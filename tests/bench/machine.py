@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cnndsl.runtime.limits import product_rate
-from cnndsl.runtime.machine import blas, blas_core, cores, processor, vectors
+from cnndsl.runtime.machine import blas, blas_core, cores, processor, told, vectors
 
 
 def describe() -> str:
@@ -13,5 +13,5 @@ def describe() -> str:
     core = blas_core()
     return (
         f"{processor()}, {cores()[0]} cores; NumPy {np.__version__}, {blas()} for {core or 'an unknown core'}"
-        f" ({vectors(core)}); 2048³ float32 product: {product_rate():.0f} GFLOP/s"
+        f" ({vectors(core)}){told()}; 2048³ float32 product: {product_rate():.0f} GFLOP/s"
     )

@@ -14,6 +14,7 @@ import cnndsl
 from cnndsl.cli.doctor import threads_used
 from cnndsl.runtime import limits
 from cnndsl.runtime.limits import Limits
+from cnndsl.runtime.machine import blas_core
 from cnndsl.targets.numpy.frame.network import BLAS
 from cnndsl.version import __version__
 
@@ -68,6 +69,15 @@ def test_doctor(cli: Any) -> None:
     for key in ("cores", "blas", "threads", "gpu", "cache", "python"):
         assert key in text.out
         assert found[key] in text.out
+
+
+def test_doctor_says_who_chose_the_core(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not blas_core():
+        pytest.skip("this BLAS does not say for which core it chose its kernels")
+    monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
+    assert "OPENBLAS_CORETYPE" not in cli("doctor").out
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    assert " as OPENBLAS_CORETYPE=Haswell tells it\n" in cli("doctor").out
 
 
 def test_doctor_measures_when_asked(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from cnndsl.targets.numpy.kernels.conv import banded, blocks, conv2d, gather, pa
 from cnndsl.targets.numpy.kernels.memory import carve
 
 Array = NDArray[Any]
+AT_ONCE = 16000  # numbers: where NumPy takes windows for overlapping, it copies what it adds to, 64 KB then
 
 
 def conv2d_weight_grad(
@@ -97,6 +98,7 @@ def conv2d_input_grad(
         ((kh * reach * c * together * f if together > 1 else 0,), "f4"),
     )
     piece = 1 if dw > 1 else reach if wide == together else step  # columns of windows that do not overlap
+    some = max(1, AT_ONCE // (h * (wide // together) * min(piece, reach) * c))
     for g in range(groups):
         weight = banded(w[..., g * f : (g + 1) * f], band, sw, together)
         for n0 in range(0, count, images):
@@ -115,8 +117,9 @@ def conv2d_input_grad(
                 for q in range(0, reach, piece):
                     size = (n1 - n0, h, wide // together, min(piece, reach - q), c)
                     target = as_strided(whole[:, m * dh :, q * dw :], size, strides)
-                    for image, share in zip(target, windows[:, :, :, m, q : q + piece], strict=True):
-                        np.add(image, share, out=image)  # of several NumPy would copy all: they might overlap
+                    for a in range(0, n1 - n0, some):
+                        share = windows[a : a + some, :, :, m, q : q + piece]
+                        np.add(target[a : a + some], share, out=target[a : a + some])
             out[n0:n1, ..., g * c : (g + 1) * c] = whole[:, top : top + height, left : left + width]
 
 
