@@ -277,6 +277,15 @@ def counted(count: int, thing: str) -> str:
     return f"{count:,} {thing if count == 1 else many}"
 
 
+def size(nbytes: int) -> str:
+    """An amount of memory in the unit that fits: `784 B`, `12.3 KB`, `4.0 MB`, `1.52 GB`."""
+    if nbytes < 1000:
+        return f"{nbytes} B"
+    if nbytes < 1e6:
+        return f"{nbytes / 1e3:.1f} KB"
+    return f"{nbytes / 1e6:.1f} MB" if nbytes < 1e9 else f"{nbytes / 1e9:.2f} GB"
+
+
 def briefly(x: object) -> str:
     """What a caller gave, for a message: its `repr`, cut where it is long, or its class where it has none (a whole number of
     more than 4300 digits)."""

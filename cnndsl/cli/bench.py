@@ -55,6 +55,8 @@ def bench(
     from cnndsl.view import profile as view
     from cnndsl.whole import write_whole
 
+    if as_json and top is not None:
+        raise error("E770", "--json tells of every kernel: it goes without --top")
     if plot is not None:
         from cnndsl.view import roofline
 

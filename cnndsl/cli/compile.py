@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnndsl.cli.options import InputSizes, MaxMemory, PairList, TargetName, Threads
+from cnndsl.cli.options import InputSizes, MaxMemory, PairList, Threads
 from cnndsl.errors import error
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ From = Annotated[
 Passes = Annotated[str | None, typer.Option("--passes", help="Run these passes only, in this order: fold_batch_norm,fuse.")]
 Without = Annotated[str | None, typer.Option("--without", help="Leave these passes out: fold_batch_norm,fuse.")]
 Model = Annotated[str | None, typer.Argument(help="A file, file.cnn:name, or a bundled name.", show_default=False)]
+Target = Annotated[str | None, typer.Option("--target", "-t", help="numpy, cupy or reference.", show_default="numpy")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="The file to write; else the text goes to stdout.")]
 
 
@@ -55,7 +56,7 @@ def compile(
     model: Model = None,
     arguments: PairList = None,
     output: Output = None,
-    target: TargetName = "numpy",
+    target: Target = None,
     batch: Batch = None,
     train: Train = False,
     explain: Explain = False,
@@ -83,16 +84,17 @@ def compile(
     if stage is None and model is None:
         raise error("E770", "nothing to compile", help="name a model, or a graph that --dump wrote: --from FILE")
     if stage is not None:
-        given = [model, batch, passes, *(input or ()), train or None]
+        given = [model, target, batch, threads, passes, *(input or ()), train or None]
         if any(x is not None for x in given):
             help = "for another one: cnndsl compile MODEL --batch 2 --dump DIR"
-            raise error("E770", "--from goes on from a graph whose model, batch, sizes and passes are settled", help=help)
-        graph, target, options = resumed(stage, names(without))
+            settled = "model, target, batch, threads, sizes and passes"
+            raise error("E770", f"--from goes on from a graph whose {settled} are settled", help=help)
+        graph, onto, options = resumed(stage, names(without))
     else:
         several(batch, train, dump)
-        first = batch[0] if batch else None
+        first, onto = batch[0] if batch else None, target or "numpy"
         graph, options = begun(
-            str(model), arguments or (), train, target, first, input or (), threads, names(passes), names(without)
+            str(model), arguments or (), train, onto, first, input or (), threads, names(passes), names(without)
         )
     if max_memory is not None:
         options = replace(options, max_memory=parse_bytes(max_memory))
@@ -100,9 +102,9 @@ def compile(
         options = replace(options, file=output.stem)
     tuning_remark()
     if batch is not None and len(batch) > 1:
-        programs, text, logs = lower_batches(graph, target=target, options=options, batches=batch)
+        programs, text, logs = lower_batches(graph, target=onto, options=options, batches=batch)
     else:
-        program, text, log = lower(graph, target=target, options=options, watch=watcher(dump, target, options))
+        program, text, log = lower(graph, target=onto, options=options, watch=watcher(dump, onto, options))
         programs, logs = (program,), (log,)
     for program, log in zip(programs, logs, strict=True) if explain else ():
         print(explained(log))
@@ -112,7 +114,7 @@ def compile(
         what = "training step" if options.training else "inference"
         size = " or ".join(str(p.batch) for p in programs)
         call = ", one part a call" if PART in programs[0].inputs and options.training else ""
-        say(f"{output}: {programs[0].name}, {what} on {size} image{'s' * (size != '1')}{call}, {target}")
+        say(f"{output}: {programs[0].name}, {what} on {size} image{'s' * (size != '1')}{call}, {onto}")
     elif not explain:
         print(text, end="")
 

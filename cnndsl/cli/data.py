@@ -21,24 +21,35 @@ Each = Annotated[int | None, typer.Option("--each", min=1, help="With --write: a
 
 
 def data(name: Name, write: Write = None, each: Each = None, as_json: Json = False) -> None:
-    """Tell what a data set holds: its classes, and how many pictures train and test. Or write its pictures as files."""
+    """Tell what a data set holds: its classes, and how many pictures train and test. Or write its pictures as files.
+
+    Pictures that cannot be read, as far as the first bytes of their files tell, are counted too, and named.
+    """
     import json
 
+    from cnndsl.cli.failure import draw
     from cnndsl.cli.models import say
     from cnndsl.data import datasets
+    from cnndsl.data.folder import together, unreadable
     from cnndsl.errors import error
 
     if each is not None and write is None:
         raise error("E770", "--each goes with --write", help=f"cnndsl data {name} --write pictures --each {each}")
-    found = datasets.open(name)
+    if write is not None and as_json:
+        raise error("E770", "--write writes pictures: it goes without --json", help=f"cnndsl data {name} --json")
+    found = datasets.open(name, check=write is not None)
     if write is not None:
         from cnndsl.data.write import write_folder
 
         count = write_folder(found, write, each)
         say(f"{count:,} pictures in {write}, one folder a class: --data {write} takes them")
         return
-    told = as_data(found)
-    print(json.dumps(told, indent=2) if as_json else table(told))
+    bad = unreadable(found)
+    told = as_data(found) | {"unreadable": [d.message for d in bad]}
+    print(json.dumps(told, indent=2) if as_json else table(told), flush=True)
+    if bad:
+        draw([together(bad, name)])
+        raise typer.Exit(1)
 
 
 def as_data(found: Dataset) -> dict[str, Any]:

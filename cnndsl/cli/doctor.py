@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from cnndsl.cli.options import Json, Threads
-from cnndsl.errors import counted
+from cnndsl.errors import counted, error, size
 
 PACKAGES = (
     "numpy",
@@ -32,6 +32,8 @@ Measure = Annotated[bool, typer.Option("--measure", help="Measure what matrix pr
 
 def doctor(measure: Measure = False, threads: Threads = None, as_json: Json = False) -> None:
     """Print cores, BLAS, threads, GPU, folders and versions: what will be used, and why."""
+    if threads is not None and not measure:
+        raise error("E770", "--threads says on how many to measure", help=f"cnndsl doctor --measure --threads {threads}")
     found = examine()
     if measure:
         from cnndsl.runtime import limits
@@ -95,7 +97,7 @@ def cache() -> str:
         total = sum(x.stat().st_size for x in files)
     except OSError:
         return f"{folder} (not there yet)"
-    return f"{folder}: {counted(len(files), 'file')}, {total / 1e6:.1f} MB"
+    return f"{folder}: {counted(len(files), 'file')}, {size(total)}"
 
 
 def tuned() -> str:

@@ -57,24 +57,38 @@ def logs_of(run: str) -> list[Path]:
     from cnndsl.errors import error
     from cnndsl.training.checkpoint import latest_run
 
-    path = Path(run)
-    if path.is_file():
-        return [path]
-    folder: Path | None = path
-    if not path.is_dir():
-        file, _, name = run.rpartition(":")
-        name = Path(name).stem if name.endswith(".cnn") and not file else name
-        folder = latest_run(name) if "/" not in name else None
-        if folder is None:
+    folder = Path(run)
+    if folder.is_file() and folder.suffix != ".cnn":
+        return [folder]
+    if not folder.is_dir():
+        trained = {name: found for name in _models(run) if (found := latest_run(name)) is not None}
+        if len(trained) > 1:
+            means = f"{run}:{min(trained)}"
+            raise error(
+                "E770", f"{run} has several models with runs here: {', '.join(sorted(trained))}", help=f"say which: {means}"
+            )
+        if not trained:
             raise error("E770", f"there is no run {run}", help="name its folder, as runs/lenet5/1, or a model trained here")
-    assert folder is not None
+        (folder,) = trained.values()
     if any((folder / name).is_file() for name in ("log.csv", "steps.csv")):
         return [folder / "log.csv"]
     inside = sorted((x for x in folder.iterdir() if x.name.isdecimal()), key=lambda x: (int(x.name), x.name))
-    found = [x / "log.csv" for x in inside if (x / "log.csv").is_file()]
-    if not found:
+    there = [x / "log.csv" for x in inside if (x / "log.csv").is_file()]
+    if not there:
         raise error("E770", f"{folder} holds no log.csv", help="cnndsl train leaves one in runs/MODEL/NUMBER")
-    return found
+    return there
+
+
+def _models(spec: str) -> list[str]:
+    """The models that it may mean, as `train` takes it. A file that is gone stands for the model that is called as it was."""
+    from cnndsl.errors import CnnError
+    from cnndsl.language.load import models_of
+
+    try:
+        return models_of(spec)
+    except CnnError:
+        name = Path(spec).stem if spec.endswith(".cnn") else spec
+        return [name] if "/" not in name else []
 
 
 def table(runs: Mapping[str, Sequence[Sequence[Row]]], reach: float | None = None) -> str:

@@ -89,6 +89,10 @@ def curves(
 
     if output is not None:
         check_output(output)
+    elif only or title is not None:
+        raise error(
+            "E770", "--only and --title are for the picture", help="-o FILE draws one; without it the curves come as text"
+        )
     if only not in ("", "training", "validation"):
         raise error("E770", f"--only {only} says neither training nor validation")
     found = named(runs)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cnndsl.training.records import EpochDone, Event, Started, Stepped
 
 HEADING = "epoch    loss  accuracy  validation         rate     time"
+STOPPING = "stopping: this step is finished, then all is saved (Ctrl-C again: at once, back to the last checkpoint)"
 
 
 class Progress:
@@ -45,7 +46,7 @@ class Progress:
 
     def __call__(self, event: Event) -> None:
         from cnndsl.cli.failure import draw
-        from cnndsl.training.records import EpochDone, Skipped, Started, Stepped
+        from cnndsl.training.records import EpochDone, Skipped, Started, Stepped, Stopping
 
         if self.curves is not None:
             self.curves.add(event)
@@ -59,6 +60,11 @@ class Progress:
             self._print(epoch(event))
         elif isinstance(event, Skipped):
             self._print(f"skipped: {event.why}")
+        elif isinstance(event, Stopping):
+            if self.bar is not None:
+                self._print(STOPPING)
+            else:
+                print(STOPPING, file=sys.stderr, flush=True)
         elif isinstance(event, Stepped) and self.bar is not None:
             now: dict[str, Any] = {"total": event.steps, "completed": event.step, "left": left(event), "right": right(event)}
             if self.bar.task_ids:

@@ -11,6 +11,7 @@ from cnndsl.cli.options import PairList, TargetName, Threads
 
 if TYPE_CHECKING:
     from cnndsl.language.recipe import Task
+    from cnndsl.training.records import Stopping
     from cnndsl.training.restore import Fitted
 
 NOISE = 25 / 255
@@ -58,10 +59,11 @@ def restore(
     task are set with key=value: task.steps=600 task.seed=1. Ctrl-C stops after a step and keeps what there is.
     """
     from cnndsl.cli.arguments import pairs
-    from cnndsl.cli.models import load_model
+    from cnndsl.cli.models import load_model, say
     from cnndsl.data import photograph
     from cnndsl.errors import error
     from cnndsl.training import checkpoint
+    from cnndsl.training.records import Stopping
     from cnndsl.training.restore import restore as restored
     from cnndsl.training.restore import shrinks, wants_mask
 
@@ -89,7 +91,10 @@ def restore(
     quality = photograph.psnr(before, goal) if goal is not None else None
     folders: list[Path] = []
 
-    def tell(e: Fitted) -> None:
+    def tell(e: Fitted | Stopping) -> None:
+        if isinstance(e, Stopping):
+            say("stopping: this step is finished, then its picture is saved (Ctrl-C again: at once)")
+            return
         if not folders:  # what cannot begin leaves no folder
             folders.append(checkpoint.new_run(Path("runs"), f"{net.name}_{task}"))
             print(f"{task} of {picture} by {net.name}, {before.shape[1]} x {before.shape[0]} pixels, into {folders[0]}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -38,11 +38,12 @@ def run(
     others are still done.
     """
     import json
+    import sys
 
     from cnndsl.cli.arguments import split
     from cnndsl.cli.failure import draw
     from cnndsl.cli.models import find_weights, load_model, say
-    from cnndsl.errors import error, printable
+    from cnndsl.errors import CnnError, error, printable
     from cnndsl.graph.types import drawn
 
     names, given = split(files)
@@ -51,17 +52,29 @@ def run(
     if prepared is not None and prepared.suffix != ".npy":
         raise error("E770", f"--prepared writes an array, and {prepared} is no .npy file")
     net = load_model(model, given.only())
-    failures: list[CnnError] = []
-    paths = found_in(names, failures)
+    paths = found_in(names)
     found = find_weights(net, weights, model, given)
-    batch = CHUNK if len(paths) > 1 or paths[0].suffix == ".npy" else 1
+    batch = CHUNK if len(paths) > 1 or any(isinstance(x, Path) and x.suffix == ".npy" for x in paths) else 1
     classify = Classifier(net, found.path, found.notes.classes, batch=batch, target=target, threads=threads)
     if not as_json:
         say(f"weights: {found.path} ({found.found})")
-    taken: list[NDArray[Any]] = []
+    taken: list[NDArray[Any]] | None = [] if prepared is not None else None
+    outcomes: Iterable[tuple[str, NDArray[Any]] | CnnError] = classify.all(paths, taken)
+    if prepared is not None and taken is not None:
+        outcomes = list(outcomes)  # the file is whole before anyone can stop reading what is printed
+        if taken:
+            write_array(prepared, taken)
+            say(f"{prepared}: {sum(map(len, taken)):,} x {drawn(classify.shape)} float32, prepared")
     answers: list[dict[str, Any]] = []
-    width = max(len(printable(str(path))) for path in paths)
-    for name, probabilities in classify.all(paths, failures, taken if prepared is not None else None):
+    failed = False
+    width = max(len(printable(str(path))) for path in paths if isinstance(path, Path))
+    for outcome in outcomes:
+        if isinstance(outcome, CnnError):
+            sys.stdout.flush()  # what was said of the pictures before it stands before it
+            draw(outcome.diagnostics)
+            failed = True
+            continue
+        name, probabilities = outcome
         best = [{"label": classify.labels[i], "probability": float(probabilities[i])} for i in (-probabilities).argsort()[:top]]
         if as_json:
             answers.append({"file": name} | best[0] | {"top": best})
@@ -70,26 +83,23 @@ def run(
             print(f"{printable(name):<{width}}  {told}")
     if as_json:
         print(json.dumps(answers, indent=2))
-    if prepared is not None and taken:
-        write_array(prepared, taken)
-        say(f"{prepared}: {sum(map(len, taken)):,} x {drawn(classify.shape)} float32, prepared")
-    draw(d for e in failures for d in e.diagnostics)
-    if failures:
+    if failed:
         raise typer.Exit(1)
 
 
-def found_in(names: Sequence[str], failures: list[CnnError]) -> list[Path]:
-    """The files, and the pictures of the folders; a folder without any goes to `failures`, and is raised where it is alone."""
+def found_in(names: Sequence[str]) -> list[Path | CnnError]:
+    """The files, and the pictures of the folders; a folder without any stands as its error, which is raised where there is
+    nothing else."""
     from cnndsl.errors import CnnError
 
-    paths: list[Path] = []
+    paths: list[Path | CnnError] = []
     for name in names:
         try:
             paths += listed(Path(name))
         except CnnError as e:
-            failures.append(e)
-    if not paths:
-        raise CnnError(d for e in failures for d in e.diagnostics)
+            paths.append(e)
+    if all(isinstance(x, CnnError) for x in paths):
+        raise CnnError(d for e in paths if isinstance(e, CnnError) for d in e.diagnostics)
     return paths
 
 
@@ -104,6 +114,16 @@ def listed(path: Path) -> list[Path]:
     if not found:
         raise error("E703", f"there is no picture in {path}")
     return found
+
+
+def of_picture(path: Path, e: CnnError) -> CnnError:
+    """`e` with the name of the picture that it is about."""
+    from dataclasses import replace
+
+    from cnndsl.errors import CnnError
+
+    name = str(path)
+    return CnnError(d if name in d.message else replace(d, message=f"{name}: {d.message}") for d in e.diagnostics)
 
 
 def write_array(path: Path, parts: list[NDArray[Any]]) -> None:
@@ -135,29 +155,34 @@ class Classifier:
         self.run = compile(net, weights, target=target, batch=batch, threads=threads)
 
     def all(
-        self, paths: list[Path], failures: list[CnnError], taken: list[NDArray[Any]] | None = None
-    ) -> Iterator[tuple[str, NDArray[Any]]]:
-        """(name, probabilities of shape (classes,)) for each picture; what cannot be read goes to `failures`.
+        self, paths: Sequence[Path | CnnError], taken: list[NDArray[Any]] | None = None
+    ) -> Iterator[tuple[str, NDArray[Any]] | CnnError]:
+        """In their order: (name, probabilities of shape (classes,)) for each picture, or why it cannot be read.
 
         taken: gets the pictures as the network takes them.
         """
         from cnndsl.errors import CnnError
 
         for start in range(0, len(paths), CHUNK):
-            names: list[str] = []
+            names: list[str | CnnError] = []
             inputs: list[NDArray[Any]] = []
             for path in paths[start : start + CHUNK]:
+                if isinstance(path, CnnError):
+                    names.append(path)
+                    continue
                 try:
                     images = self.prepared(path)
                 except CnnError as e:
-                    failures.append(e)
+                    names.append(of_picture(path, e))
                     continue
                 inputs.append(images)
                 many = path.suffix == ".npy" and len(images) != 1
                 names += [f"{path}[{i}]" for i in range(len(images))] if many else [str(path)]
             if taken is not None:
                 taken += inputs
-            yield from zip(names, self.probabilities(inputs), strict=True)
+            found = self.probabilities(inputs)
+            for name in names:
+                yield name if isinstance(name, CnnError) else (name, next(found))
 
     def prepared(self, path: Path) -> NDArray[Any]:
         """The picture or pictures of a file as the model takes them: (n, H, W, C) float32."""

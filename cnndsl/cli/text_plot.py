@@ -18,6 +18,8 @@ COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "red")
 DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """Braille's dots by row and column of a cell; U+2800 is the empty one."""
 SIGNS = "*+xo#@"
+LEAST = 6
+"""Rows of the plot itself, where names take many."""
 MARGIN = 8
 """Characters of the numbers at the left."""
 
@@ -31,24 +33,22 @@ class Size:
 
 
 def text_plot(what: str, lines: Sequence[Line], size: Size, braille: bool = True) -> list[Text]:
-    """`lines` over the epochs, as so many rows of text. The axis of a loss goes by powers where it can.
+    """`lines` over the epochs, as so many rows of text. The axis of a loss goes by powers where it can. Names that need several
+    rows take them from the plot, of which `LEAST` remain.
 
     braille: dots finer than characters, lines told apart by colour; else each line has a sign of its own.
     """
     from rich.text import Text
 
-    wide, high = max(4, size.width - MARGIN), max(2, size.height - 2)
+    wide = max(4, size.width - MARGIN)
+    rows = _legend(what, lines, size.width, braille)
+    high = max(2, min(LEAST, size.height - 2), size.height - 1 - len(rows))
     powers = what == "loss" and on_powers(lines)
     scaled = [[(x, math.log10(y) if powers else y) for x, y in line.points] for line in lines]
     across = [x for points in scaled for x, _ in points]
     xs = (min(across), max(across)) if len(set(across)) > 1 else (0.0, max(across, default=1.0) or 1.0)
     ys = _span([y for points in scaled for _, y in points])
     cells = _braille(scaled, xs, ys, wide, high) if braille else _signs(scaled, xs, ys, wide, high)
-    heading = Text(f"{what:>{MARGIN - 1}} ", no_wrap=True)
-    for k, line in enumerate(lines):
-        sign = "" if braille else f"{SIGNS[k % len(SIGNS)]} "
-        heading.append(f"{sign}{_name(line)}  ", style=colour(k))
-    rows = [heading]
     for r in range(high):
         at = ys[1] - (ys[1] - ys[0]) * r / (high - 1)
         shown = r in (0, high - 1) or (high > 6 and r == high // 2)
@@ -61,13 +61,36 @@ def text_plot(what: str, lines: Sequence[Line], size: Size, braille: bool = True
     return rows
 
 
+def _legend(what: str, lines: Sequence[Line], width: int, braille: bool) -> list[Text]:
+    """What is drawn, and the names of the lines: whole in one row each; of a run's name that is longer, the beginning."""
+    from rich.cells import cell_len
+    from rich.text import Text
+
+    rows = [Text(f"{what:>{MARGIN - 1}} ", no_wrap=True)]
+    for k, line in enumerate(lines):
+        sign = "" if braille else f"{SIGNS[k % len(SIGNS)]} "
+        name = sign + _name(line, max(1, width - MARGIN - len(sign)))
+        if rows[-1].cell_len + cell_len(name) > width:
+            rows.append(Text(" " * MARGIN, no_wrap=True))
+        rows[-1].append(name, style=colour(k)).append("  ")
+    for row in rows:
+        row.rstrip()
+    return rows
+
+
 def colour(k: int) -> str:
     return COLOURS[k % len(COLOURS)]
 
 
-def _name(line: Line) -> str:
+def _name(line: Line, most: int) -> str:
+    """In at most so many columns, of which a run gets what is left."""
+    from rich.cells import cell_len, set_cell_size
+
     what = "validation" if line.validation else "training"
-    return f"{printable(line.run)} {what}" if line.run else what
+    run, left = printable(line.run), max(2, most - len(what) - 1)
+    if cell_len(run) > left:
+        run = f"{set_cell_size(run, left - 1).rstrip()}…"
+    return f"{run} {what}" if run else what
 
 
 def _number(y: float) -> str:

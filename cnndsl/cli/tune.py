@@ -41,6 +41,8 @@ def tune(
             "E770", "nothing to tune" if model is None else "--forget goes without a model", help="cnndsl tune resnet18"
         )
     if forget:
+        if arguments or batch is not None or threads is not None or train or input or as_json:
+            raise error("E770", "--forget removes the whole table: it goes without other options")
         path = tuning.place()
         there = path is not None and path.exists()
         if there and path is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,12 @@ from numpy.typing import NDArray
 from cnndsl.data.images import SUFFIXES, check_picture, open_picture
 from cnndsl.data.records import Dataset, Part
 from cnndsl.data.resample import Photograph
-from cnndsl.errors import error
+from cnndsl.errors import CnnError, Diagnostic, error
 
 KEPT = 256 << 20  # bytes of decoded pictures kept in memory
 MOST_FILES = 5_000_000
+MOST_NAMED = 20
+"""Pictures that cannot be read, in one message."""
 TRAIN, TEST = ("train", "training"), ("test", "val", "valid", "validation")
 
 
@@ -57,58 +61,105 @@ class PictureFiles:
 
 
 def read_folder(folder: Path, check: bool = True) -> Dataset:
-    """The data set of a folder of pictures by class; classes in the order of their names. Raises E702, E703.
+    """The data set of a folder of pictures by class; classes in the order of their names. Raises E702, E703, E704.
 
-    check: look at the head of every picture at once.
+    check: look at the head of every picture at once. Links that lead out of `folder` are refused: what a folder of a
+    stranger's brings along is all in it.
     """
-    names = _folders(folder)
-    split = [x for x in names if x.lower() in (*TRAIN, *TEST) and _folders(folder / x)]  # else classes called so
+    home = folder.resolve()
+    names = _folders(folder, home)
+    split = [x for x in names if x.lower() in (*TRAIN, *TEST) and _folders(folder / x, home)]  # else classes called so
     train = next((x for x in split if x.lower() in TRAIN), None)
     test = next((x for x in split if x.lower() in TEST), None)
+    held: Part | None = None
     if train is None:
         classes = names
-        return Dataset(folder.resolve().name, tuple(classes), _part(folder, classes, check))
-    classes = _folders(folder / train)
-    held = _part(folder / test, classes, check) if test is not None else None
-    if test is not None:
-        extra = [x for x in _folders(folder / test) if x not in classes]
-        if extra:
+        part = _part(folder, classes, home)
+    else:
+        classes = _folders(folder / train, home)
+        part = _part(folder / train, classes, home)
+        held = _part(folder / test, classes, home) if test is not None else None
+        extra = [x for x in _folders(folder / test, home) if x not in classes] if test is not None else []
+        if test is not None and extra:
             raise error("E705", f"{folder / test} has a class {extra[0]} that {folder / train} does not have")
-    return Dataset(folder.resolve().name, tuple(classes), _part(folder / train, classes, check), held)
+    found = Dataset(home.name, tuple(classes), part, held)
+    if check:
+        refuse(unreadable(found), str(folder))
+    return found
 
 
-def list_pictures(folder: Path) -> list[Path]:
-    """The files in `folder` that are named like pictures, by name. Hidden files are left out."""
+def unreadable(data: Dataset) -> list[Diagnostic]:
+    """What is wrong with each picture that cannot be read, as far as its head tells; nothing of pictures in arrays."""
+    parts = [data.train, *([data.test] if data.test is not None else [])]
+    paths = [path for part in parts if isinstance(part.images, PictureFiles) for path in part.images.paths]
+    return [d for path in sorted(paths) for d in faults(path)]
+
+
+def faults(path: Path) -> Sequence[Diagnostic]:
+    """What is wrong with a picture, as far as its head tells: one entry, or none."""
+    try:
+        check_picture(path)
+    except CnnError as e:
+        return e.diagnostics
+    except (OSError, ValueError) as e:  # a name too long
+        return (Diagnostic("E703", f"{path} cannot be read: {getattr(e, 'strerror', None) or e}"),)
+    return ()
+
+
+def refuse(found: Sequence[Diagnostic], where: str) -> None:
+    """Raise the one fault there is, or one E703 that names all of them, up to `MOST_NAMED`."""
+    if found:
+        raise CnnError(together(found, where))
+
+
+def together(found: Sequence[Diagnostic], where: str) -> Diagnostic:
+    """Several pictures that cannot be read, in one message."""
+    help = "train and eval go on without {}: --on-bad-image skip"
+    if len(found) == 1:
+        return replace(found[0], help=found[0].help or help.format("it"))
+    more = [f"and {len(found) - MOST_NAMED:,} more"] if len(found) > MOST_NAMED else []
+    notes = (*(d.message for d in found[:MOST_NAMED]), *more)
+    return Diagnostic("E703", f"{where}: {len(found):,} pictures cannot be read", notes=notes, help=help.format("them"))
+
+
+def list_pictures(folder: Path, home: Path | None = None) -> list[Path]:
+    """The files in `folder` that are named like pictures, by name. Hidden files are left out.
+
+    home: the resolved folder that no link may lead out of; None: `folder` itself. Raises E702.
+    """
+    home = folder.resolve() if home is None else home
+    return [folder / x for x in _entries(folder, home, lambda e: Path(e.name).suffix.lower() in SUFFIXES and e.is_file())]
+
+
+def _folders(folder: Path, home: Path) -> list[str]:
+    return _entries(folder, home, lambda e: e.is_dir())
+
+
+def _entries(folder: Path, home: Path, wanted: Callable[[os.DirEntry[str]], bool]) -> list[str]:
     try:
         with os.scandir(folder) as entries:
-            names = sorted(e.name for e in entries if not e.name.startswith(".") and e.is_file())
-    except OSError as e:
-        raise error("E702", f"{folder} cannot be read: {e.strerror}") from None
-    return [folder / name for name in names if Path(name).suffix.lower() in SUFFIXES]
+            found = sorted((e.name, e.is_symlink()) for e in entries if not e.name.startswith(".") and wanted(e))
+        for name in (name for name, link in found if link):
+            if not (folder / name).resolve().is_relative_to(home):
+                help = "put what it leads to in its place; or name the folder where the pictures are"
+                raise error("E702", f"{folder / name} is a link that leads out of the folder", help=help)
+    except (OSError, RuntimeError) as e:
+        raise error("E702", f"{folder} cannot be read: {getattr(e, 'strerror', None) or e}") from None
+    return [name for name, _ in found]
 
 
-def _folders(folder: Path) -> list[str]:
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
-    except OSError as e:
-        raise error("E702", f"{folder} cannot be read: {e.strerror}") from None
-
-
-def _part(folder: Path, classes: list[str], check: bool) -> Part:
+def _part(folder: Path, classes: list[str], home: Path) -> Part:
     help = "one folder for each class, with its pictures inside: " + str(folder / "cat" / "1.png")
     if not classes:
         raise error("E702", f"{folder} has no folders: there are no classes", help=help)
     paths: list[Path] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
-        found = list_pictures(folder / name) if (folder / name).is_dir() else []
+        found = list_pictures(folder / name, home) if (folder / name).is_dir() else []
         paths += found
         labels += [label] * len(found)
         if len(paths) > MOST_FILES:
             raise error("E704", f"{folder} has more than {MOST_FILES:,} pictures")
     if not paths:
         raise error("E702", f"{folder}: there is no picture in its folders ({', '.join(classes[:5])})", help=help)
-    for path in paths if check else ():
-        check_picture(path)
     return Part(PictureFiles(paths), np.asarray(labels, np.int32))

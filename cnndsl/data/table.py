@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.data.folder import MOST_FILES, PictureFiles
-from cnndsl.data.images import SUFFIXES, check_picture
+from cnndsl.data.folder import MOST_FILES, PictureFiles, faults, refuse
+from cnndsl.data.images import SUFFIXES
 from cnndsl.data.records import Dataset, Part
-from cnndsl.errors import CnnError, error
+from cnndsl.errors import Diagnostic, error
 from cnndsl.runtime.notes import MOST_CLASSES
 
 LARGEST = 1 << 30  # bytes of the CSV itself
@@ -40,6 +40,7 @@ def read_table(path: Path, check: bool = True) -> Dataset:
     home = path.parent, path.parent.resolve()
     files: tuple[list[Path], list[Path]] = ([], [])
     named: tuple[list[str], list[str]] = ([], [])
+    bad: list[Diagnostic] = []
     for line, row in rows:
         where = f"{path}, line {line}"
         if len(row) != wide:
@@ -50,8 +51,11 @@ def read_table(path: Path, check: bool = True) -> Dataset:
             raise error("E705", f"{where}: there is no label")
         if split not in PARTS:
             raise error("E702", f"{where}: a part is train or test, not {split}")
-        files[PARTS[split]].append(_inside(home, row[columns["path"]], where, check))
+        picture = _inside(home, row[columns["path"]], where)
+        bad += [replace(d, message=f"{where}: {d.message}") for d in (faults(picture) if check else ())]
+        files[PARTS[split]].append(picture)
         named[PARTS[split]].append(label)
+    refuse(bad, str(path))
     if not files[0]:
         raise error("E702", f"{path}: there is no picture to train on")
     classes, numbers = _classes(path, named)
@@ -97,7 +101,7 @@ def _columns(path: Path, rows: list[tuple[int, list[str]]]) -> dict[str, int]:
     raise error("E702", f"{path}, line 1 names no columns path and label", help="path,label")
 
 
-def _inside(home: tuple[Path, Path], text: str, where: str, check: bool) -> Path:
+def _inside(home: tuple[Path, Path], text: str, where: str) -> Path:
     """The picture of that name, which lies in the folder `home` (as given, and resolved) also when links are followed."""
     text = text.strip()
     name = text.replace("\\", "/")
@@ -111,14 +115,8 @@ def _inside(home: tuple[Path, Path], text: str, where: str, check: bool) -> Path
     try:
         if not path.resolve().is_relative_to(home[1]):
             raise error("E702", f"{where}: {text} is a link that leads out of the folder of the table")
-        if check:
-            check_picture(path)
     except (OSError, RuntimeError, ValueError) as e:
         raise error("E702", f"{where}: {text} cannot be read: {getattr(e, 'strerror', None) or e}") from None
-    except CnnError as e:
-        if e.code == "E702":
-            raise
-        raise CnnError(replace(d, message=f"{where}: {d.message}") for d in e.diagnostics) from None
     return path
 
 

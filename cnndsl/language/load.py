@@ -36,9 +36,20 @@ def bundled_models() -> dict[str, Path]:
     """The models that come with the package: name → file."""
     found: dict[str, Path] = {}
     for path in sorted(bundled("models").glob("*.cnn")):
-        for name in _MODEL.findall(path.read_text(encoding="utf-8")):
+        for name in _names(path.read_text(encoding="utf-8")):
             found.setdefault(name, path)
     return found
+
+
+def models_of(spec: str) -> list[str]:
+    """The names of the models that `spec` may mean, as `load` takes it: the one it names, else all of its file, which need not
+    be free of mistakes. Raises E505, E506."""
+    path, name = locate(spec)
+    return [name] if name else _names(read(path).text)
+
+
+def _names(text: str) -> list[str]:
+    return _MODEL.findall(text)
 
 
 def load(spec: str | Path, /, train: Mapping[str, str] | None = None, **arguments: Any) -> Model:

@@ -14,6 +14,7 @@ least degree that fits. It must not fire on inference, nor make again what is sm
 
 from __future__ import annotations
 
+from cnndsl.errors import size
 from cnndsl.graph.graph import INPUT, SOURCES, STATE, Graph, Node, Value, copy_node
 from cnndsl.passes.context import Context
 
@@ -34,7 +35,7 @@ def recompute(graph: Graph, ctx: Context) -> Graph:
         kept = _flow_through(graph, forward)[:: max(1, round(degree))]
         dropped = {v for node in forward for v in node.outputs if _large(v) and node.op not in SOURCES} - set(kept)
     for v in sorted(dropped & wanted, key=lambda v: v.node.id):
-        ctx.log.fired(f"{v.node.op.name} made again, {v.type.nbytes / 1e6:.1f} MB", v.node)
+        ctx.log.fired(f"{v.node.op.name} made again, {size(v.type.nbytes)}", v.node)
     return _rewritten(graph, forward, dropped)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cnndsl.errors import size
 from cnndsl.graph.types import drawn
 from cnndsl.program.program import Buffer, Kernel, Program
 from cnndsl.program.work import moved, multiply_adds
@@ -86,13 +87,6 @@ def _place(b: Buffer) -> str:
 def _line(row: tuple[str, ...], widths: list[int]) -> str:
     cells = (x.rjust(w) if i in (4, 5) else x.ljust(w) for i, (x, w) in enumerate(zip(row, widths, strict=True)))
     return "  ".join(cells).rstrip()
-
-
-def size(nbytes: int) -> str:
-    """`784 B`, `12.3 KB`, `4.0 MB`."""
-    if nbytes < 1000:
-        return f"{nbytes} B"
-    return f"{nbytes / 1e3:.1f} KB" if nbytes < 1e6 else f"{nbytes / 1e6:.1f} MB"
 
 
 def amount(count: int) -> str:

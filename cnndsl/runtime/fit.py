@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
-from cnndsl.errors import briefly, error, in_words
+from cnndsl.errors import briefly, error, in_words, size
 from cnndsl.program.program import Program
 
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
@@ -50,7 +50,7 @@ def least(build: Callable[[float], T], program: Callable[[T], Program], most: in
     lacking = smallest - most
     raise error(
         "E605",
-        f"{program(built).name} needs {drawn(smallest)} at the least, {drawn(lacking)} more than the {drawn(most)} it may have",
+        f"{program(built).name} needs {size(smallest)} at the least, {size(lacking)} more than the {size(most)} it may have",
         help="take a smaller batch, or smaller images",
     )
 
@@ -62,7 +62,3 @@ def _less(build: Callable[[float], T], program: Callable[[T], Program], most: in
         if needed(program(built)) <= most:
             return built
     return found
-
-
-def drawn(nbytes: int) -> str:
-    return f"{nbytes / 1e9:.2f} GB" if nbytes >= 10**9 else f"{nbytes / 1e6:.1f} MB"

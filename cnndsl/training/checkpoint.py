@@ -76,6 +76,9 @@ def save(run_dir: Path, position: Position, state: Mapping[str, Array]) -> Path:
     except OSError as e:
         shutil.rmtree(aside, ignore_errors=True)
         raise unwritable(final, e, run_dir) from None
+    except BaseException:  # Ctrl-C, a second time
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
     return final
 
 

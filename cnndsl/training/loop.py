@@ -8,7 +8,6 @@ then resumed ends with the same bits as one that ran through.
 from __future__ import annotations
 
 import math
-import threading
 import time
 import zlib
 from collections.abc import Mapping, Sequence
@@ -31,11 +30,22 @@ from cnndsl.training.compare import compare, values_of
 from cnndsl.training.diagnose import not_finite, spoilt
 from cnndsl.training.evaluate import measure
 from cnndsl.training.fitted import fitted
-from cnndsl.training.interrupts import interrupts
+from cnndsl.training.interrupts import Asked, interrupts
 from cnndsl.training.live import Live
 from cnndsl.training.needs import Loss, given_of
 from cnndsl.training.recipes import changed, check_precision, check_recipe, recipe_entries
-from cnndsl.training.records import Comparison, EpochDone, Evaluation, OnEvent, Row, Skipped, Started, Stepped, TrainResult
+from cnndsl.training.records import (
+    Comparison,
+    EpochDone,
+    Evaluation,
+    OnEvent,
+    Row,
+    Skipped,
+    Started,
+    Stepped,
+    Stopping,
+    TrainResult,
+)
 from cnndsl.training.settling import unsettled
 from cnndsl.training.starting import starting_weights
 from cnndsl.training.step import compile_step
@@ -75,8 +85,9 @@ def train(
     begin with, but for the paths of `reset`, which are drawn. gradient_norm: log the gradient's length. validation: a data
     set to validate on, in place of what the recipe says. patience: end where the loss has not fallen for so many epochs,
     that of validation where its data are apart, else that of training. on_event: called with `Started`, `Stepped`,
-    `Stretch`, `Skipped`, `EpochDone`.
-    The first Ctrl-C ends training after the step, saved (`TrainResult.stopped`); a second one ends it at once.
+    `Stretch`, `Skipped`, `EpochDone`, and from another thread with `Stopping`.
+    The first Ctrl-C ends training after the step, saved (`TrainResult.stopped`); a second one ends it at once, where it is not
+    being saved already.
 
     Raises E421–E424 (the recipe), E703–E706 (the data), E707 (the loss is not finite), E708 (the disk), E709–E711.
     """
@@ -145,6 +156,7 @@ class _Run:
         self.judging = self.preprocess, self.fit.shape, *reading
         self.entries = recipe_entries(recipe)
         self.skipped: dict[str, str] = {}
+        self.listed: set[str] = set()  # in skipped.txt, by an earlier part of the run
         self.data = _told(data.name, self.part)
         if own is not None and self.validation is not None:
             self.data += f"; validated on {_told(own.name, self.validation)}"
@@ -171,7 +183,7 @@ class _Run:
         """anew: every statistic begins where an untrained network has it."""
         at = Position(0, self.entries, self.data)
         if resume:
-            at = self._resumed(run_dir)
+            at, self.listed = self._resumed(run_dir), _lines(run_dir / "skipped.txt")
         begun = at.step
         if begun >= self.steps:
             weights = self._leave(run_dir, at, self._live(run_dir, at), self.steps)
@@ -184,15 +196,17 @@ class _Run:
             self._describe(run_dir)
             checkpoint.save(run_dir, at, self.step.kept)
         plan = Plan(self.part, self.batch, self.per_epoch, self.steps, self.recipe.seed, self._order)
-        with interrupts() as asked, Reader(*self.reading) as reader:
-            loader = Loader(reader, plan)
-            live = self._live(run_dir, at)
-            began = time.perf_counter() - at.seconds
-            while at.step < self.steps and not asked.is_set() and not self._enough(at, patience):
-                at = self._epoch(at, run_dir, began, asked, loader, live)
-        live.write()
-        enough = at.step < self.steps and self._enough(at, patience)
-        weights = self._leave(run_dir, at, live, at.step if enough else self.steps)
+        live = self._live(run_dir, at)
+        with interrupts(lambda: self.tell(Stopping())) as asked:
+            with Reader(*self.reading) as reader:
+                loader = Loader(reader, plan)
+                began = time.perf_counter() - at.seconds
+                while at.step < self.steps and not asked.is_set() and not self._enough(at, patience):
+                    at = self._epoch(at, run_dir, began, asked, loader, live)
+            asked.saving = True
+            live.write()
+            enough = at.step < self.steps and self._enough(at, patience)
+            weights = self._leave(run_dir, at, live, at.step if enough else self.steps)
         return TrainResult(run_dir, weights, tuple(at.history), at.step, at.step < self.steps and not enough,
                            tuple(self.skipped.values()), begun, patience if enough else None)  # fmt: skip
 
@@ -204,7 +218,7 @@ class _Run:
         title = f"{self.model.name} on {self.data.split(':')[0]}"
         return Live(run_dir, title, self.steps, self.per_epoch, at, self.tell)
 
-    def _epoch(self, at: Position, run_dir: Path, began: float, asked: threading.Event, loader: Loader, live: Live) -> Position:
+    def _epoch(self, at: Position, run_dir: Path, began: float, asked: Asked, loader: Loader, live: Live) -> Position:
         """From `at` to the end of its epoch, or to a stop; ends with a checkpoint."""
         epoch = at.step // self.per_epoch
         last = min((epoch + 1) * self.per_epoch, self.steps)
@@ -246,6 +260,7 @@ class _Run:
         if broken is not None:
             raise broken
         if step < last:  # asked to stop
+            asked.saving = True
             checkpoint.save(run_dir, at, self.step.kept)
             return at
         judged = self._judged(epoch, run_dir)
@@ -276,6 +291,8 @@ class _Run:
         for name, why in [x for x in reader.skipped.items() if x[0] not in self.skipped]:
             self.skipped[name] = why
             self.tell(Skipped(epoch + 1, name, why, len(self.skipped)))
+            if printable(why) in self.listed:
+                continue
             try:
                 with (run_dir / "skipped.txt").open("a", encoding="utf-8") as f:
                     f.write(f"{printable(why)}\n")
@@ -352,6 +369,13 @@ def _told(name: str, part: Part) -> str:
     """A part of a data set in a few words, by which a run knows it again."""
     beside = "".join(f", {what}s {zlib.crc32(x.tobytes()):08x}" for what, x in part.beside.items())
     return f"{name}: {len(part)} images, labels {zlib.crc32(part.labels.tobytes()):08x}{beside}"
+
+
+def _lines(path: Path) -> set[str]:
+    try:
+        return set(path.read_text(encoding="utf-8", errors="replace").splitlines())
+    except OSError:
+        return set()
 
 
 def _hits(scores: Array, labels: Array) -> float:

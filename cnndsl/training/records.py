@@ -101,6 +101,11 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
+class Stopping:
+    """Ctrl-C has been met: the step that runs is finished, and everything is saved. Told once, from a thread of its own."""
+
+
+@dataclass(frozen=True, slots=True)
 class EpochDone:
     """After an epoch, its validation and its checkpoint."""
 
@@ -128,7 +133,7 @@ class Judged:
     seconds: float
 
 
-Event = Started | Stepped | Stretch | Skipped | EpochDone
+Event = Started | Stepped | Stretch | Skipped | Stopping | EpochDone
 OnEvent = Callable[[Event], None]
 OnJudged = Callable[[Judged | Skipped], None]
 

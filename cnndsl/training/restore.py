@@ -25,6 +25,7 @@ from cnndsl.language.recipes import refuse
 from cnndsl.training import schedules
 from cnndsl.training.interrupts import interrupts
 from cnndsl.training.optimizers import decay_of
+from cnndsl.training.records import Stopping
 from cnndsl.training.step import compile_step
 
 if TYPE_CHECKING:
@@ -59,6 +60,9 @@ class Restored:
     why: str
 
 
+OnFitted = Callable[[Fitted | Stopping], None]
+
+
 def restore(
     model: Model,
     task: Task,
@@ -71,13 +75,14 @@ def restore(
     every: int = 100,
     target: str = "numpy",
     threads: int | None = None,
-    on_event: Callable[[Fitted], None] | None = None,
+    on_event: OnFitted | None = None,
 ) -> Restored:
     """Carry out `task` of `model` on `picture`, (H, W, 1 or 3) in [0, 1].
 
     mask (H, W, 1), 1 where the picture is known, for a loss that names `mask`. factor: how many times smaller the picture
     is than the result, in place of the task's. truth: what the result is measured against. patience: end where the
-    smoothed loss has not fallen for so many steps. Ctrl-C ends it after a step. Raises E423, E424, E706, E707.
+    smoothed loss has not fallen for so many steps. The first Ctrl-C ends it after the step, which `on_event` is told from
+    another thread (`Stopping`), a second one at once. Raises E423, E424, E706, E707.
     """
     refuse(f"task {task.name}".rstrip(), task.entries, task.spans)
     fit = _Fit(model, task, picture, mask, factor, target, threads)
@@ -177,12 +182,12 @@ class _Fit:
         z = normal(np, self.seed, step, stream_of("task.jitter"), count + count % 2)[:count]
         return self.still + (self.jitter * z).astype(np.float32).reshape(self.still.shape)
 
-    def go(self, truth: Array | None, patience: int | None, every: int, tell: Callable[[Fitted], None]) -> Restored:
+    def go(self, truth: Array | None, patience: int | None, every: int, tell: OnFitted) -> Restored:
         course: list[Fitted] = []
         mean = np.zeros(1, np.float64)
         smooth, best, since, step, why = 0.0, math.inf, 0, 0, "the steps asked for are done"
         began = time.perf_counter()
-        with interrupts() as asked:
+        with interrupts(lambda: tell(Stopping())) as asked:
             while step < self.steps:
                 at = schedules.Position(step, self.steps, 1)
                 value, out = self.step.run(self.given | {self.name: self._fresh(step)}, None,

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cnndsl.errors import CnnError, error, printable
-from cnndsl.program.describe import size
+from cnndsl.errors import CnnError, error, printable, size
 from cnndsl.runtime.limits import words
 from cnndsl.runtime.machine import blas, blas_core, processor, vectors
 from cnndsl.runtime.profile import KernelTime, Profile

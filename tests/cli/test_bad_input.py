@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cnndsl.errors import size
+
 LENET = Path(__file__).parents[2] / "models" / "lenet5.cnn"
 TINY = "model tiny {\n    input image: 8x8x1\n    flatten\n    dense(10) as logits\n    softmax\n}\n"
 
@@ -290,3 +292,12 @@ def test_data_that_does_not_fit(cli: Any, tmp_path: Path) -> None:
     refused(cli("eval", "lenet5", "--data", "negative.npz"), "E705")
     np.savez(tmp_path / "unlabelled.npz", images=images)
     refused(cli("eval", "lenet5", "--data", "unlabelled.npz"), "E702", "labels")
+
+
+def test_amounts_of_memory_are_told_in_units_that_fit(cli: Any, tmp_path: Path) -> None:
+    (tmp_path / "tiny.cnn").write_text(TINY)
+    refused(cli("compile", "tiny.cnn", "--max-memory", "1KB"), "E605", "KB more than the 1.0 KB it may have")
+    refused(cli("compile", "tiny.cnn", "--max-memory", "700"), "E605", "KB at the least", "more than the 700 B it may have")
+    assert [size(n) for n in (0, 999, 1000, 12_340, 4_000_000, 1_520_000_000)] == [
+        "0 B", "999 B", "1.0 KB", "12.3 KB", "4.0 MB", "1.52 GB",
+    ]  # fmt: skip

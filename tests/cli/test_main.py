@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -94,7 +95,7 @@ def test_doctor_on_the_cache_folder(cli: Any, monkeypatch: pytest.MonkeyPatch, t
     assert f"cache        {tmp_path / 'cnndsl'} (not there yet)" in cli("doctor").out
     (tmp_path / "cnndsl").mkdir()
     (tmp_path / "cnndsl" / "x.json").write_bytes(b"1" * 300_000)
-    assert f"{tmp_path / 'cnndsl'}: 1 file, 0.3 MB" in cli("doctor").out
+    assert f"{tmp_path / 'cnndsl'}: 1 file, 300.0 KB" in cli("doctor").out
     monkeypatch.setattr("cnndsl.language.syntax.tables.home", lambda: None)
     assert "this user has no home folder" in cli("doctor").out
 
@@ -119,6 +120,10 @@ def test_ctrl_c_while_the_commands_are_imported_ends_without_a_word(monkeypatch:
 
     monkeypatch.delitem(sys.modules, "cnndsl.cli.main", raising=False)
     monkeypatch.setattr(sys, "meta_path", [Interrupted(), *sys.meta_path])
-    with pytest.raises(SystemExit) as ended:
-        main()
+    try:
+        with pytest.raises(SystemExit) as ended:
+            main()
+        signal.raise_signal(signal.SIGINT)  # on the way out: nothing
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     assert ended.value.code == 130

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -198,3 +200,123 @@ def test_an_array_of_no_images_is_named(cli: Any, tmp_path: Path, monkeypatch: p
     done = cli("run", "lenet5", "none.npy")
     assert done.code == 1
     assert "none.npy holds no images: its shape is (0, 28, 28, 1)" in done.err
+
+
+def test_pictures_that_cannot_be_read_are_counted_and_named(cli: Any, pets: Path) -> None:
+    bad = [pets / c / f"{i}.png" for c in ("cat", "dog") for i in range(11, 23)]
+    for path in bad:
+        path.write_bytes(b"no picture")
+    says = [f"{path.relative_to(pets.parent)} is not a picture that can be read" for path in bad]
+    done = cli("data", "pets")
+    assert done.code == 1
+    assert done.out.splitlines()[0] == "pets: 3 classes, 44 pictures to train on, 10 to test on"
+    lines = done.err.splitlines()
+    assert lines[0] == "error[E703]: pets: 24 pictures cannot be read"
+    assert lines[1:-1] == [*(f" = note: {x}" for x in says[:20]), " = note: and 4 more"]
+    assert lines[-1] == " = help: train and eval go on without them: --on-bad-image skip"
+    assert sorted(json.loads(cli("data", "pets", "--json").out)["unreadable"]) == sorted(says)
+    assert cli(*TRAIN).err == done.err
+    for path in bad[1:]:
+        path.unlink()
+    done = cli(*TRAIN)
+    assert done.err == f"error[E703]: {says[0]}\n = help: train and eval go on without it: --on-bad-image skip\n"
+    assert cli(*TRAIN, "--on-bad-image", "skip").code == 0
+
+
+def test_a_picture_is_listed_once_however_often_a_run_is_resumed(cli: Any, pets: Path) -> None:
+    (pets / "cat" / "1.png").write_bytes(b"no picture")
+    words = (*TRAIN, "--on-bad-image", "skip")
+    assert cli(*words, "train.epochs=1").code == 0
+    for epochs in (2, 3):
+        (pets / "dog" / f"{epochs}.png").write_bytes(b"no picture")
+        done = cli(*words, f"train.epochs={epochs}", "--resume")
+        assert done.code == 0, done.err
+    listed = Path("runs/tiny/1/skipped.txt").read_text().splitlines()
+    assert sorted(x.split()[0] for x in listed) == ["pets/cat/1.png", "pets/dog/2.png", "pets/dog/3.png"]
+
+
+def test_what_cannot_be_read_stands_in_its_place(cli: Any, pets: Path) -> None:
+    assert cli(*TRAIN).code == 0
+    (pets / "cat" / "3.png").write_bytes(b"no picture")
+    (pets / "none").mkdir()
+    words = ["run", "tiny.cnn", "classes=3", "pets/cat", "pets/none", "pets/dog/1.png", "gone.png", "pets/dog/2.png"]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    both = [sys.executable, "-m", "cnndsl", *words]
+    done = subprocess.run(both, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, check=False)
+    assert done.returncode == 1
+    assert [line.split(maxsplit=1)[0] for line in done.stdout.splitlines()[1:]] == [
+        "pets/cat/0.png", "pets/cat/1.png", "pets/cat/2.png", "error[E703]:", *(f"pets/cat/{i}.png" for i in range(4, 10)),
+        "error[E703]:", "pets/dog/1.png", "error[E703]:", "pets/dog/2.png",
+    ]  # fmt: skip
+    assert [x["file"] for x in json.loads(cli(*words, "--json").out)][-2:] == ["pets/dog/1.png", "pets/dog/2.png"]
+
+
+def test_a_prepared_file_is_whole_where_nobody_reads_the_answers(cli: Any, pets: Path) -> None:
+    assert cli(*TRAIN).code == 0
+    words = ["run", "tiny.cnn", "classes=3", *["pets/cat", "pets/dog"] * 60, "--prepared", "images.npy"]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", "cnndsl", *words]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    assert running.stdout is not None and running.stderr is not None
+    assert running.stdout.readline().startswith("pets/cat/0.png")
+    running.stdout.close()
+    with running.stderr:
+        said = running.stderr.read()
+    assert running.wait(60) == 1
+    assert "Traceback" not in said and "error" not in said and "images.npy: 1,200 x 8x8x1 float32, prepared" in said
+    assert np.load("images.npy").shape == (1200, 8, 8, 1)
+
+
+def test_a_link_may_not_lead_out_of_the_folder(cli: Any, pets: Path, tmp_path: Path) -> None:
+    (tmp_path / "private").mkdir()
+    (pets / "cat" / "1.png").rename(tmp_path / "private" / "1.png")
+    (tmp_path / "mine").symlink_to(pets)  # whoever names a link means where it leads
+    (pets / "cat" / "again.png").symlink_to("2.png")
+    (pets / "mouse").symlink_to("dog")
+    assert "pets: 4 classes, 32 pictures to train on" in cli("data", "mine").out
+    for link, target in (("cat/1.png", "private/1.png"), ("horse", "private")):
+        (pets / link).symlink_to(tmp_path / target)
+        for words in (("data", "pets"), ("train", "tiny.cnn", "classes=4", "--data", "pets", "--on-bad-image", "skip")):
+            done = cli(*words)
+            assert done.code == 1
+            assert f"error[E702]: pets/{link} is a link that leads out of the folder\n" in done.err
+        (pets / link).unlink()
+    (pets / "cat" / "1.png").symlink_to(tmp_path / "private" / "1.png")
+    assert "error[E702]: pets/cat/1.png is a link" in cli("run", "lenet5", "pets/cat").err
+    assert cli("run", "lenet5", "pets/cat/1.png").code == 0
+    (pets / "cat" / "notes.txt").symlink_to("/etc/hosts")  # no picture: nobody reads it
+    (pets / "cat" / "1.png").unlink()
+    assert cli("data", "pets").code == 0
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("section", ["run", "data", "eval --json"])
+def test_the_page_names_every_key_of_json(cli: Any, pets: Path, section: str) -> None:
+    section_text = PAGE.split(f"## {section}\n")[1].split("\n## ")[0]
+    named = {
+        key for row in section_text.splitlines() if row.startswith("| `") for key in re.findall("`(\\w+)`", row.split(" | ")[0])
+    }
+    (pets / "cat" / "11.png").write_bytes(b"no picture")
+    if section == "run":
+        assert cli(*TRAIN, "--on-bad-image", "skip", "train.epochs=1").code == 0
+        (found,) = json.loads(cli("run", "tiny.cnn", "classes=3", "pets/cat/1.png", "--json").out)
+        assert found.keys() == named
+        assert all(entry.keys() == {"label", "probability"} for entry in found["top"])
+    elif section == "data":
+        assert json.loads(cli("data", "pets", "--json").out).keys() == named
+    else:
+        Path("tiny.cnn").write_text(TINY + "eval five { metrics = [accuracy, top(2)] }\n")
+        assert cli(*TRAIN, "--on-bad-image", "skip", "train.epochs=1").code == 0
+        words = ("eval", "tiny.cnn", "classes=3", "--data", "pets", "--recipe", "five", "--on-bad-image", "skip", "--json")
+        found = json.loads(cli(*words).out)
+        Path("plane.cnn").write_text(
+            "model plane {\n    input image: 8x8x1\n    conv(1, 3x3, pad = same)\n}\n"
+            "train {\n    loss = mse(output, target)\n    optimizer = sgd(rate = 0.1)\n    batch = 4\n    epochs = 1\n}\n"
+        )
+        np.savez("planes.npz", images=np.zeros((20, 8, 8, 1), np.uint8), targets=np.zeros((20, 8, 8, 1), np.uint8))
+        assert cli("train", "plane.cnn", "--data", "planes.npz").code == 0
+        numbers = json.loads(cli("eval", "plane.cnn", "--data", "planes.npz", "--json").out)
+        assert found.keys() | numbers.keys() == named
+        assert numbers["metrics"].keys() == {"mse", "mae", "psnr"}

@@ -56,6 +56,24 @@ def test_curves_of_several_runs(cli: Any, tmp_path: Path) -> None:
     assert list(histories(["plain34", "b"])) == ["plain34", "b"]
 
 
+def test_curves_of_a_model_by_its_file(cli: Any, tmp_path: Path) -> None:
+    """As `train` was told it: the file, one model of it, and a file that is gone."""
+    logged(tmp_path / "runs" / "small" / "1", 2.0)
+    (tmp_path / "net.cnn").write_text("model small {\n    input image: 8x8x1\n    flatten\n}\n")
+    for word in ("net.cnn", "net.cnn:small", "./net.cnn", "small", "gone/small.cnn", "small.cnn"):
+        assert losses(histories([word])) == {"small": [[2.0]]}, word
+        assert losses(histories([f"x={word}"])) == {"x": [[2.0]]}, word
+    (tmp_path / "net.cnn").write_text("model small {\n    relu(\n}\nmodel large {\n    relu\n}\n")  # it is changed meanwhile
+    assert losses(histories(["net.cnn"])) == {"small": [[2.0]]}
+    logged(tmp_path / "runs" / "large" / "1", 3.0)
+    done = cli("plot", "curves", "net.cnn")
+    assert done.code == 1
+    assert "error[E770]: net.cnn has several models with runs here: large, small\n" in done.err
+    assert "help: say which: net.cnn:large" in done.err
+    assert losses(histories(["net.cnn:large"])) == {"large": [[3.0]]}
+    assert "there is no run net.cnn:none" in cli("plot", "curves", "net.cnn:none").err
+
+
 def losses(found: Any) -> dict[str, list[list[float]]]:
     return {name: [[row.loss for row in rows] for rows in runs] for name, runs in found.items()}
 

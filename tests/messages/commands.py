@@ -146,6 +146,19 @@ def empty(folder: Path) -> None:
     (folder / "empty").mkdir()
 
 
+def broken(folder: Path) -> None:
+    """A folder of pictures by class, of which two are none."""
+    for name in ("pets/cat/1.png", "pets/dog/1.png", "pets/cat/2.png", "pets/dog/2.png"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(png(8, 8) if "1" in name else b"no picture")
+
+
+def linked(folder: Path) -> None:
+    """One of whose pictures is a link to a file elsewhere."""
+    (folder / "pets" / "cat").mkdir(parents=True)
+    (folder / "pets" / "cat" / "1.png").symlink_to(folder / "one.png")
+
+
 BAD: dict[str, Bad] = {
     # which model
     "not_utf8": Bad("check latin.cnn", {"latin.cnn": "# caf\u00e9\n".encode("latin-1") + TINY.encode()}),
@@ -190,7 +203,7 @@ BAD: dict[str, Bad] = {
     "folder_that_is_not_there": Bad("compile tiny.cnn -o no/such/net.py", {"tiny.cnn": TINY}),
     "size_left_open": Bad("export open.cnn --seed 1", {"open.cnn": OPEN}),
     "size_that_is_fixed": Bad("compile tiny.cnn --input 9x8x1", {"tiny.cnn": TINY}),
-    "too_little_memory": Bad("compile tiny.cnn --max-memory 100", {"tiny.cnn": TINY}, varies=r"[\d.]+ [MG]B"),
+    "too_little_memory": Bad("compile tiny.cnn --max-memory 100", {"tiny.cnn": TINY}, varies=r"[\d.]+ [KMG]?B\b"),
     "no_amount_of_memory": Bad("compile tiny.cnn --max-memory much", {"tiny.cnn": TINY}),
     "no_such_pass": Bad("compile tiny.cnn --passes fuze", {"tiny.cnn": TINY}),
     "no_such_target": Bad("run lenet5 one.png --target tpu", ONE),
@@ -207,6 +220,7 @@ BAD: dict[str, Bad] = {
     "input_of_every_step": Bad("compile m.cnn --train", {"m.cnn": TRAINED.replace("image", "seed")}),
     "step_without_a_recipe": Bad("compile tiny.cnn --train", {"tiny.cnn": TINY}),
     "nothing_to_compile": Bad("compile"),
+    "stage_for_another_target": Bad("compile --from s.txt --target cupy", {"s.txt": stage()}),
     "stage_for_another_batch": Bad("compile --from s.txt --batch 2", {"s.txt": stage()}),
     # a stage that was edited
     "stage_without_its_head": Bad("compile --from s.txt", {"s.txt": 'graph "m" { }\n'}),
@@ -256,6 +270,13 @@ BAD: dict[str, Bad] = {
     ),
     "picture_that_is_none": Bad("run lenet5 text.png", {"text.png": "no picture"}),
     "picture_too_large": Bad("run lenet5 bomb.png", {"bomb.png": png(60_000, 60_000)}),
+    "pictures_that_are_none": Bad("train tiny.cnn --data pets", {"tiny.cnn": TRAINED}, then=broken),
+    "pictures_among_others": Bad(
+        "run tiny.cnn pets/cat pets/dog one.png -w w.safetensors",
+        {"tiny.cnn": TINY, "one.png": png(9, 9), **FIT},
+        then=broken,
+    ),
+    "link_out_of_the_folder": Bad("train tiny.cnn --data pets", {"tiny.cnn": TRAINED, **ONE}, then=linked),
     "picture_of_another_size": Bad("run tiny.cnn one.png -w w.safetensors", {"tiny.cnn": TINY, "one.png": png(9, 9), **FIT}),
     "too_many_classes": Bad(TRAIN, {"tiny.cnn": TRAINED, "set.npz": data(classes=5)}),
     "crop_larger_than_the_picture": Bad(
@@ -287,6 +308,11 @@ BAD: dict[str, Bad] = {
     "word_as_a_name": Bad("new conv"),
     "never_overwritten": Bad("new tiny", {"tiny.cnn": TINY}),
     "shape_that_is_none": Bad("compile open.cnn --input 8*8", {"open.cnn": OPEN}),
+    "data_as_text_for_programs_too": Bad("data digits --write pictures --json"),
+    "threads_of_nothing": Bad("doctor --threads 2"),
+    "table_in_part": Bad("tune --forget --batch 4"),
+    "slowest_for_programs": Bad("bench tiny.cnn --top 3 --json", {"tiny.cnn": TINY}),
+    "curves_without_a_picture": Bad("plot curves runs/a/1 --only training"),
     "nothing_to_compare_with": Bad("bench tiny.cnn --against b.json", {"tiny.cnn": TINY, "b.json": "{}"}),
     "too_large_to_lay_out": Bad("fmt big.cnn", {"big.cnn": "#" * 530_000}),
 }
