@@ -33,7 +33,7 @@ class _Planner:
         self.asked = workers  # a target may share one image's kernel among them
         self.workers = min(workers, batch)
         self.batched = batched_values(graph)
-        self.roots = _roots(graph)
+        self.roots = roots_of(graph)
         self.choices: dict[Node, Choice] = {}
 
     def program(self) -> Program:
@@ -146,7 +146,7 @@ class _Planner:
         )
 
 
-def _roots(graph: Graph) -> dict[Value, Value]:
+def roots_of(graph: Graph) -> dict[Value, Value]:
     """For each value, the value whose memory it is: itself, or what a chain of views stands on."""
     roots: dict[Value, Value] = {}
     for node in graph.nodes:

@@ -4,7 +4,8 @@
 
 For each pass that changes the program: how many times longer a run takes without it, how many times more bytes its kernels
 read and write, and how many times larger the planned arena is. Below 1 the pass loses. The last line of a network is the
-program without any pass but those that a program needs. Prints the processor and the run's own matrix-product rate.
+program without any pass but those that a program needs, and how large its arena would be if lifetimes alone ruled: if no
+kernel wrote over what it reads. Prints the processor and the run's own matrix-product rate.
 """
 
 from __future__ import annotations
@@ -25,7 +26,11 @@ sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parent)]
 from machine import describe  # noqa: E402
 from rows import ROWS, Row, Work  # noqa: E402
 
+from cnndsl.graph.graph import SOURCES  # noqa: E402
 from cnndsl.passes.pipelines import INFERENCE, TRAINING  # noqa: E402
+from cnndsl.program.plan import roots_of  # noqa: E402
+from cnndsl.program.program import Program  # noqa: E402
+from cnndsl.program.schedule import peak  # noqa: E402
 from cnndsl.program.work import moved  # noqa: E402
 from cnndsl.runtime.turns import take_turns  # noqa: E402
 
@@ -34,12 +39,14 @@ NEEDED = ("specialise", "inference")
 
 @dataclass(frozen=True)
 class Compiled:
-    """kernels: of a run; traffic: bytes they read and write; arena: bytes planned."""
+    """kernels: of a run; traffic: bytes they read and write; arena: bytes planned; lifetimes: at least so many live at once
+    where every kernel writes beside what it reads."""
 
     source: str
     kernels: int
     traffic: int
     arena: int
+    lifetimes: int
     run: Callable[[], Any]
 
 
@@ -50,7 +57,17 @@ def compiled(work: Work, without: Iterable[str]) -> Compiled:
     given = (work.images, work.labels) if work.row.training else (work.images,)
     out = {} if work.row.training else {"out": np.empty_like(found(work.images))}
     traffic = sum(moved(k) for k in program.run.kernels)
-    return Compiled(source, len(program.run.kernels), traffic, program.arena_bytes, lambda: found(*given, **out))
+    return Compiled(
+        source, len(program.run.kernels), traffic, program.arena_bytes, by_lifetimes(program), lambda: found(*given, **out)
+    )
+
+
+def by_lifetimes(program: Program) -> int:
+    """The most bytes that live at once in the order of the program's kernels, none written over another."""
+    order = [k.node for k in program.run.kernels]
+    roots = roots_of(program.graph)
+    reads = {n: {roots[x] for x in n.operands if roots[x].node.op not in SOURCES} for n in order}
+    return peak(order, reads, {roots[v] for v in program.graph.results})
 
 
 def measured(row: Row, threads: int, rounds: int) -> list[tuple[str, Compiled, float]]:
@@ -86,6 +103,8 @@ def lines(row: Row, found: list[tuple[str, Compiled, float]], markdown: bool) ->
     for name, program, taken in found[1:]:
         ratios = (taken / seconds, program.traffic / base.traffic, program.arena / base.arena)
         rows.append(("", name, program.kernels, *(f"{x:.2f}" for x in ratios)))
+    last = found[-1][1]
+    rows.append(("", "all, by lifetimes", last.kernels, "", "", f"{last.lifetimes / base.arena:.2f}"))
     if markdown:
         return ["| " + " | ".join(map(str, r)) + " |" for r in rows]
     return [f"{r[0]:<34} {r[1]:<24} {r[2]:>7} {r[3]:>12} {r[4]:>12} {r[5]:>12}" for r in rows]

@@ -105,10 +105,11 @@ def _again(graph: Graph, side: int, divisor: int, stay: set[Node]) -> Graph:
 
 
 def _fewer(node: Node, inputs: list[Value], divisor: int) -> Any:
-    """The attributes of a node with fewer channels."""
+    """The attributes of a node with fewer channels, but two where there were two: one class has no gradient."""
     a = node.attrs
     names = {f.name for f in fields(a)}
-    changes: dict[str, Any] = {n: max(1, getattr(a, n) // divisor) for n in ("filters", "units") if n in names}
+    counts = {n: getattr(a, n) for n in ("filters", "units") if n in names}
+    changes: dict[str, Any] = {n: max(min(count, 2), count // divisor) for n, count in counts.items()}
     if node.op.name in ("crop", "pad"):
         changes["channels"] = tuple(n // divisor for n in a.channels)
     if "groups" in names and "filters" in names and a.groups > 1:

@@ -26,6 +26,10 @@ from tests.tolerances import GRAD32, NETWORK, distance
 
 EXACT = 1e-8
 """Of networks of a hundred layers in float64, whose sums are formed in another order."""
+NEARBY = 1e-6
+"""Relative: a program in float32 may answer as the exact answer to images and weights that lie so near (Higham, Accuracy and
+Stability of Numerical Algorithms, 1.5). Where a ReLU's input or a pool's two largest nearly tie, that moves a gradient by more
+than GRAD32: batch norms over four small maps have moved by up to 0.1, whatever computes them."""
 BATCH = 4
 Choice = frozenset[str]
 
@@ -86,6 +90,7 @@ def train(name: str, left_out: dict[str, Choice], threads: int) -> list[str]:
             given[key] = np.asarray(rng.standard_normal(v.type.sizes) if v.type.rank else 0, v.type.dtype)
     outputs, updates = evaluate(graph, given, state, dtype="float64")
     wrong = []
+    allowed = GRAD32
     for what, without in left_out.items():
         run = compile_step_graph(graph, state, batch=BATCH, threads=threads, without=without)
         wrong += [f"{what}: {x}" for x in check(run.program)]
@@ -93,8 +98,33 @@ def train(name: str, left_out: dict[str, Choice], threads: int) -> list[str]:
         wrong += [f"{what}: {x} in float64" for x in apart(graph, exact[0], exact[1], outputs, updates, EXACT, EXACT)]
         run.network.spare.append(full_of_nans(run.network.arena()))
         found = run(**given)
-        wrong += [f"{what}: {x}" for x in apart(graph, found, run.state, outputs, updates, NETWORK, GRAD32)]
+        if allowed == GRAD32 and max(gradients_apart(graph, run.state, updates).values()) > GRAD32:
+            allowed = max(GRAD32, nearby(graph, given, state, updates))
+        wrong += [f"{what}: {x}" for x in apart(graph, found, run.state, outputs, updates, NETWORK, allowed)]
     return wrong
+
+
+def nearby(graph: Graph, given: Any, state: Any, updates: Any) -> float:
+    """How far the exact gradients of three nearby problems are from those of this one."""
+    found = []
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+
+        def moved(x: Any, rng: Any = rng) -> Any:
+            x = np.asarray(x)
+            return x * (1 + NEARBY * rng.standard_normal(x.shape)) if x.dtype.kind == "f" else x
+
+        near = [{k: moved(x) for k, x in each.items()} for each in (given, state)]
+        _, after = evaluate(graph, *near, dtype="float64")
+        found.append(max(gradients_apart(graph, after, updates).values()))
+    return max(found)
+
+
+def gradients_apart(graph: Graph, after: Any, updates: Any, kind: str = "slot") -> dict[str, float]:
+    """How far each gradient is off, as a part of the largest of all; with `buffer`, the running statistics."""
+    names = [n for n in after if graph.state[n].kind == kind and n in updates]
+    largest = max((np.abs(updates[n]).max() for n in names), default=1.0)
+    return {n: float(np.abs(after[n] - updates[n]).max() / largest) for n in names}
 
 
 def apart(graph: Graph, found: Any, after: Any, outputs: Any, updates: Any, tol: float, gradients: float) -> list[str]:
@@ -103,13 +133,10 @@ def apart(graph: Graph, found: Any, after: Any, outputs: Any, updates: Any, tol:
     if not distance(found["loss"], outputs["loss"]) <= tol:
         wrong.append(f"the loss is off by {distance(found['loss'], outputs['loss']):.2g}")
     for kind, limit in (("slot", gradients), ("buffer", tol)):
-        names = [n for n in after if graph.state[n].kind == kind and n in updates]
-        if names:
-            largest = max(np.abs(updates[n]).max() for n in names)
-            off = {n: float(np.abs(after[n] - updates[n]).max() / largest) for n in names}
-            worst = max(off, key=off.__getitem__)
-            if not off[worst] <= limit:
-                wrong.append(f"{worst} is off by {off[worst]:.2g} of the largest {kind}")
+        off = gradients_apart(graph, after, updates, kind)
+        worst = max(off, key=off.__getitem__, default="")
+        if worst and not off[worst] <= limit:
+            wrong.append(f"{worst} is off by {off[worst]:.2g} of the largest {kind}, allowed {limit:.2g}")
     return wrong
 
 
