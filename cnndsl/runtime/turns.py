@@ -16,17 +16,22 @@ def take_turns(
     burst: int = BURST,
     warm: int = WARM,
     clock: Callable[[], float] = time.perf_counter,
+    settle: float = 0.0,
 ) -> dict[str, list[float]]:
     """Seconds of each call, by name: in every round each has a turn of `warm` uncounted and `burst` counted calls.
 
     Turns, because a machine's speed drifts. Bursts, because threads of the one before spin on after its turn (OpenMP's,
     for 0.2 s by default), and on two cores their time would fall on whoever comes next: LeNet-5's step takes 5 ms in a
-    burst and 9 ms in single alternation with PyTorch.
+    burst and 9 ms in single alternation with PyTorch. settle: seconds that a turn's uncounted calls take at least, where
+    its calls are shorter than the others' threads spin.
     """
     found: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
         for name, run in runs.items():
+            start = clock()
             for _ in range(warm):
+                run()
+            while clock() - start < settle:
                 run()
             for _ in range(burst):
                 began = clock()
