@@ -15,10 +15,10 @@ multiple of the lanes of every worker, or where the whole gain is less than the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from cnndsl.graph.batch import batched_values
 from cnndsl.graph.graph import INPUT, STATE, Graph, Node, Value, copy_node
+from cnndsl.graph.target import Target
 from cnndsl.passes.context import Context
 from cnndsl.passes.lanes import CONVS, in_lanes, refuses
 
@@ -28,9 +28,8 @@ LEAST = 100e-6  # seconds that all regions together must win: below, the estimat
 
 def choose_layout(graph: Graph, ctx: Context) -> Graph:
     """`graph` must be specialised."""
-    gain = getattr(ctx.target, "lane_gain", None)
     convs = [n for n in graph.nodes if n.op.name in CONVS]
-    if gain is None or not convs:
+    if ctx.target is None or not ctx.target.lanes or not convs:
         return graph
     workers = min(ctx.options.workers, ctx.options.batch)
     fitting = [n for n in LANES if ctx.options.batch % (n * workers) == 0]
@@ -56,7 +55,7 @@ def choose_layout(graph: Graph, ctx: Context) -> Graph:
 class _Regions:
     """The nodes to put on lanes: the minimum cut. `won`: seconds, the borders paid."""
 
-    def __init__(self, graph: Graph, batched: set[Value], lanes: int, workers: int, target: Any) -> None:
+    def __init__(self, graph: Graph, batched: set[Value], lanes: int, workers: int, target: Target) -> None:
         self.lanes = lanes
         self.gains: dict[Node, float] = {}
         for node in graph.nodes:
@@ -69,7 +68,7 @@ class _Regions:
         if any(g > 0 for g in self.gains.values()):
             self._cut(graph, batched, workers, target)
 
-    def _cut(self, graph: Graph, batched: set[Value], workers: int, target: Any) -> None:
+    def _cut(self, graph: Graph, batched: set[Value], workers: int, target: Target) -> None:
         from cnndsl.graph.networks import cheapest_side
 
         users = graph.users()

@@ -29,7 +29,7 @@ from cnndsl.passes.context import Context
 
 def combine_parallel(graph: Graph, ctx: Context) -> Graph:
     """`graph` must be specialised."""
-    if getattr(ctx.target, "reads_strided", None) is None:
+    if ctx.target is None or not ctx.target.strided:
         return graph
     return _combined(_pooled_later(graph, ctx), ctx)
 

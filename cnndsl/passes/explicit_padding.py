@@ -19,7 +19,7 @@ from cnndsl.passes.context import Context
 
 def explicit_padding(graph: Graph, ctx: Context) -> Graph:
     """`graph` must be specialised."""
-    if not getattr(ctx.target, "pads_with_zeros", False):
+    if ctx.target is None or not ctx.target.pads_with_zeros:
         return graph
     found = [n for n in graph.nodes if n.op.name == "conv" and n.attrs.pad_mode != "zero"]
     if not found:

@@ -28,16 +28,15 @@ KINDS = ("conv", "conv_input_grad")
 
 def winograd(graph: Graph, ctx: Context) -> Graph:
     """`graph` must be specialised."""
-    tile_of = getattr(ctx.target, "winograd", None)
-    if tile_of is None:
+    whys = {node: _refusal(node) for node in graph.nodes if node.op.name in KINDS}
+    if ctx.target is None:
         return graph
-    tiles: dict[Node, int] = {}
-    for node in graph.nodes:
-        if node.op.name in KINDS:
-            why = _refusal(node)
-            tiles[node] = 0 if why else tile_of(node, ctx.options.workers, ctx.options.training)
-            if any(k > 1 for k in node.attrs.kernel) and not tiles[node]:
-                ctx.log.refused("by tiles", node, why or "its own kernel is cheaper")
+    tiles = {n: 0 if why else ctx.target.winograd(n, ctx.options.workers, ctx.options.training) for n, why in whys.items()}
+    if None in tiles.values():  # this target has no kernel by tiles
+        return graph
+    for node, why in whys.items():
+        if any(k > 1 for k in node.attrs.kernel) and not tiles[node]:
+            ctx.log.refused("by tiles", node, why or "its own kernel is cheaper")
     if not any(tiles.values()):
         return graph
 

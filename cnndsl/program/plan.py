@@ -83,24 +83,21 @@ class _Planner:
         )
 
     def _concat_parts(self, kernels: list[Node]) -> dict[Value, tuple[Value, int]]:
-        writes_strided = getattr(self.target, "writes_strided", None)
-        if writes_strided is None:
+        if not self.target.strided:
             return {}
         kept = {self.roots[v] for v in self.graph.results}
-        return parts_of_concats(kernels, self.roots, kept, lambda n: writes_strided(n, self._choice(n, self.asked)))
+        return parts_of_concats(kernels, self.roots, kept, lambda n: self.target.writes_strided(n, self._choice(n, self.asked)))
 
     def _parts_taken(self, running: set[Node]) -> dict[Value, tuple[Value, int]]:
-        reads_strided = getattr(self.target, "reads_strided", None)
-        if reads_strided is None:
+        if not self.target.strided:
             return {}
         kept = {self.roots[v] for v in self.graph.results}
         parts = {*self.parts, *(wide for wide, _ in self.parts.values())}
-        can = lambda n: reads_strided(n, self._choice(n, self.asked))  # noqa: E731
+        can = lambda n: self.target.reads_strided(n, self._choice(n, self.asked))  # noqa: E731
         return parts_taken(self.graph, running, self.roots, kept, parts, can)
 
     def _adds_in_place(self, node: Node) -> bool:
-        adds = getattr(self.target, "adds_in_place", None)
-        return adds is not None and adds(node, self._choice(node, self.asked))
+        return self.target.adds_in_place(node, self._choice(node, self.asked))
 
     def _needs(self, kernels: list[Node]) -> dict[Node, set[Value]]:
         """What each kernel reads as the schedule sees it: the branches of a concat that never runs, not its value."""

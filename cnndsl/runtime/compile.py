@@ -73,14 +73,15 @@ def lower_batches(
     """
     from cnndsl.targets import target_named
 
-    emit = getattr(target_named(target), "emit_batches", None)
-    if emit is None:
-        raise error("E606", f"target {target} writes files for one batch each", help="targets for several: numpy")
     if not any(v.node.attrs.batched for v in graph.inputs.values()):
         raise error("E606", f"no input of {graph.name} has a batch, so there is one run for all")
     with _measured(options.workers):
         found = [_fitted(graph, target, replace(options, batch=checked_batch(n)), None) for n in batches]
-        return tuple(p for p, _, _ in found), emit([p for p, _, _ in found]), tuple(log for _, _, log in found)
+        return (
+            tuple(p for p, _, _ in found),
+            target_named(target).emit_batches([p for p, _, _ in found]),
+            tuple(log for _, _, log in found),
+        )
 
 
 @contextmanager
@@ -232,9 +233,7 @@ def check_device(target: str) -> None:
     """Raise E641 where the target needs a device that is not here. Printing a program needs none."""
     from cnndsl.targets import target_named
 
-    check = getattr(target_named(target), "check_device", None)
-    if check is not None:
-        check()
+    target_named(target).check_device()
 
 
 def checked_names(names: Any, what: str) -> tuple[str, ...]:

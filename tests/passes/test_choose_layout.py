@@ -17,7 +17,7 @@ from cnndsl.passes.dead_code import dead_code
 from cnndsl.passes.specialise import specialise
 from cnndsl.program.check import check
 from cnndsl.program.plan import plan
-from cnndsl.targets.numpy import TARGET
+from cnndsl.targets.numpy import TARGET, NumpyTarget
 from cnndsl.targets.reference.interpreter import evaluate
 from cnndsl.training.step import build_step
 from tests.passes.networks import inputs, refusals, weights, words
@@ -25,7 +25,7 @@ from tests.passes.networks import inputs, refusals, weights, words
 BATCH = 32
 
 
-class Eager:
+class Eager(NumpyTarget):
     """A target that would have everything on lanes, for whatever it costs elsewhere."""
 
     name = "eager"

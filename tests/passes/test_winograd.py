@@ -13,10 +13,11 @@ from cnndsl.graph.types import TensorType
 from cnndsl.passes.dead_code import dead_code
 from cnndsl.passes.fold_batch_norm import fold_batch_norm
 from cnndsl.passes.winograd import winograd
+from cnndsl.targets.numpy import NumpyTarget
 from tests.passes.networks import BATCH, after, bound, context, refusals, residual, words
 
 
-class Tiles:
+class Tiles(NumpyTarget):
     """A target that wants tiles of one size wherever they can be."""
 
     def __init__(self, tile: int) -> None:
@@ -25,13 +26,10 @@ class Tiles:
     def winograd(self, node: Node, workers: int, training: bool) -> int:
         return self.tile
 
-    def refuses_fusion(self, anchor: Node | None, inner: Node, place: str) -> str | None:
-        return None
-
 
 def with_tiles(tile: int, **options: Any) -> Any:
     ctx = context(**options)
-    ctx.target = Tiles(tile)  # type: ignore[assignment]
+    ctx.target = Tiles(tile)
     return ctx
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cnndsl.ops  # noqa: F401  (registers the words)
 from cnndsl.graph.graph import Graph, Node, State, Value
-from cnndsl.graph.target import Choice
+from cnndsl.graph.target import Choice, Target
 from cnndsl.graph.types import TensorType
 from cnndsl.passes.context import Context, Log, Options
 from cnndsl.passes.dead_code import dead_code
@@ -12,7 +12,7 @@ from cnndsl.passes.specialise import specialise
 from cnndsl.program.program import Program
 
 
-class Paper:
+class Paper(Target):
     """A target that runs nothing. seconds: what every kernel is said to take."""
 
     name = "paper"

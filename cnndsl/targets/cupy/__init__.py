@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from cnndsl.graph.graph import Node
-from cnndsl.graph.target import Choice
+from cnndsl.graph.target import Choice, Target
 from cnndsl.program.program import Program
 
 
-class CupyTarget:
-    """How programs run on CuPy. See `cnndsl.graph.target.Target`."""
+class CupyTarget(Target):
+    """How programs run on CuPy."""
 
     name = "cupy"
 
@@ -26,7 +26,6 @@ class CupyTarget:
         return choose(node)
 
     def check_device(self) -> None:
-        """Raise E641 where an emitted module could not run on this machine."""
         from cnndsl.targets.cupy.device import check_device
 
         check_device()

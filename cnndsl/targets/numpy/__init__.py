@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cnndsl.graph.graph import Node, Value
-from cnndsl.graph.target import Choice
+from cnndsl.graph.target import Choice, Target
 from cnndsl.program.program import Program
 
 
-class NumpyTarget:
-    """How programs run on NumPy. See `cnndsl.graph.target.Target`."""
+class NumpyTarget(Target):
+    """How programs run on NumPy."""
 
     name = "numpy"
-    pads_with_zeros = True
+    strided = lanes = pads_with_zeros = True
 
     def refuses_fusion(self, anchor: Node | None, inner: Node, place: str) -> str | None:
         from cnndsl.targets.numpy.fusion import refuses
@@ -31,31 +31,26 @@ class NumpyTarget:
         return tile_of(node, workers, training)
 
     def writes_strided(self, node: Node, choice: Choice) -> bool:
-        """Whether the node's kernel can write into every so-many-th channel of a wider array (a branch of a concat)."""
         from cnndsl.targets.numpy.choices import writes_strided
 
         return writes_strided(node, choice)
 
     def adds_in_place(self, node: Node, choice: Choice) -> bool:
-        """Whether the node's kernel can add its anchor's result to an operand, number by number, where that lies."""
         from cnndsl.targets.numpy.choices import adds_in_place
 
         return adds_in_place(node, choice)
 
     def reads_strided(self, node: Node, choice: Choice) -> bool:
-        """Whether the node's kernel can read every so-many-th channel of a wider array."""
         from cnndsl.targets.numpy.choices import reads_strided
 
         return reads_strided(node, choice)
 
     def lane_gain(self, node: Node, lanes: int, workers: int) -> float | None:
-        """Seconds that a node of images wins as its twin on arrays of lanes; None: there is no kernel for that."""
         from cnndsl.targets.numpy.layouts import gain
 
         return gain(node, lanes, workers)
 
     def lane_border(self, value: Value, lanes: int, workers: int) -> float:
-        """Seconds to lay a value out anew."""
         from cnndsl.targets.numpy.layouts import border
 
         return border(value, lanes, workers)
@@ -66,7 +61,6 @@ class NumpyTarget:
         return emit(program)
 
     def emit_batches(self, programs: Sequence[Program]) -> str:
-        """One module for several batches of one model."""
         from cnndsl.targets.numpy.batches import emit_batches
 
         return emit_batches(programs)
