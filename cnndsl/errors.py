@@ -120,8 +120,9 @@ CODES: dict[str, str] = {
     "W408": "two activations of one kind follow each other",
     "W409": "pictures or labels do not fit the model",
     "W410": "an input looks as if its channels came first",
-    "W411": "a number of a recipe was most likely meant otherwise",
+    "W411": "an entry of a recipe was most likely meant otherwise",
     "W412": "a training is too short for its batch norms",
+    "W413": "a recipe leaves out what training needs",
 }
 
 

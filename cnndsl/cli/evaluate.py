@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cnndsl.cli.options import Arguments, DataSet, EvalName, Json, ModelName, OnBadImage, TargetName, Threads, Workers
+from cnndsl.cli.options import DataSet, EvalName, Json, ModelName, OnBadImage, PairList, TargetName, Threads, Workers
 
 if TYPE_CHECKING:
+    from cnndsl.cli.arguments import Pairs
+    from cnndsl.cli.models import Weights
     from cnndsl.language.model import Model
     from cnndsl.training.records import Comparison, Evaluation
 
 
 def evaluate(
     model: ModelName,
-    arguments: Arguments = None,
+    arguments: PairList = None,
     weights: Annotated[
         list[Path] | None,
         typer.Option(
@@ -32,12 +35,15 @@ def evaluate(
     on_bad_image: OnBadImage = "stop",
     as_json: Json = False,
 ) -> None:
-    """Loss, accuracy and confusion matrix on data that was held back from training."""
+    """Loss, accuracy and confusion matrix on data that was held back from training.
+
+    Entries of the evaluation are set with key=value: eval.metrics=[accuracy,top(5)] eval.views=flip.
+    """
     import json
 
     from cnndsl.cli.arguments import pairs
     from cnndsl.cli.judging import Judging
-    from cnndsl.cli.models import find_weights, load_model, say
+    from cnndsl.cli.models import load_model, say
     from cnndsl.data import datasets
     from cnndsl.runtime.heap import keep_freed_memory
     from cnndsl.training.compare import evaluate_numbers
@@ -45,9 +51,9 @@ def evaluate(
     from cnndsl.training.needs import kind_of
     from cnndsl.training.records import Evaluation
 
-    asked = pairs(arguments or ()).only()
-    net = load_model(model, asked, trains=True)
-    found = [find_weights(net, x, model, asked) for x in weights or (None,)]
+    asked = pairs(arguments or ()).only("eval")
+    net = judged_by(load_model(model, asked, trains=True), recipe, asked)
+    found = weights_of(net, weights or (None,), model, asked)
     files = [x.path for x in found]
     name = data_of(net, data, recipe)
     keep_freed_memory()
@@ -74,6 +80,40 @@ def evaluate(
         print(json.dumps(about | told, indent=2))
     else:
         print(report(result) if isinstance(result, Evaluation) else numbers(result))
+
+
+def judged_by(net: Model, recipe: str, asked: Pairs) -> Model:
+    """The model with the entries of that evaluation that the command sets. Warns of what they hardly mean."""
+    from cnndsl.cli.failure import draw
+    from cnndsl.language.recipe import Eval
+    from cnndsl.language.recipe_warnings import of_eval
+
+    entries = asked.recipe.get("eval", {})
+    if not entries or (recipe and recipe not in net.evals):
+        return net
+    how = net.evals.get(recipe, Eval(recipe, {})).override(entries)
+    draw(d for d in of_eval(how, net.graph) if d not in net.warnings)
+    return replace(net, evals={**net.evals, recipe: how})
+
+
+def weights_of(net: Model, files: Sequence[Path | None], model: str, asked: Pairs) -> list[Weights]:
+    """Where the weights of each network are. Raises E504 where those of an ensemble are of networks for other classes."""
+    from cnndsl.cli.models import find_weights
+    from cnndsl.errors import CnnError
+
+    found: list[Weights] = []
+    refused: CnnError | None = None
+    for file in files:
+        try:
+            found.append(find_weights(net, file, model, asked))
+        except CnnError as e:
+            refused = refused or e
+    if refused is not None and found:
+        help = f"the networks of an ensemble tell the same classes apart, and {found[0].path} fits {net.name} as it is"
+        raise CnnError(replace(d, help=help) for d in refused.diagnostics)
+    if refused is not None:
+        raise refused
+    return found
 
 
 def data_of(net: Model, given: str | None, recipe: str = "") -> str:

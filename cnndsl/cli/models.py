@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnndsl.cli.arguments import Pairs
 
 if TYPE_CHECKING:
+    from cnndsl.errors import Diagnostic
     from cnndsl.language.model import Model
     from cnndsl.runtime.notes import Notes
 
 
-REFUSED = "W402"
-"""Words of recipes that cannot be carried out yet: `check` warns of them, a command that meets one refuses it."""
+REFUSED = ("W402", "W413")
+"""What a recipe says that cannot be carried out yet, or leaves out: `check` warns of it, a command that meets it refuses it."""
 OF_TRAINING = "W403"
 """A bias without effect: a word for those who train the network, and noise for those who use it."""
 
@@ -26,16 +27,30 @@ def load_model(spec: str, given: Pairs, trains: bool = False) -> Model:
     trains: the command trains the model or judges what a training gave.
     """
     from cnndsl.cli.failure import draw
-    from cnndsl.errors import error
+    from cnndsl.errors import CnnError, error
     from cnndsl.language.load import load
 
     reserved = given.model.keys() & {"train", "spec"}
     if reserved:
         raise error("E770", f"{min(reserved)} is no argument of a model", help="an entry of the recipe is train.KEY=VALUE")
     arguments: dict[str, Any] = dict(given.model)
-    model = load(spec, **arguments)
-    draw(w for w in model.warnings if w.code not in (REFUSED, *(() if trains else (OF_TRAINING,))))
+    try:
+        model = load(spec, **arguments)
+    except CnnError as e:
+        raise CnnError(_entry_meant(d, given) for d in e.diagnostics) from None
+    draw(w for w in model.warnings if w.code not in (*REFUSED, *(() if trains else (OF_TRAINING,))))
     return model
+
+
+def _entry_meant(d: Diagnostic, given: Pairs) -> Diagnostic:
+    """`d` with the mend for `epochs=6`, which is no argument of a model: `train.epochs=6`."""
+    from cnndsl.language.recipes import KEYS
+
+    for key, value in given.model.items() if d.code == "E207" and d.span is None else ():
+        kind = next((kind for kind, keys in KEYS.items() if key in keys and kind != "preprocess"), None)
+        if kind is not None and d.message.endswith(f"no parameter {key}"):
+            return replace(d, help=f"{key} is an entry of {kind}: {kind}.{key}={value}")
+    return d
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cnndsl.cli.options import Arguments, DataSet, EvalName, InputSizes, ModelName, TargetName, Threads, WeightsFile
+from cnndsl.cli.options import Arguments, DataSet, EvalName, InputSizes, ModelName, PairList, TargetName, Threads, WeightsFile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -181,7 +181,7 @@ def field(
 def confusion(
     model: ModelName,
     output: Output,
-    arguments: Arguments = None,
+    arguments: PairList = None,
     data: DataSet = None,
     weights: WeightsFile = None,
     recipe: EvalName = "",
@@ -207,7 +207,7 @@ def confusion(
 def mistakes(
     model: ModelName,
     output: Output,
-    arguments: Arguments = None,
+    arguments: PairList = None,
     data: DataSet = None,
     count: Annotated[int, typer.Option("--count", "-n", min=1, max=100, help="How many, at most.")] = 18,
     weights: WeightsFile = None,
@@ -287,29 +287,32 @@ def check_output(path: Path) -> None:
         raise error("E770", f"{path} is a folder" if path.is_dir() else f"there is no folder {path.parent}")
 
 
-def with_weights(model: str, arguments: list[str] | None, given: Path | None) -> tuple[Model, Weights]:
-    """The model and its weights, told on stderr."""
+def with_weights(
+    model: str, arguments: list[str] | None, given: Path | None, judged: str | None = None
+) -> tuple[Model, Weights]:
+    """The model and its weights, told on stderr. judged: the name of the evaluation whose entries may be set."""
     from cnndsl.cli.arguments import pairs
+    from cnndsl.cli.evaluate import judged_by
     from cnndsl.cli.models import find_weights, load_model, say
     from cnndsl.runtime.heap import keep_freed_memory
 
     keep_freed_memory()
-    asked = pairs(arguments or ()).only()
-    net = load_model(model, asked)
+    asked = pairs(arguments or ()).only(*["eval"] * (judged is not None))
+    net = judged_by(load_model(model, asked), judged or "", asked)
     found = find_weights(net, given, model, asked)
     say(f"weights: {found.path} ({found.found})")
     return net, found
 
 
 def with_data(
-    model: str, arguments: list[str] | None, weights: Path | None, data: str | None, recipe: str = ""
+    model: str, arguments: list[str] | None, weights: Path | None, data: str | None, recipe: str | None = None
 ) -> tuple[Model, Weights, str, Dataset]:
     """The model and its weights, the name of the data to judge it by, and these."""
     from cnndsl.cli.evaluate import data_of
     from cnndsl.data import datasets
 
-    net, found = with_weights(model, arguments, weights)
-    name = data_of(net, data, recipe)
+    net, found = with_weights(model, arguments, weights, recipe)
+    name = data_of(net, data, recipe or "")
     return net, found, name, datasets.open(name)
 
 

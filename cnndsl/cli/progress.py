@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from cnndsl.training.records import EpochDone, Event, Started, Stepped
 
+MANY = 0.1
+"""The share of images left out of an epoch from which on it is said."""
 HEADING = "epoch    loss  accuracy  validation         rate     time"
 STOPPING = "stopping: this step is finished, then all is saved (Ctrl-C again: at once, back to the last checkpoint)"
 
@@ -106,7 +108,13 @@ def started(e: Started) -> str:
     held = f", {e.validation_images:,} {where} to validate" if e.validation_images else ""
     what = "training" if e.resumed is None else f"going on from step {e.resumed} with"
     length = f"{counted(e.epochs, 'epoch')} of {counted(e.steps_per_epoch, 'step')}"
-    return f"{what} {e.model} on {e.images:,} images{held}, {length}, into {e.run_dir}\n"
+    if e.steps is not None:
+        length = f"{counted(e.steps, 'step')} ({e.steps_per_epoch:,} an epoch)"
+    line = f"{what} {e.model} on {e.images:,} images{held}, {length}, into {e.run_dir}\n"
+    short = e.images - e.steps_per_epoch * e.batch
+    if short >= MANY * e.images:
+        line += f"each epoch leaves out {counted(short, 'image')}, others each time: they fill no batch of {e.batch:,}\n"
+    return line
 
 
 def left(e: Stepped) -> str:

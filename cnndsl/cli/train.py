@@ -12,8 +12,11 @@ import typer
 from cnndsl.cli.options import DataSet, MaxMemory, ModelName, OnBadImage, PairList, TargetName, Threads, Workers
 
 if TYPE_CHECKING:
+    from cnndsl.cli.resuming import Command
+    from cnndsl.data.records import Dataset
+    from cnndsl.language.model import Model
     from cnndsl.language.recipe import TrainRecipe
-    from cnndsl.training.records import TrainResult
+    from cnndsl.training.records import Event, TrainResult
 
 
 def train(
@@ -49,8 +52,10 @@ def train(
     """Train a model by its recipe. Weights, checkpoints and curves, which follow the work, go to runs/MODEL/NUMBER.
 
     Entries of the recipe are set with key=value: train.epochs=2 train.seed=7. Ctrl-C stops between two steps and
-    saves; --resume goes on from there, to the same weights as if nothing had happened.
+    saves; --resume goes on from there, to the same weights as if nothing had happened. What the run was given (data, entries,
+    options) need not be said again.
     """
+    from cnndsl.cli import resuming
     from cnndsl.cli.arguments import pairs
     from cnndsl.cli.models import load_model
     from cnndsl.cli.progress import Progress
@@ -59,52 +64,60 @@ def train(
     from cnndsl.runtime.heap import keep_freed_memory
     from cnndsl.training.best import best
     from cnndsl.training.loop import train as train_model
+    from cnndsl.training.recipes import check_recipe
+    from cnndsl.training.records import Started
 
     if resume and (weights is not None or reset):
         raise error("E770", "--resume goes on from a checkpoint; --weights and --reset begin a run")
     if reset and weights is None:
         raise error("E770", "--reset says what of --weights begins anew, and no --weights are given")
-    given = pairs(arguments or ()).only("train")
-    net = load_model(model, given, trains=True)
-    if recipe and recipe in net.tasks:
-        help = f"cnndsl restore PICTURE --model {model} --task {recipe}"
-        raise error("E423", f"{recipe} is a task, which is carried out on one picture", net.tasks[recipe].span, help=help)
-    if recipe not in net.trains:
-        known = ", ".join(sorted(filter(None, net.trains))) or "none"
-        tasks = f"its tasks: cnndsl restore PICTURE --model {model} --task {next(iter(net.tasks))}" if net.tasks else None
-        message = f"{net.name} has no recipe {f'train {recipe}' if recipe else 'train'}; named ones: {known}"
-        raise error("E770", message, help=tasks)
-    how = net.trains[recipe].override(given.recipe.get("train", {}))
-    name = data or how.data
+    said = resuming.command(
+        pairs(arguments or ()).only("train"), recipe=recipe, data=data, validate=validate, target=target, threads=threads,
+        max_memory=max_memory, on_bad_image=on_bad_image, patience=patience, gradient_norm=gradient_norm,
+    )  # fmt: skip
+    if resume:
+        said = said.over(begun(model, sys.argv[1:]))
+    net = load_model(model, said.pairs, trains=True)
+    how = recipe_of(net, model, said)
+    check_recipe(how, net.graph)
+    name, validate, skips = said.option("data") or how.data, said.option("validate"), said.option("on_bad_image")
     if name is None:
         raise error("E770", f"{net.name} names no data to train on", help="name it: --data FOLDER, with one folder a class")
     keep_freed_memory()
+    images = datasets.open(name, check=skips != "skip")
+    doubts(net, how, images)
     with Progress(watch=watch) as progress:
+
+        def tell(event: Event) -> None:
+            if isinstance(event, Started):
+                resuming.keep(event.run_dir, said)
+            progress(event)
+
         done = train_model(
             net,
             how,
-            datasets.open(name, check=on_bad_image != "skip"),
-            target=target,
-            threads=threads,
+            images,
+            target=said.option("target"),
+            threads=said.option("threads"),
             resume=resume,
-            max_memory=max_memory,
+            max_memory=said.option("max_memory"),
             workers=workers,
-            on_bad_image=on_bad_image,
+            on_bad_image=skips,
             weights=weights,
             reset=reset or (),
-            gradient_norm=gradient_norm,
-            validation=datasets.open(validate, on_bad_image != "skip", hold_back=False) if validate is not None else None,
-            patience=patience,
-            on_event=progress,
+            gradient_norm=said.option("gradient_norm"),
+            validation=datasets.open(validate, skips != "skip", hold_back=False) if validate is not None else None,
+            patience=said.option("patience"),
+            on_event=tell,
         )
     if done.waited is not None:
         print(f"\nended after epoch {len(done.history)}: the loss has not fallen for {counted(done.waited, 'epoch')}")
     elif resume and done.begun == done.steps:
-        print(finished(done, how, sys.argv[1:]))
+        print(finished(done, how, model))
         return
     if done.stopped:
         print(f"\nstopped after step {done.steps}; everything is saved in {done.run_dir}")
-        print(f"to go on: {command(sys.argv[1:], '--resume')}")
+        print(f"to go on: {shlex.join(['cnndsl', 'train', model, '--resume'])}")
         raise typer.Exit(130)
     if done.skipped:
         print(f"\nskipped  {counted(len(done.skipped), 'picture')} that cannot be read: {done.run_dir / 'skipped.txt'}")
@@ -113,23 +126,66 @@ def train(
     if found is not None and found.epoch < len(done.history):
         print(f"best     {done.run_dir / 'best.safetensors'}, of epoch {found.epoch} in validation")
     print(f"curves   {done.run_dir / 'loss.png'}, loss.svg, log.csv, steps.csv")
-    same = [model, *(f"{key}={value}" for key, value in given.model.items())]
-    on = ["--data", data] if data is not None else []
-    on += ["--on-bad-image", "skip"] if on_bad_image == "skip" else []
+    same = [model, *(f"{key}={value}" for key, value in said.arguments.items())]
+    on = ["--data", said.option("data")] if said.option("data") is not None else []
+    on += ["--on-bad-image", "skip"] if skips == "skip" else []
     print(f"next     {shlex.join(['cnndsl', 'eval', *same, *on])}    {shlex.join(['cnndsl', 'run', *same])} PICTURE…")
 
 
-def command(words: list[str], *more: str) -> str:
-    """The command line again, with more words where they are not there."""
-    return shlex.join(["cnndsl", *words, *(x for x in more if x not in words)])
+def begun(model: str, words: list[str]) -> Command:
+    """What the newest run of the model was begun with. Raises E709 where there is none."""
+    from cnndsl.cli import resuming
+    from cnndsl.errors import error
+    from cnndsl.language.load import name_of
+    from cnndsl.training.checkpoint import latest_run
+
+    name = name_of(model)
+    run_dir = latest_run(name)
+    if run_dir is None:
+        begin = shlex.join(["cnndsl", *(x for x in words if x != "--resume")])
+        raise error("E709", f"there is no run of {name} to resume", help=f"begin one: {begin}")
+    return resuming.kept(run_dir)
 
 
-def finished(done: TrainResult, how: TrainRecipe, words: list[str]) -> str:
+def recipe_of(net: Model, model: str, said: Command) -> TrainRecipe:
+    """The recipe that is meant, with its entries changed. Raises E423, E770 where there is none of that name."""
+    from cnndsl.errors import error
+
+    recipe = said.option("recipe")
+    if recipe and recipe in net.tasks:
+        help = f"cnndsl restore PICTURE --model {model} --task {recipe}"
+        raise error("E423", f"{recipe} is a task, which is carried out on one picture", net.tasks[recipe].span, help=help)
+    if recipe not in net.trains:
+        known = ", ".join(sorted(filter(None, net.trains))) or "none"
+        tasks = f"its tasks: cnndsl restore PICTURE --model {model} --task {next(iter(net.tasks))}" if net.tasks else None
+        message = f"{net.name} has no recipe {f'train {recipe}' if recipe else 'train'}; named ones: {known}"
+        raise error("E770", message, help=tasks)
+    return net.trains[recipe].override(said.entries)
+
+
+def doubts(net: Model, how: TrainRecipe, images: Dataset) -> None:
+    """Warn of what the recipe most likely does not mean, as far as the file's own warnings have not."""
+    from cnndsl.cli.failure import draw
+    from cnndsl.language.load import against
+    from cnndsl.language.recipe_warnings import of_train
+
+    shape: tuple[int, ...] = getattr(images.train.images, "shape", ())
+    size = (shape[1], shape[2]) if len(shape) == 4 else None
+    found = [d for d in against(how, net.graph) if d not in net.warnings]
+    draw([*found, *of_train(how, net.graph, net.preprocess, size, net.warnings)])
+
+
+def finished(done: TrainResult, how: TrainRecipe, model: str) -> str:
     """What there is to say where nothing was left to do."""
+    from cnndsl.errors import counted
+
     entry, now = ("steps", how.steps) if how.steps is not None else ("epochs", how.epochs or 1)
-    rest = [x for x in words if not x.startswith((f"train.{entry}=",))]
+    there = done.steps if entry == "steps" else -(-done.steps // done.steps_per_epoch)
+    more = shlex.join(["cnndsl", "train", model, "--resume", f"train.{entry}={there + now}"])
+    asked = counted(now, entry[:-1])
+    are = ["is" if n == 1 else "are" for n in (done.steps, now)]
     return (
-        f"{done.run_dir} is finished: {done.steps:,} steps are done, and {now:,} {entry} are asked for\n"
-        f"to train on: {command(rest, '--resume', f'train.{entry}={2 * now}')}\n"
-        f"(the rate then follows the schedule of {2 * now:,} {entry}; without --resume a new run begins)"
+        f"{done.run_dir} is finished: {counted(done.steps, 'step')} {are[0]} done, and {asked} {are[1]} asked for\n"
+        f"to train on, {asked} more: {more}\n"
+        f"(the rate then follows the schedule of {there + now:,} {entry}; without --resume a new run begins)"
     )

@@ -27,5 +27,5 @@ def frozen(graph: Graph, paths: Iterable[str], span: Span | None = None) -> froz
     """What `freeze` names. Raises E404, and E423 where no parameter would be left to train."""
     found = names_under(graph, paths, span)
     if found and all(n in found for n, s in graph.state.items() if s.kind == "parameter"):
-        raise error("E423", "freeze leaves nothing to train", span)
+        raise error("E423", "freeze leaves nothing to train", span, help="leave a layer out of it, such as the last")
     return found

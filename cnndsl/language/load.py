@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from cnndsl.errors import CnnError, Diagnostic, Source, Span, briefly, error, in_words
-from cnndsl.language import recipes, warnings
+from cnndsl.graph.graph import Graph
+from cnndsl.language import recipe_warnings, recipes, warnings
 from cnndsl.language.arguments import bind_parameters, block_arguments, check_word, words_of_parameter
 from cnndsl.language.bundled import bundled
 from cnndsl.language.elaborate import MOST_REPORTS, MOST_STEPS, Elaborator
 from cnndsl.language.evaluate import evaluate
 from cnndsl.language.files import Definitions, define, needs, read, templates_last
-from cnndsl.language.losses import check_loss, check_paths, names_in, names_of, unknown_names
+from cnndsl.language.frozen import frozen
+from cnndsl.language.loss_graph import misfits
+from cnndsl.language.losses import check_loss, names_in, names_of, unknown_names
 from cnndsl.language.model import Model
 from cnndsl.language.recipe import Eval, Preprocess, Task, TrainRecipe
 from cnndsl.language.scope import POISON, BlockValue, Env, Poisoned, listed, nearest
@@ -27,7 +30,7 @@ from cnndsl.language.values import checked_list
 
 LONGEST_CHAIN = 100
 MOST_SHOWN = 100
-OF_EACH_MODEL = ("E404", "E405", "W406")
+OF_EACH_MODEL = ("E404", "E405", "E424", "W406")
 """What one place can be told of every model of a file: it is told of the first."""
 _MODEL = re.compile(r"^[ \t]*model[ \t]+(\w+)", re.MULTILINE)
 
@@ -62,6 +65,12 @@ def load(spec: str | Path, /, train: Mapping[str, str] | None = None, **argument
     with uncollected():
         model = build(define(read(path), path.parent), name, arguments, path.stem)
     return _retrained(model, train)
+
+
+def name_of(spec: str | Path) -> str:
+    """What the model `spec` is called, without a look at its body. Raises as `load`, for what is wrong with the text."""
+    path, name = locate(in_words(spec))
+    return name or _chosen(define(read(path), path.parent), None, path.stem)
 
 
 def load_text(text: str, name: str = "<text>", model: str | None = None, **arguments: Any) -> Model:
@@ -238,13 +247,24 @@ def _from_outside(target: BlockValue, arguments: Mapping[str, Any]) -> dict[str,
         allowed = words_of_parameter(params[name], target.env)
         if isinstance(x, str):
             at = parse_value(Source(f"<{name}>", x))
-            value = evaluate(at, target.env, allowed)
+            try:
+                value = evaluate(at, target.env, allowed)
+            except CnnError as e:
+                raise CnnError(_unknown_value(d, name, params[name]) for d in e.diagnostics) from None
             check_word(target.block.name.text, name, value, allowed, at)
         else:
             value = _plain(name, x)
             check_word(target.block.name.text, name, value, allowed, None)
         found[name] = value
     return found
+
+
+def _unknown_value(d: Diagnostic, name: str, param: tree.Param) -> Diagnostic:
+    """`d` of an argument from outside, where no parameter can be declared: what the file has there shows what is meant."""
+    if d.code != "E203" or param.default is None:
+        return d
+    at = param.default.span
+    return replace(d, help=f"{name} is a value like the one in the file: {name}={at.source.text[at.start : at.end]}")
 
 
 def _plain(name: str, x: Any, depth: int = 0) -> Any:
@@ -272,8 +292,6 @@ def _with_recipes(model: Model, definitions: Definitions, found: list[Diagnostic
             home = str(definitions.folder or "")
             trains[name] = replace(recipes.train_recipe(item, trains.get(""), found), home=home)
             terms = trains[name].loss
-            if not broken:
-                found += check_paths(trains[name].freeze, model.graph, trains[name].spans.get("freeze"))
         elif item.kind == "preprocess":
             preprocess = recipes.preprocess_record(item, found)
             continue
@@ -284,8 +302,27 @@ def _with_recipes(model: Model, definitions: Definitions, found: list[Diagnostic
                 evals[name] = Eval(name, values, item.span, spans)
             else:
                 tasks[name] = Task(name, values, item.span, spans)
-        found += check_loss(terms, model.graph) if not broken else unknown_names(terms, model.name, declared)
+        if broken:
+            found += unknown_names(terms, model.name, declared)
+        elif item.kind == "train":
+            found += against(trains[name], model.graph)
+        else:
+            found += check_loss(terms, model.graph)
     return replace(model, trains=trains, evals=evals, tasks=tasks, preprocess=preprocess)
+
+
+def against(recipe: TrainRecipe, graph: Graph) -> list[Diagnostic]:
+    """What of a recipe does not fit a model: E404, E405, E423 (everything is frozen), E424; W411 for a loss without effect."""
+    stays: frozenset[str] = frozenset()
+    found: list[Diagnostic] = []
+    try:
+        stays = frozen(graph, recipe.freeze, recipe.spans.get("freeze"))
+    except CnnError as e:
+        found += e.diagnostics
+    wrong = list(check_loss(recipe.loss, graph))
+    if not wrong and not found and recipe.loss:
+        wrong = list(misfits(recipe.loss, graph, stays))
+    return found + wrong
 
 
 def _warnings(model: Model, definitions: Definitions, changed: bool) -> Iterator[Diagnostic]:
@@ -298,6 +335,11 @@ def _warnings(model: Model, definitions: Definitions, changed: bool) -> Iterator
     terms += [t for r in model.tasks.values() for t in r.entries.get("loss", ())]
     named = {name for term in terms for name in names_of(term.call)}
     yield from warnings.of_model(model.graph, named, item if isinstance(item, tree.ModelItem) else None)
+    yield from recipe_warnings.incomplete(model.trains)
+    for train in model.trains.values():
+        yield from recipe_warnings.of_train(train, model.graph, model.preprocess, known=definitions.hints)
+    for judged in model.evals.values():
+        yield from recipe_warnings.of_eval(judged, model.graph)
     if model.preprocess is not None and item.span.source is definitions.source:
         places = {e.key.text: e.span for r in definitions.recipes if r.kind == "preprocess" for e in r.entries}
         yield from warnings.of_preprocess(model.graph, model.preprocess, places, labelled=not changed)

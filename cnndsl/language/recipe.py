@@ -200,6 +200,13 @@ class Eval:
     span: Span | None = field(default=None, compare=False, repr=False)
     spans: Mapping[str, Span] = field(default_factory=dict, compare=False, repr=False)
 
+    def override(self, entries: Mapping[str, str]) -> Eval:
+        """The evaluation with entries changed, given as text: {"metrics": "[accuracy, top(5)]"}. Raises E401 to E404."""
+        from cnndsl.language.recipes import overridden_entries
+
+        said, places = overridden_entries("eval", self.entries, self.spans, entries)
+        return replace(self, entries=said, spans=places)
+
 
 @dataclass(frozen=True)
 class Task:
@@ -212,9 +219,10 @@ class Task:
 
     def override(self, entries: Mapping[str, str]) -> Task:
         """The task with entries changed, given as text: {"steps": "500"}. Raises E401 to E404."""
-        from cnndsl.language.recipes import entry_of
+        from cnndsl.language.recipes import overridden_entries
 
-        return replace(self, entries={**self.entries, **{key: entry_of(key, x, "task") for key, x in entries.items()}})
+        said, places = overridden_entries("task", self.entries, self.spans, entries)
+        return replace(self, entries=said, spans=places)
 
 
 @dataclass(frozen=True)

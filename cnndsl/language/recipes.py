@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
@@ -83,6 +84,9 @@ def call_of(x: tree.Apply) -> Call:
     return Call(x.name.text, tuple(args), keys, x.span, spans)
 
 
+COUNTS = {"batch": 64, "accumulate": 4, "epochs": 40, "steps": 6000, "seed": 7}
+"""Entries that are whole numbers, with examples."""
+TWO_LENGTHS = "a recipe has epochs or steps, not both"
 MOST_PARTS = 65536
 """Up to which a number of parts that fits is looked for."""
 
@@ -165,11 +169,13 @@ def entry(key: str, x: tree.Expr) -> Any:
             if value not in words.DATA:
                 help = nearest(value, words.DATA) or f"there is {listed(words.DATA)}; --data takes paths"
                 raise error("E402", f"{value} is no bundled data set", x.span, help=help)
-        case "batch" | "accumulate" | "epochs" | "steps" | "seed":
+        case _ if key in COUNTS:
             if not isinstance(value, int) or isinstance(value, bool) or value < (key != "seed"):
                 whole = isinstance(value, float) and value.is_integer()
                 text = x.span.source.text[x.span.start : x.span.end] if whole else told(value)
-                mend = f"without a point or an exponent: {key} = {int(value)}" if whole else None
+                quoted = isinstance(value, str) and value.isdecimal()
+                mend = f"without quotes: {key} = {value}" if quoted else f"for example {key} = {COUNTS[key]}"
+                mend = f"without a point or an exponent: {key} = {int(value)}" if whole else mend
                 raise error("E403", f"{key} is a whole number from {int(key != 'seed')}, not {text}", x.span, help=mend)
         case "jitter":
             if not is_number(value) or value < 0:
@@ -189,8 +195,8 @@ def entry(key: str, x: tree.Expr) -> Any:
             return paths
         case "precision":
             if value not in words.PRECISIONS:
-                mend = nearest(value, words.PRECISIONS) if isinstance(value, str) else None
-                raise error("E402", f"precision is {listed_or(words.PRECISIONS)}, not {told(value)}", x.span, help=mend)
+                near = nearest(value, words.PRECISIONS) if isinstance(value, str) else None
+                raise error("E402", f"precision is {listed_or(words.PRECISIONS)}, not {told(value)}", x.span, help=near)
         case "validate":
             if not isinstance(value, str) and not (is_number(value) and 0 < value < 1):
                 raise error("E403", f"validate is a share between 0 and 1, or the path of data, not {told(value)}", x.span)
@@ -278,7 +284,7 @@ def train_recipe(recipe: tree.Recipe, base: TrainRecipe | None, found: list[Diag
     name = recipe.name.text if recipe.name else ""
     start = base or TrainRecipe()
     if "epochs" in values and "steps" in values:
-        found.append(Diagnostic("E403", "a recipe has epochs or steps, not both", spans["steps"]))
+        found.append(Diagnostic("E403", TWO_LENGTHS, spans["steps"]))
     if "epochs" in values:
         values["steps"] = values.get("steps")
     elif "steps" in values:
@@ -307,26 +313,54 @@ def preprocess_record(recipe: tree.Recipe, found: list[Diagnostic]) -> Preproces
 
 
 def entry_of(key: str, text: str, kind: str = "train") -> Any:
-    """The value of one entry of `train` or `task`, given as text."""
+    """The value of one entry of `train`, `eval` or `task`, given as text."""
+    return given_entry(key, text, kind)[0]
+
+
+def given_entry(key: str, text: str, kind: str) -> tuple[Any, Span]:
+    """The same, and its place: in a text of its own, which is called `train.batch`."""
     from cnndsl.language.syntax.parse import parse_value
 
     keys = KEYS[kind]
     if key not in keys:
         help = nearest(key, keys) or _elsewhere(key) or f"there are {listed(keys)}"
         raise error("E401", f"{kind} has no key {in_words(key)}", help=help)
-    return entry(key, parse_value(Source(f"{kind}.{key}", text)))
+    source = Source(f"{kind}.{key}", text)
+    at = Span(source, 0, len(text))
+    if key == "validate" and _is_path(text):
+        try:
+            return entry(key, tree.Text(at, text)), at
+        except CnnError as e:
+            raise CnnError(replace(d, help=f"--validate takes any path: --validate {text}") for d in e.diagnostics) from None
+    return _value(kind, key, parse_value(source)), at
+
+
+def _is_path(text: str) -> bool:
+    """Whether a shell took the quotes from a path: `photos/val` where a file has `"photos/val"`. A share is a number."""
+    return '"' not in text and not re.fullmatch(r"[-+*/().\d\s]*|[\d.]+e[-+]?\d+", text.replace("..", "a"))
 
 
 def overridden(recipe: TrainRecipe, given: Mapping[str, str]) -> TrainRecipe:
     """`recipe` with entries given as text."""
-    values = {key: entry_of(key, in_words(value)) for key, value in given.items()}  # a number will do
-    if "steps" in values and "epochs" not in values:
-        values["epochs"] = None
-    if "epochs" in values and "steps" not in values:
-        values["steps"] = None
+    found = {key: given_entry(key, in_words(value), "train") for key, value in given.items()}  # a number will do
+    values = {key: value for key, (value, _) in found.items()}
+    spans = {key: span for key, (_, span) in found.items()}
+    if "epochs" in values and "steps" in values:
+        raise error("E403", TWO_LENGTHS, spans["steps"], help="leave one of them out")
+    if "steps" in values or "epochs" in values:
+        values = {"epochs": None, "steps": None, **values}
     known = {f.name for f in fields(TrainRecipe)}
-    changed = replace(recipe, **{k: v for k, v in values.items() if k in known})
+    changed = replace(recipe, **{k: v for k, v in values.items() if k in known}, spans={**recipe.spans, **spans})
     if "validate" in values:
         changed = replace(changed, home="")  # a path that the command gives lies in its own folder
-    check_parts(changed.batch, changed.accumulate, None if "accumulate" in values else recipe.spans.get("accumulate"))
+    check_parts(changed.batch, changed.accumulate, changed.spans.get("accumulate"))
     return changed
+
+
+def overridden_entries(
+    kind: str, entries: Mapping[str, Any], spans: Mapping[str, Span], given: Mapping[str, str]
+) -> tuple[dict[str, Any], dict[str, Span]]:
+    """`entries` and `spans` of an `eval` or a `task` with entries given as text."""
+    found = {key: given_entry(key, in_words(value), kind) for key, value in given.items()}
+    values, places = ({key: x[k] for key, x in found.items()} for k in (0, 1))
+    return {**entries, **values}, {**spans, **places}

@@ -114,16 +114,14 @@ class _Uses:
 
 
 def of_recipe(recipe: tree.Recipe, optimizer: Any) -> Iterator[Diagnostic]:
-    """W411: a decimal comma that gave two numbers, both allowed; an optimizer whose rate is 0."""
+    """W411: a decimal comma that gave two numbers, both allowed. A rate of 0 makes it more likely."""
     for entry in recipe.entries:
         idle = entry.key.text == "optimizer" and optimizer is not None and optimizer.rate == 0
         calls = [x for x in records(entry.value) if isinstance(x, tree.Apply) and x.name.text != "normalize"]  # which has two
-        told = [(x, pointed(x.name.text, (a.span for a in x.args), tight=not idle)) for x in calls]
-        for x, help in told:
+        for x in calls:
+            help = pointed(x.name.text, (a.span for a in x.args), tight=not idle)
             if help is not None:
                 yield Diagnostic("W411", "two numbers stand here, which look like one with decimals", x.span, help=help)
-        if idle and not any(help for _, help in told):
-            yield Diagnostic("W411", "with a rate of 0 no weight changes", entry.value.span)
 
 
 def of_model(graph: Graph, named_by_losses: Collection[str], item: tree.ModelItem | None) -> Iterator[Diagnostic]:

@@ -52,6 +52,9 @@ def fitted_data(model: Model, scores: str, data: Dataset, trained: Sequence[str]
     count = class_count(model, scores)
     names = class_names(model, count, trained or ())
     own = tuple(printable(x) for x in data.classes)
+    if trained is None and len(own) == 1:
+        message = f"{data.name} holds one class alone, {own[0]}: there is nothing to tell apart"
+        raise error("E705", message, help="a folder of pictures has a folder for each class, at least two")
     fewer = trained is None and numbered(own) and len(own) < count
     if set(own) <= set(names) and not fewer:
         return _ordered(data, own, names)

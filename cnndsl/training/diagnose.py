@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cnndsl.training.step import Step
 
 Array = NDArray[Any]
+MEND = "a new run with a smaller rate, or pictures and labels looked at; --resume would come to the same again"
 
 
 def not_finite(step: Step, given: Mapping[str, Array], number: int, epoch: int, loss: float, run_dir: Path | None) -> CnnError:
@@ -29,14 +30,14 @@ def not_finite(step: Step, given: Mapping[str, Array], number: int, epoch: int, 
     if run_dir is not None:
         notes.append(f"checkpoints are in {run_dir / 'checkpoints'}")
     return error("E707", f"step {number} (epoch {epoch}): the loss is {loss}", notes=tuple(notes),
-                 help="a smaller rate, or pictures and labels looked at, usually mends it")  # fmt: skip
+                 help=MEND)  # fmt: skip
 
 
 def spoilt(state: Mapping[str, Array], number: int, epoch: int) -> CnnError | None:
     """E707 where the loss stayed finite but an update made a weight that is not; None where all is well."""
     for name, array in state.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
-            return error("E707", f"after step {number} (epoch {epoch}): {name} is not finite any more", help="a smaller rate",
+            return error("E707", f"after step {number} (epoch {epoch}): {name} is not finite any more", help=MEND,
                          notes=("no checkpoint was written with it",))  # fmt: skip
     return None
 

@@ -15,6 +15,7 @@ from cnndsl.data.loader import Reader, skips
 from cnndsl.data.records import Dataset, Part
 from cnndsl.errors import error
 from cnndsl.graph.types import drawn
+from cnndsl.language.spelling import listed
 from cnndsl.training.classes import class_count, class_names, fitted_data, label_shape
 from cnndsl.training.judged import Telling, Weights, is_large, read_ahead, several
 from cnndsl.training.records import Evaluation, OnJudged
@@ -126,8 +127,10 @@ def scored(
     each = several(weights)
     notes = [() if isinstance(w, Mapping) else read_notes(w).classes for w in each]
     trained = notes[0]
-    if any(classes != trained for classes in notes):
-        raise error("E504", "the weights of an ensemble are of networks that tell other classes apart")
+    other = next((k for k, classes in enumerate(notes) if classes != trained), None)
+    if other is not None:
+        told = [f"{_file(each[k], k)} {listed(notes[k]) or 'classes without names'}" for k in (0, other)]
+        raise error("E504", f"an ensemble is of networks for the same classes, these know others: {' and '.join(told)}")
     data = fitted_data(model, scores, dataset, trained)
     names = class_names(model, class_count(model, scores), trained, data.classes)
     check_dataset(data, input_shape(model))
@@ -159,6 +162,10 @@ def scored(
             yield from _scored(run, reader, images, batch if is_large(shape) else 0)
 
     return Scored(pieces(), names, are_logits, tops, images, 1, skipped)
+
+
+def _file(weights: Weights, number: int) -> str:
+    return f"weights {number + 1}" if isinstance(weights, Mapping) else f"{weights}"
 
 
 def _check(model: Model, how: Eval, pixels: tuple[int, ...]) -> None:

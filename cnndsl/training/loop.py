@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +19,10 @@ from numpy.typing import NDArray
 from cnndsl.data import pipeline
 from cnndsl.data.draws import permutation
 from cnndsl.data.loader import Loader, Plan, Reader
-from cnndsl.data.records import Dataset, Part
-from cnndsl.errors import counted, error, printable
+from cnndsl.data.records import Dataset
+from cnndsl.errors import Diagnostic, counted, error, printable
+from cnndsl.language.recipe import Warmup
+from cnndsl.language.recipe_warnings import long_warmup
 from cnndsl.language.writing.recipe import train_lines
 from cnndsl.training import checkpoint, schedules
 from cnndsl.training.best import best, waited
@@ -33,7 +34,7 @@ from cnndsl.training.fitted import fitted
 from cnndsl.training.interrupts import Asked, interrupts
 from cnndsl.training.live import Live
 from cnndsl.training.needs import Loss, given_of
-from cnndsl.training.recipes import changed, check_precision, check_recipe, recipe_entries
+from cnndsl.training.recipes import check_precision, check_recipe
 from cnndsl.training.records import (
     Comparison,
     EpochDone,
@@ -46,6 +47,7 @@ from cnndsl.training.records import (
     Stopping,
     TrainResult,
 )
+from cnndsl.training.same_run import other_data, other_recipe, recipe_entries, told
 from cnndsl.training.settling import unsettled
 from cnndsl.training.starting import starting_weights
 from cnndsl.training.step import compile_step
@@ -91,6 +93,7 @@ def train(
 
     Raises E421–E424 (the recipe), E703–E706 (the data), E707 (the loss is not finite), E708 (the disk), E709–E711.
     """
+    check_recipe(recipe, model.graph)
     reading = workers, on_bad_image
     first = starting_weights(model, weights, reset, recipe.seed)
     own = validation or named_by(recipe, on_bad_image != "skip")
@@ -135,7 +138,6 @@ class _Run:
         norm: bool,
         tell: OnEvent,
     ) -> None:
-        check_recipe(recipe)
         check_precision(recipe.precision, target, recipe.spans.get("precision"))
         self.model, self.recipe, self.tell = model, recipe, tell
         data, own = both
@@ -157,9 +159,7 @@ class _Run:
         self.entries = recipe_entries(recipe)
         self.skipped: dict[str, str] = {}
         self.listed: set[str] = set()  # in skipped.txt, by an earlier part of the run
-        self.data = _told(data.name, self.part)
-        if own is not None and self.validation is not None:
-            self.data += f"; validated on {_told(own.name, self.validation)}"
+        self.data = told(data.name, self.part, self.apart, self.validation if own is not None else None)
         with Reader(*self.reading) as reader:  # bad pictures and steps are found before anything is compiled
             reader.begin(self.part, self._order(0)[: self.batch], recipe.seed).wait()
         self.step = compile_step(
@@ -187,11 +187,10 @@ class _Run:
         begun = at.step
         if begun >= self.steps:
             weights = self._leave(run_dir, at, self._live(run_dir, at), self.steps)
-            return TrainResult(run_dir, weights, tuple(at.history), begun, begun=begun)
-        warning = unsettled(self.model.graph, self.steps) if anew and not resume else None
+            return TrainResult(run_dir, weights, tuple(at.history), begun, begun=begun, steps_per_epoch=self.per_epoch)
         self.tell(Started(self.model.name, run_dir, self.epochs, self.per_epoch, self.batch, len(self.part),
                           len(self.validation) if self.validation is not None else 0, at.step if resume else None,
-                          self.apart, (warning,) if warning is not None else ()))  # fmt: skip
+                          self.apart, tuple(self._warnings(anew and not resume)), self.recipe.steps))  # fmt: skip
         if not resume:
             self._describe(run_dir)
             checkpoint.save(run_dir, at, self.step.kept)
@@ -208,7 +207,16 @@ class _Run:
             enough = at.step < self.steps and self._enough(at, patience)
             weights = self._leave(run_dir, at, live, at.step if enough else self.steps)
         return TrainResult(run_dir, weights, tuple(at.history), at.step, at.step < self.steps and not enough,
-                           tuple(self.skipped.values()), begun, patience if enough else None)  # fmt: skip
+                           tuple(self.skipped.values()), begun, patience if enough else None, self.per_epoch)  # fmt: skip
+
+    def _warnings(self, anew: bool) -> Iterator[Diagnostic]:
+        """What only the number of steps tells. anew: every statistic begins where an untrained network has it."""
+        found = unsettled(self.model.graph, self.steps) if anew else None
+        if found is not None:
+            yield found
+        schedule = self.recipe.schedule
+        if self.recipe.steps is not None and isinstance(schedule, Warmup) and schedule.epochs * self.per_epoch >= self.steps:
+            yield long_warmup(self.recipe, f"makes {counted(self.steps, 'step')} of {self.per_epoch:,} an epoch")
 
     def _enough(self, at: Position, patience: int | None) -> bool:
         """Whether the loss has not fallen for `patience` epochs; never within one."""
@@ -324,17 +332,9 @@ class _Run:
 
     def _resumed(self, run_dir: Path) -> Position:
         at, state = checkpoint.load(run_dir)
-        other = changed(at.recipe, self.entries)
-        if other:
-            raise error(
-                "E711",
-                f"{run_dir} was trained by another recipe: {other}",
-                help="set it as it was, train.KEY=VALUE; or begin a new run, without --resume",
-            )
-        if at.data != self.data:
-            missing = "validated on" in at.data and "validated on" not in self.data
-            help = "name the data to validate on again: --validate PATH" if missing else None
-            raise error("E711", f"{run_dir} was trained on other data: {at.data}; these are {self.data}", help=help)
+        other = other_recipe(run_dir, at.recipe, self.recipe) or other_data(run_dir, at.data, self.data)
+        if other is not None:
+            raise other
         checkpoint.fitting(state, self.step.kept)
         self.step.restore(state)
         return replace(at, recipe=self.entries)
@@ -363,12 +363,6 @@ class _Run:
         except OSError as e:
             raise checkpoint.unwritable(path, e, run_dir) from None
         return weights
-
-
-def _told(name: str, part: Part) -> str:
-    """A part of a data set in a few words, by which a run knows it again."""
-    beside = "".join(f", {what}s {zlib.crc32(x.tobytes()):08x}" for what, x in part.beside.items())
-    return f"{name}: {len(part)} images, labels {zlib.crc32(part.labels.tobytes()):08x}{beside}"
 
 
 def _lines(path: Path) -> set[str]:

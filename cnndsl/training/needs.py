@@ -18,9 +18,9 @@ from cnndsl.data.records import Part
 from cnndsl.errors import Span, error
 from cnndsl.graph.graph import INPUT, Graph
 from cnndsl.graph.types import drawn
+from cnndsl.language.loss_graph import add_loss, named
 from cnndsl.language.losses import names_of
 from cnndsl.targets.reference.interpreter import evaluate
-from cnndsl.training.losses import add_loss, named
 
 if TYPE_CHECKING:
     from cnndsl.language.model import Model

@@ -1,35 +1,38 @@
-"""A recipe as text, to tell whether a run is resumed by the same one; and what of a recipe cannot be run."""
+"""What of a recipe cannot be run, and values of recipes as text."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from cnndsl.errors import Span, error
+from cnndsl.errors import CnnError, Span, error
+from cnndsl.graph.graph import Graph
+from cnndsl.language.load import against
 from cnndsl.language.recipe import NO_ENTRIES, Call, Interval, TrainRecipe
+from cnndsl.language.recipe_warnings import lacking, title
 from cnndsl.language.recipes import check_parts, refuse
 
-FREE = ("epochs", "steps", "data")  # what may differ when a run goes on
 
-
-def check_recipe(recipe: TrainRecipe) -> None:
-    """Raises E423, at its place, for an entry that training cannot carry out."""
+def check_recipe(recipe: TrainRecipe, graph: Graph) -> None:
+    """Raises E423, at its place, for an entry that training cannot carry out or that is missing; E404, E405, E424 for a loss
+    or `freeze` that does not fit the model."""
 
     def at(name: str) -> Span | None:
         return recipe.spans.get(name, recipe.span)
 
     said = {f.name: v for f in fields(recipe) if f.name not in NO_ENTRIES and (v := getattr(recipe, f.name)) not in (None, ())}
-    refuse(f"train {recipe.name}".rstrip(), said, recipe.spans)
-    if recipe.optimizer is None:
-        raise error("E423", "the recipe names no optimizer", recipe.span, help="optimizer = sgd(rate = 0.05, momentum = 0.9)")
-    if recipe.epochs is None and recipe.steps is None:
-        raise error("E423", "the recipe does not say how long to train", recipe.span, help="epochs = 40")
+    refuse(title(recipe), said, recipe.spans)
+    short = lacking(recipe, "E423")
+    if short is not None:
+        raise CnnError(short)
     for name in ("epochs", "steps", "batch"):
         value = getattr(recipe, name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
             raise error("E423", f"{name} is a whole number from 1, not {drawn(value)}", at(name))
     check_parts(recipe.batch, recipe.accumulate, at("accumulate"), "E423")
+    wrong = [d for d in against(recipe, graph) if d.severity == "error"]
+    if wrong:
+        raise CnnError(wrong)
     share: Any = recipe.validate
     number = isinstance(share, (int, float)) and not isinstance(share, bool)
     if share is not None and not isinstance(share, str) and not (number and 0 < share < 1):
@@ -44,24 +47,6 @@ def check_precision(said: str | None, target: str, place: Span | None, recipe: s
         message = f"precision = float64: the target {target} computes in float32"
         raise error("E423", message, place, help="--target reference computes in float64, slowly")
     return found
-
-
-def recipe_entries(recipe: TrainRecipe) -> dict[str, str]:
-    """key → text, in the order of the record; places in the source are left out."""
-    return {f.name: drawn(getattr(recipe, f.name)) for f in fields(recipe) if f.name not in NO_ENTRIES}
-
-
-def changed(old: Mapping[str, str], new: Mapping[str, str]) -> str:
-    """The first entry that differs and may not, as `batch was 64, is 32`; empty where there is none.
-
-    An entry that the old recipe does not know was written before there was such a word: what holds without it held then.
-    """
-    old = {**recipe_entries(TrainRecipe()), **old}
-    for key in new:
-        if key not in FREE and old.get(key) != new[key]:
-            before, now = ("not set" if x in (None, "None") else x for x in (old.get(key), new[key]))
-            return f"{key} was {before}, is {now}"
-    return ""
 
 
 def drawn(value: Any) -> str:

@@ -7,6 +7,7 @@ A run is a folder `runs/<model>/<number>`:
     loss.png, loss.svg   both as a picture
     recipe.txt           what was trained, and how
     weights.safetensors  parameters and running statistics of the last epoch
+    command.json         what the command line said, for `--resume`; not of runs begun in Python
     skipped.txt          pictures that could not be read, where there were any
     checkpoints/<step>/  state.safetensors and checkpoint.json: all that is needed to go on
 """
@@ -61,7 +62,8 @@ class Stretch:
 @dataclass(frozen=True, slots=True)
 class Started:
     """Before the first step. `resumed`: the step it goes on from, None for a new run. apart: the name of the data set to
-    validate on, where it is one of its own. warnings: what of the recipe will most likely disappoint."""
+    validate on, where it is one of its own. warnings: what of the recipe will most likely disappoint. steps: of the whole
+    training, where the recipe counts them and not epochs."""
 
     model: str
     run_dir: Path
@@ -73,6 +75,7 @@ class Started:
     resumed: int | None
     apart: str = ""
     warnings: tuple[Diagnostic, ...] = ()
+    steps: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,7 @@ class TrainResult:
 
     skipped: what was wrong with each picture that could not be read. begun: the step at which this call began; where it is
     `steps`, nothing was left to do. waited: it ended because no epoch was better than an earlier one for so many.
+    steps_per_epoch: of which an epoch has so many.
     """
 
     run_dir: Path
@@ -154,6 +158,7 @@ class TrainResult:
     skipped: tuple[str, ...] = ()
     begun: int = 0
     waited: int | None = None
+    steps_per_epoch: int = 1
 
 
 @dataclass(frozen=True)

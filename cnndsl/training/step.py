@@ -25,12 +25,12 @@ from cnndsl.errors import counted, error
 from cnndsl.graph.graph import INPUT, Graph, Origin, Value
 from cnndsl.graph.types import TensorType, drawn
 from cnndsl.language.frozen import frozen
+from cnndsl.language.loss_graph import add_loss, named
 from cnndsl.language.recipe import Sgd, TrainRecipe
 from cnndsl.language.recipes import check_parts
 from cnndsl.passes.parts import PART, part_input, summed
 from cnndsl.runtime.executable import how
 from cnndsl.runtime.runnable import channels_first
-from cnndsl.training.losses import add_loss, named
 from cnndsl.training.optimizers import add_average, add_updates, clipped, count_step, decay_of, gradient_norm
 from cnndsl.training.recipes import check_precision
 

@@ -11,7 +11,7 @@ from cnndsl.data import datasets
 from cnndsl.data.channels import check_dataset
 from cnndsl.data.draws import permutation
 from cnndsl.data.records import Dataset, Part, by_class
-from cnndsl.errors import CnnError, error, located
+from cnndsl.errors import CnnError, counted, error, located
 from cnndsl.language.paths import PATHS, inside
 from cnndsl.runtime.notes import numbered
 from cnndsl.training.classes import fitted_data
@@ -59,6 +59,9 @@ def _fitting(model: Model, scores: str, own: Dataset, labels: tuple[str, ...], d
     if labels and strange and not numbered(own.classes) and not numbered(labels):
         message = f"{own.name} has a class {strange[0]}, which {data} does not have"
         raise error("E705", message, place, help=f"it has {', '.join(labels[:5])}{' …' if len(labels) > 5 else ''}")
+    if labels and len(own.classes) > len(labels):
+        message = f"{own.name} has {counted(len(own.classes), 'class')}, and {data}, which is trained on, {len(labels)}"
+        raise error("E705", message, place, help="validation is on pictures of the same classes")
     try:
         own = fitted_data(model, scores, own, labels) if labels else own
         check_dataset(own, input_shape(model))

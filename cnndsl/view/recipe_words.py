@@ -8,7 +8,7 @@ from typing import Any
 
 from cnndsl.language import vocabulary as words
 from cnndsl.language.descent import OPTIMIZERS
-from cnndsl.language.recipe import Plateau, Step
+from cnndsl.language.recipe import Plateau, Step, TrainRecipe
 from cnndsl.language.spelling import listed
 from cnndsl.language.writing.recipe import value
 
@@ -30,11 +30,11 @@ PLACES = {"augment": "augment", "images": "preprocess", "views": "eval", "input"
 
 TAKES: Mapping[str, str] = {
     "data": "the name of a bundled data set; --data takes paths",
-    "batch": "images in one step",
+    "batch": f"images in one step; else {TrainRecipe().batch}",
     "accumulate": "parts that the batch is cut into, one after the other, where it does not fit into memory",
     "epochs": "how often all images are seen; or steps",
     "steps": "how many steps; or epochs",
-    "seed": "a whole number: of weights, order, augmentation and dropout",
+    "seed": "a whole number: of weights, order, augmentation and dropout; else 0",
     "freeze": "paths of weights that stay, such as [stem, stage1]",
     "validate": 'a share of the training data held back, such as 0.1, or the path of a data set: "photos/val"',
     "jitter": "the deviation of noise added to the input at each step",

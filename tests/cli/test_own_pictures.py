@@ -144,9 +144,9 @@ def test_resuming_what_is_finished_says_so_and_how_to_train_on(cli: Any, pets: P
     first, second, _ = done.out.splitlines()
     assert first == f"{Path('runs/tiny/1')} is finished: 16 steps are done, and 4 epochs are asked for"
     assert Path("runs/tiny/1/weights.safetensors").read_bytes() == before
-    more = cli(*shlex.split(second.removeprefix("to train on: cnndsl ")))
+    more = cli(*shlex.split(second.removeprefix("to train on, 4 epochs more: cnndsl ")))
     assert more.code == 0 and more.out.startswith("going on from step 16 with tiny") and "\n    8 " in more.out
-    assert "32 steps are done, and 4 epochs" in cli(*TRAIN, "--resume").out
+    assert "32 steps are done, and 8 epochs" in cli(*TRAIN, "--resume").out
 
 
 def test_unfinished_runs_are_told_of(cli: Any, pets: Path) -> None:

@@ -18,6 +18,14 @@ def recipe(*lines: str, kind: str = "train") -> str:
     )
 
 
+LOSS, SGD, EPOCHS = "loss = cross_entropy(logits)", "optimizer = sgd(rate = 0.1)", "epochs = 40"
+
+
+def whole(*lines: str) -> str:
+    """A good model with a recipe that says all that training needs, and these lines."""
+    return recipe(LOSS, SGD, EPOCHS, *lines)
+
+
 BOTTLENECK = """block conv_bn(filters, kernel = 1x1) { conv(filters, kernel, pad = same_symmetric, bias = false) -> batch_norm }
 block bottleneck(width) {
     add {
@@ -57,7 +65,7 @@ BAD: dict[str, str] = {
     "decimal_comma_refused": recipe("optimizer = sgd(rate = 0,1)", "average = ema(0,999)", "schedule = step(30, 0,1)"),
     "decimal_comma_among_momenta": recipe("optimizer = sgd(0,1, 0,9)"),
     "decimal_comma_of_ops": model("dropout(0,5)", "dropout(rate = 0,5)", "leaky_relu(0, 1)"),
-    "rate_of_zero": recipe("optimizer = sgd(rate = 0, momentum = 0.9)", "loss = cross_entropy(logits)"),
+    "rate_of_zero": recipe("optimizer = sgd(rate = 0, momentum = 0.9)", LOSS, EPOCHS),
     "whole_number_with_an_exponent": recipe("batch = 1e3", "epochs = 2.0", "seed = 0.5"),
     "newer_version": "cnn 2\n" + model("relu"),
     "late_version": model("relu") + "cnn 1\n",
@@ -183,6 +191,35 @@ BAD: dict[str, str] = {
     "unknown_precision": recipe("precision = fp8"),
     "clip_without_a_number": recipe("clip = norm"),
     "average_of_one": recipe("average = ema(1)"),
+    "recipe_without_the_rest": recipe("batch = 8", LOSS) + "train long {\n    epochs = 40\n}\n",
+    "momentum_of_one": recipe(LOSS, "optimizer = sgd(rate = 0.1, momentum = 1)", EPOCHS),
+    "steps_that_do_not_ascend": whole("schedule = step(at = [5, 3])"),
+    "step_twice": whole("schedule = warmup(2) -> step(at = [3, 3, 5])"),
+    "factor_of_zero": whole("schedule = exponential(0)"),
+    "warm_up_without_an_end": whole("schedule = warmup(50) -> cosine") + "train short {\n    epochs = 3\n}\n",
+    "cutout_of_everything": whole("augment = flip -> cutout(28)") + "preprocess {\n    images = normalize(0.5, 0.5)\n}\n",
+    "loss_that_is_to_grow": recipe("loss = cross_entropy(logits) - 0.5 * mse(logits, target)", SGD, EPOCHS),
+    "loss_that_counts_for_nothing": recipe("loss = cross_entropy(logits) + 0 * mse(logits, target)", SGD, EPOCHS),
+    "top_of_all": whole() + "eval {\n    metrics = [accuracy, top(10)]\n}\n",
+    "loss_of_two_shapes": recipe("loss = mse(logits, image)"),
+    "loss_of_classes_as_numbers": recipe("loss = mse(logits, label)"),
+    "loss_of_classes_with_a_target": recipe("loss = cross_entropy(logits, target)"),
+    "loss_of_too_many": recipe("loss = mse(logits, target, mask, image)"),
+    "loss_without_space": recipe("loss = total_variation(logits)"),
+    "loss_without_weights": recipe("loss = mse(image, image)"),
+    "head_without_weights": model(
+        "head aux { global_avg_pool }",
+        "flatten",
+        "dense(3) as logits",
+        after=f"train {{\n    loss = cross_entropy(aux)\n    {SGD}\n}}\n",
+    ),
+    "head_without_weights_beside_another": model(
+        "head aux { global_avg_pool }",
+        "flatten",
+        "dense(3) as logits",
+        after=f"train {{\n    loss = cross_entropy(logits) + 0.3 * cross_entropy(aux)\n    {SGD}\n    {EPOCHS}\n}}\n",
+    ),
+    "everything_is_frozen": recipe("freeze = logits"),
     "recipe_in_a_recipe": recipe("freeze = 3"),
     # more of text, names and values
     "closed_otherwise": model("conv(6, 5x5] -> relu"),
@@ -233,7 +270,7 @@ BAD: dict[str, str] = {
     "one_cause_in_many_places": model("b * 50", before="block b { conv(6, 99x99) -> relu -> tanh }\n"),
     # warnings
     "warning_momentum": model("batch_norm(momentum = 0.1)"),
-    "warning_not_carried_out": recipe("precision = bf16", "augment = flip -> cutout(8) -> noise(0.1)")
+    "warning_not_carried_out": whole("precision = bf16", "augment = flip -> cutout(8) -> noise(0.1)")
     + "eval crops { views = resize([24, 28]) -> ten_crop(24) }\ntask t { input = meshgrid }\n",
     "warning_bias": model("conv(6, 5x5) -> batch_norm"),
     "warning_unused": model(

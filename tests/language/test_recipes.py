@@ -37,7 +37,7 @@ def told(recipe: str) -> list[tuple[str, str]]:
 GOOD = """
 train {
     data = digits
-    loss = cross_entropy(logits, label_smoothing = 0.1) + 0.3 * cross_entropy(aux) - 2 * 0.5 * mse(early, target)
+    loss = cross_entropy(logits, label_smoothing = 0.1) + 0.3 * cross_entropy(aux) + 2 * 0.5 * mse(early, target)
     optimizer = sgd(0.1, momentum = 0.9, nesterov = true, weight_decay = 1e-4, rate_in = update, decay_on = weights)
     schedule = warmup(0.5) -> step(at = [2, 4], factor = 0.1)
     batch = 64; epochs = 3; seed = 0; precision = float32; validate = 0.1
@@ -65,6 +65,7 @@ task r { input = noise(0..0.1); loss = mse(output, image); optimizer = adam(0.01
 task s { input = meshgrid; loss = mse(early, image); schedule = exponential(0.99); steps = 3 }
 """
 
+WHOLE = "train { loss = cross_entropy(logits); optimizer = sgd(0.1); epochs = 40 }\n"
 LATER = """
 train j { precision = bf16 }
 """
@@ -80,15 +81,15 @@ def test_every_word_with_its_options() -> None:
     assert trains["c"].optimizer == RmsProp(0.01, 0.9, 1.0, 0.9)
     assert trains["h"].freeze == ("early", "aux.dense")
     assert isinstance(train.schedule, Warmup)
-    assert [t.weight for t in train.loss] == [1.0, 0.3, -1.0]
+    assert [t.weight for t in train.loss] == [1.0, 0.3, 1.0]
 
 
 def test_what_cannot_be_carried_out_yet_is_a_warning_each() -> None:
     lines = {line.split()[1] for line in LATER.strip().splitlines()}
-    found = load_text(NET + LATER).warnings
+    found = load_text(NET + WHOLE + LATER).warnings
     assert {d.code for d in found} == {"W402"}
     assert {d.message.split()[1] for d in found} == lines
-    train = load_text(NET + LATER).trains["j"]
+    train = load_text(NET + WHOLE + LATER).trains["j"]
     with pytest.raises(CnnError, match="cannot carry out precision: bf16 yet") as caught:
         refuse("train j", {"precision": train.precision}, train.spans)
     assert caught.value.code == "E423"
@@ -168,7 +169,7 @@ def test_recipes_are_checked_against_each_model_and_not_brought_in(tmp_path: Pat
     (tmp_path / "other.cnn").write_text(NET + "train { loss = nonsense(1) }\n")
     (tmp_path / "two.cnn").write_text(
         'use "other.cnn"\nmodel one { input i: 4x4x1; flatten -> dense(2) as logits }\n'
-        "model two { input i: 4x4x1; flatten -> dense(2) as scores }\ntrain { loss = cross_entropy(logits) }\n"
+        "model two { input i: 4x4x1; flatten -> dense(2) as scores }\n" + WHOLE
     )
     found = check(tmp_path / "two.cnn")
     assert [(d.code, d.message) for d in found] == [("E404", "the loss names logits, which is no value of two")]

@@ -15,7 +15,7 @@ RECIPES = {
     "plain": "loss = cross_entropy(logits)\noptimizer = sgd(rate = 0.1)\nepochs = 3",
     "sum": "loss = cross_entropy(logits, label_smoothing = 0.1) - 0.3 * cross_entropy(other)\noptimizer = sgd(0.1)\nsteps = 9",
     "options": "optimizer = sgd(rate = 1e-5, nesterov = true, momentum = 0.9, rate_in = update)\nbatch = 8\nvalidate = 0.1",
-    "others": "optimizer = adam(rate = 0.001, beta1 = 0.8)\nclip = norm(2.0)\naverage = ema(0.99)\nfreeze = [logits, other]",
+    "others": "optimizer = adam(rate = 0.001, beta1 = 0.8)\nclip = norm(2.0)\naverage = ema(0.99)\nfreeze = [other]",
     "step": "schedule = step(at = [82, 123], factor = 0.5)",
     "warm": "schedule = warmup(5) -> cosine",
     "warm and flat": "schedule = warmup(2.5)",

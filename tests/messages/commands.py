@@ -122,6 +122,23 @@ def forget(folder: Path) -> None:
         path.unlink()
 
 
+def relabel(folder: Path) -> None:
+    """The same pictures under other labels."""
+    (folder / "set.npz").write_bytes(npz(images=np.full((20, 8, 8, 1), 255, np.uint8), labels=np.arange(20)[::-1] % 3))
+
+
+def untold(folder: Path) -> None:
+    """What runs were begun with is not known."""
+    for path in folder.glob("runs/*/*/command.json"):
+        path.unlink()
+
+
+def strange(folder: Path) -> None:
+    """What runs were begun with was written by somebody else."""
+    for path in folder.glob("runs/*/*/command.json"):
+        path.write_text('{"options": {"threads": "many"}}')
+
+
 SET = {"tiny.cnn": TRAINED, "set.npz": data()}
 ONE = {"one.png": png(8, 8)}
 FIT = {"w.safetensors": weights(logits__weight=np.zeros((64, 3)), logits__bias=np.zeros(3))}
@@ -177,6 +194,7 @@ BAD: dict[str, Bad] = {
     "two_models_none_named": Bad("show two.cnn", {"two.cnn": TINY + TINY.replace("tiny", "small")}),
     "one_of_two_misspelt": Bad("show two.cnn:tinny", {"two.cnn": TINY + TINY.replace("tiny", "small")}),
     "argument_of_another": Bad("show tiny.cnn clases=3", {"tiny.cnn": TINY.replace("tiny", "tiny(classes = 3)")}),
+    "classes_in_words": Bad("show tiny.cnn classes=abc", {"tiny.cnn": TINY.replace("tiny", "tiny(classes = 3)")}),
     "argument_that_does_not_fit": Bad("show tiny.cnn n=0", {"tiny.cnn": TINY.replace("tiny", "tiny(n)").replace("(3)", "(n)")}),
     "use_of_a_missing_file": Bad("check tiny.cnn", {"tiny.cnn": 'use "blocks.cnn"\n' + TINY}),
     "error_in_a_used_file": Bad("check tiny.cnn", {"tiny.cnn": 'use "b.cnn"\n' + TINY, "b.cnn": "block b { conv( }\n"}),
@@ -292,12 +310,44 @@ BAD: dict[str, Bad] = {
     "override_that_does_not_fit": Bad(f"{TRAIN} train.epochs=0", SET),
     "override_with_an_exponent": Bad(f"{TRAIN} train.batch=1e3", SET),
     "override_that_is_no_value": Bad((*TRAIN.split(), "train.optimizer=sgd(rate ="), SET),
+    "both_lengths_at_once": Bad(f"{TRAIN} train.epochs=2 train.steps=3", SET),
+    "epochs_in_words": Bad(f"{TRAIN} train.epochs=six", SET),
+    "entry_without_its_recipe": Bad(f"{TRAIN} epochs=6", SET),
+    "loss_misspelt": Bad((*TRAIN.split(), "train.loss=cross_entropy(logit)"), SET),
+    "loss_that_the_data_do_not_fit": Bad((*TRAIN.split(), "train.loss=mse(logits, target)"), SET),
+    "rate_of_zero_by_command": Bad((*TRAIN.split(), "train.optimizer=sgd(rate = 0)"), SET, code=0),
+    "cutout_larger_than_the_pictures": Bad(
+        f"{TRAIN} train.augment=cutout(9)", {**SET, "tiny.cnn": TRAINED + "preprocess { images = resize(8x8) }\n"}, code=0
+    ),
+    "warm_up_of_all_steps": Bad(f"{TRAIN} train.steps=3 train.schedule=warmup(2)", SET, code=0),
+    "validation_from_outside": Bad(f"{TRAIN} train.validate=../x", SET),
+    "validation_on_other_classes": Bad(f"{TRAIN} --validate digits", SET),
+    "one_class_alone": Bad(TRAIN, {"tiny.cnn": TRAINED, "set.npz": data(classes=1)}),
+    "top_of_all_by_command": Bad(
+        "eval tiny.cnn --data set.npz -w w.safetensors eval.metrics=top(3)",
+        {"tiny.cnn": TRAINED, "set.npz": data(), **FIT},
+        code=0,
+    ),
+    "entry_of_an_evaluation": Bad("eval tiny.cnn eval.metric=loss", SET),
+    "ensemble_of_other_classes": Bad(
+        "eval tiny.cnn --data set.npz -w runs/tiny/1/weights.safetensors -w runs/tiny/2/weights.safetensors",
+        {**OTHER_CLASSES, "three.npz": data()},
+        before=(f"{TRAIN} classes=4", f"{TRAIN} --data three.npz"),
+    ),
     "loss_that_is_no_number": Bad((*TRAIN.split(), "train.optimizer=sgd(rate = 1e38)", "train.epochs=9"), SET),
     "batch_norm_without_time": Bad(f"{TRAIN} train.epochs=8", {**SET, "tiny.cnn": NORMED}, code=0),
     "runs_is_a_file": Bad(TRAIN, {**SET, "runs": ""}),
     "nothing_to_resume": Bad(f"{TRAIN} --resume", SET),
     "run_without_a_checkpoint": Bad(f"{TRAIN} --resume", SET, before=(TRAIN,), then=forget),
     "damaged_checkpoint": Bad(f"{TRAIN} --resume", SET, before=(TRAIN,), then=spoil),
+    "resumed_on_other_data": Bad(
+        "train tiny.cnn --data more.npz --resume", {**SET, "more.npz": data(count=40)}, before=(TRAIN,)
+    ),
+    "resumed_on_other_labels": Bad(f"{TRAIN} --resume", SET, before=(TRAIN,), then=relabel),
+    "resumed_without_validation": Bad(
+        f"{TRAIN} --resume train.loss=cross_entropy(logits)", SET, before=(f"{TRAIN} --validate set.npz",), then=untold
+    ),
+    "resumed_by_a_stranger": Bad(f"{TRAIN} --resume", SET, before=(TRAIN,), then=strange),
     "resumed_by_another_recipe": Bad(f"{TRAIN} --resume train.batch=8", SET, before=(TRAIN,)),
     # the command line
     "not_key_value": Bad("show tiny.cnn 26", {"tiny.cnn": TINY}),

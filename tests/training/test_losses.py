@@ -15,7 +15,7 @@ model m {
     conv(3, 3x3, pad = same) as raw
     sigmoid
 }
-train { loss = LOSS; optimizer = sgd(rate = 0.5) }
+train { loss = LOSS; optimizer = sgd(rate = 0.5); epochs = 1 }
 """
 RNG = np.random.default_rng(0)
 GIVEN = RNG.random((4, 8, 8, 2)).astype(np.float32)

@@ -40,7 +40,7 @@ def loss(terms: Sequence[LossTerm]) -> str:
     parts = []
     for term in terms:
         size = abs(term.weight)
-        parts.append(("- " if term.weight < 0 else "+ ") + ("" if size == 1 else f"{size:g} * ") + value(term.call))
+        parts.append(("- " if term.weight < 0 else "+ ") + ("" if size == 1 else f"{value(size)} * ") + value(term.call))
     text = " ".join(parts)
     return text.removeprefix("+ ") if text.startswith("+") else text.replace("- ", "-", 1)
 
