@@ -167,7 +167,7 @@ def measured(made: Made, runs: int | None, alone: bool) -> Any:
     from cnndsl.peers.beside import Task, beside
     from cnndsl.runtime import limits
     from cnndsl.runtime.profile import profile
-    from cnndsl.runtime.turns import BURST, take_turns
+    from cnndsl.runtime.turns import BURST, SPIN, take_turns
     from cnndsl.view.profile import Bench
 
     first = made.call()
@@ -180,9 +180,8 @@ def measured(made: Made, runs: int | None, alone: bool) -> Any:
     if not others.peers:
         return Bench(found, made.seconds, absent=others.absent)
     wanted = runs or max(7, min(50, int(1.5 / found.total)))
-    times = take_turns(
-        {"cnndsl": made.call, **{p.name: p.run for p in others.peers}}, -(-wanted // BURST), min(BURST, runs or BURST)
-    )
+    sides = {"cnndsl": made.call, **{p.name: p.run for p in others.peers}}
+    times = take_turns(sides, -(-wanted // BURST), min(BURST, runs or BURST), settle=SPIN)
     middle = {name: statistics.median(t) for name, t in times.items()}
     peers = {p.name: (p.version, middle[p.name], p.difference) for p in others.peers}
     return Bench(found, made.seconds, middle["cnndsl"], peers, others.absent)

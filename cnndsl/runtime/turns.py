@@ -8,6 +8,7 @@ from typing import Any
 
 BURST = 5
 WARM = 2  # runs of each turn that are not counted
+SPIN = 0.3  # seconds: so long threads that wait for the next product or loop may spin (OpenMP's 0.2, OpenBLAS's 0.1)
 
 
 def take_turns(
@@ -22,8 +23,8 @@ def take_turns(
 
     Turns, because a machine's speed drifts. Bursts, because threads of the one before spin on after its turn (OpenMP's,
     for 0.2 s by default), and on two cores their time would fall on whoever comes next: LeNet-5's step takes 5 ms in a
-    burst and 9 ms in single alternation with PyTorch. settle: seconds that a turn's uncounted calls take at least, where
-    its calls are shorter than the others' threads spin.
+    burst and 9 ms in single alternation with PyTorch. settle: seconds that a turn's uncounted calls take at least; with
+    `SPIN`, nobody's counted calls fall into another's spinning.
     """
     found: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):

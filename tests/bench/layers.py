@@ -22,7 +22,7 @@ from machine import describe  # noqa: E402
 
 import cnndsl.ops  # noqa: E402
 from cnndsl.graph.graph import Graph  # noqa: E402
-from cnndsl.runtime.turns import take_turns  # noqa: E402
+from cnndsl.runtime.turns import SPIN, take_turns  # noqa: E402
 
 # (image, channels, filters, stride): where it is met
 LAYERS = {
@@ -50,7 +50,6 @@ LAYERS = {
 }
 BAR, AIM = 0.6, 0.8
 SIDE = 2048
-SETTLE = 0.3  # seconds: after a product OpenBLAS's threads spin for longer than a small layer takes
 
 
 def layer(size: int, channels: int, filters: int, stride: int) -> Graph:
@@ -69,7 +68,7 @@ def measured(key: tuple[int, int, int, int], batch: int, threads: int, rounds: i
     a, b = (rng.standard_normal((SIDE, SIDE), dtype=np.float32) for _ in range(2))
     c = np.empty_like(a)
     runs: dict[str, Any] = {"layer": lambda: run(images, out=out), "product": lambda: np.matmul(a, b, out=c)}
-    times = take_turns(runs, rounds, burst=3, warm=1, settle=SETTLE)
+    times = take_turns(runs, rounds, burst=3, warm=1, settle=SPIN)
     flops = 2 * out.size * 9 * key[1]
     return flops / statistics.median(times["layer"]) / 1e9, 2 * SIDE**3 / statistics.median(times["product"]) / 1e9
 

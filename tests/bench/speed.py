@@ -29,7 +29,7 @@ from machine import describe  # noqa: E402
 from rows import ROWS, Row, Work  # noqa: E402
 
 from cnndsl.runtime.machine import blas_core, vectors  # noqa: E402
-from cnndsl.runtime.turns import take_turns  # noqa: E402
+from cnndsl.runtime.turns import SPIN, take_turns  # noqa: E402
 from tests.tolerances import GRAD32, NETWORK, close  # noqa: E402
 
 LAYOUTS = {"NCHW": False, "channels_last": True}
@@ -91,7 +91,8 @@ def measured(row: Row, given: argparse.Namespace) -> dict[str, Any]:
 
         session = OnnxNetwork(work.net, work.weights, batch=row.batch, threads=threads)
         runs["onnxruntime"] = lambda: session.outputs(work.images)
-    times = take_turns(runs, given.rounds, clock=time.process_time if given.cpu else time.perf_counter)
+    clock = time.process_time if given.cpu else time.perf_counter
+    times = take_turns(runs, given.rounds, clock=clock, settle=SPIN)
     median = {name: 1e3 * statistics.median(t) for name, t in times.items()}
     least = {name: 1e3 * min(t) for name, t in times.items()}
     core = vectors(blas_core())

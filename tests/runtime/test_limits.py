@@ -45,6 +45,9 @@ def test_turns() -> None:
     runs = {"a": lambda: takes("a", 1.0), "b": lambda: takes("b", 2.0)}
     assert take_turns(runs, 2, burst=3, warm=1, clock=lambda: now[0]) == {"a": [1.0] * 6, "b": [2.0] * 6}
     assert "".join(calls) == "aaaabbbb" * 2
+    calls.clear()
+    take_turns(runs, 1, burst=1, warm=1, clock=lambda: now[0], settle=3.5)
+    assert "".join(calls) == "aaaa" + "a" + "bb" + "b", "uncounted calls go on for 3.5 seconds"
 
 
 def test_what_the_machine_is() -> None:
