@@ -84,10 +84,13 @@ def asked(model: str, arguments: Any, batch: int | None, threads: int | None, tr
     from cnndsl.passes.context import Options
     from cnndsl.runtime.compile import checked_batch, checked_threads
     from cnndsl.runtime.sizes import open_sizes
+    from cnndsl.training.recipes import check_whole
 
     net = load_model(model, pairs(arguments or ()).only())
     if train and net.train is None:
         raise error("E770", f"{net.name} has no recipe, so there is no training step to time", help="add train { … }")
+    if train and net.train is not None:
+        check_whole(net.train, step=True)
     own = net.train.batch // net.train.accumulate if train and net.train is not None else 1  # what runs at a time
     size = checked_batch(batch or own)
     sizes = bound_sizes(net.graph, input or ())

@@ -18,7 +18,7 @@ from cnndsl.language.elaborate import MOST_REPORTS, MOST_STEPS, Elaborator
 from cnndsl.language.evaluate import evaluate
 from cnndsl.language.files import Definitions, define, needs, read, templates_last
 from cnndsl.language.frozen import frozen
-from cnndsl.language.loss_graph import misfits
+from cnndsl.language.loss_graph import misfits, unreached
 from cnndsl.language.losses import check_loss, names_in, names_of, unknown_names
 from cnndsl.language.model import Model
 from cnndsl.language.recipe import Eval, Preprocess, Task, TrainRecipe
@@ -246,11 +246,11 @@ def _from_outside(target: BlockValue, arguments: Mapping[str, Any]) -> dict[str,
             raise error("E207", f"{target.block.name.text} has no parameter {name}", help=help)
         allowed = words_of_parameter(params[name], target.env)
         if isinstance(x, str):
-            at = parse_value(Source(f"<{name}>", x))
             try:
+                at = parse_value(Source(f"<{name}>", x))
                 value = evaluate(at, target.env, allowed)
             except CnnError as e:
-                raise CnnError(_unknown_value(d, name, params[name]) for d in e.diagnostics) from None
+                raise CnnError(_no_value(d, name, params[name]) for d in e.diagnostics) from None
             check_word(target.block.name.text, name, value, allowed, at)
         else:
             value = _plain(name, x)
@@ -259,9 +259,9 @@ def _from_outside(target: BlockValue, arguments: Mapping[str, Any]) -> dict[str,
     return found
 
 
-def _unknown_value(d: Diagnostic, name: str, param: tree.Param) -> Diagnostic:
+def _no_value(d: Diagnostic, name: str, param: tree.Param) -> Diagnostic:
     """`d` of an argument from outside, where no parameter can be declared: what the file has there shows what is meant."""
-    if d.code != "E203" or param.default is None:
+    if (d.help is not None and d.code != "E203") or param.default is None:
         return d
     at = param.default.span
     return replace(d, help=f"{name} is a value like the one in the file: {name}={at.source.text[at.start : at.end]}")
@@ -307,7 +307,7 @@ def _with_recipes(model: Model, definitions: Definitions, found: list[Diagnostic
         elif item.kind == "train":
             found += against(trains[name], model.graph)
         else:
-            found += check_loss(terms, model.graph)
+            found += list(check_loss(terms, model.graph)) or unreached(terms, model.graph)
     return replace(model, trains=trains, evals=evals, tasks=tasks, preprocess=preprocess)
 
 
@@ -338,6 +338,7 @@ def _warnings(model: Model, definitions: Definitions, changed: bool) -> Iterator
     yield from recipe_warnings.incomplete(model.trains)
     for train in model.trains.values():
         yield from recipe_warnings.of_train(train, model.graph, model.preprocess, known=definitions.hints)
+    yield from filter(None, map(recipe_warnings.lacking_task, model.tasks.values()))
     for judged in model.evals.values():
         yield from recipe_warnings.of_eval(judged, model.graph)
     if model.preprocess is not None and item.span.source is definitions.source:

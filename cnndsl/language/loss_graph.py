@@ -161,10 +161,10 @@ def misfits(terms: Sequence[LossTerm], model: Graph, stays: Collection[str] = ()
     except CnnError as e:
         yield from e.diagnostics
         return
-    yield from _unreached(terms, model, stays)
+    yield from unreached(terms, model, stays)
 
 
-def _unreached(terms: Sequence[LossTerm], model: Graph, stays: Collection[str]) -> Iterator[Diagnostic]:
+def unreached(terms: Sequence[LossTerm], model: Graph, stays: Collection[str] = ()) -> Iterator[Diagnostic]:
     """E424 where no term depends on a weight that changes; W411 for a term that depends on no weight at all."""
     left, idle = _idle(terms, model, stays), _idle(terms, model, ())
     if terms and len(left) == len(terms):

@@ -11,7 +11,19 @@ from typing import Any
 from cnndsl.errors import Diagnostic, Span, counted
 from cnndsl.graph.graph import Graph
 from cnndsl.graph.types import drawn
-from cnndsl.language.recipe import Call, Eval, Exponential, LossTerm, Plateau, Preprocess, Sides, Step, TrainRecipe, Warmup
+from cnndsl.language.recipe import (
+    Call,
+    Eval,
+    Exponential,
+    LossTerm,
+    Plateau,
+    Preprocess,
+    Sides,
+    Step,
+    Task,
+    TrainRecipe,
+    Warmup,
+)
 from cnndsl.language.spelling import listed
 
 NEEDED = (
@@ -20,6 +32,11 @@ NEEDED = (
     ("epochs", "how long to train", "epochs = 40"),
 )
 """What has no value of its own where a recipe leaves it out: its key, what it is, and an example."""
+NEEDED_BY_TASK = (
+    ("loss", "a loss", "loss = mse(output, image)"),
+    ("input", "an input", "input = noise(0..0.1)"),
+    ("steps", "a number of steps", "steps = 2000"),
+)
 RESIZING = ("resize", "center_crop", "crop", "random_crop", "random_resized_crop", "pad")
 
 
@@ -35,14 +52,23 @@ def missing(recipe: TrainRecipe) -> frozenset[str]:
     return frozenset(key for key, has in there.items() if not has)
 
 
-def lacking(recipe: TrainRecipe, code: str = "W413") -> Diagnostic | None:
-    """What training would refuse the recipe for, None where it says all that training needs."""
-    absent = missing(recipe)
+def lacking(recipe: TrainRecipe, code: str = "W413", step: bool = False) -> Diagnostic | None:
+    """What training would refuse the recipe for, None where it says all that training needs. step: one step is enough."""
+    absent = missing(recipe) - ({"epochs"} if step else set())
     wanted = [(what, mend) for key, what, mend in NEEDED if key in absent]
     if not wanted:
         return None
     message = f"{title(recipe)} leaves out what training needs: {listed(what for what, _ in wanted)}"
     return Diagnostic(code, message, recipe.span, help="; ".join(mend for _, mend in wanted))
+
+
+def lacking_task(task: Task, code: str = "W413") -> Diagnostic | None:
+    """The same of a task, which is carried out on one picture."""
+    wanted = [(what, mend) for key, what, mend in NEEDED_BY_TASK if key not in task.entries]
+    if not wanted:
+        return None
+    message = f"{f'task {task.name}'.rstrip()} leaves out what it needs: {listed(what for what, _ in wanted)}"
+    return Diagnostic(code, message, task.span, help="; ".join(mend for _, mend in wanted))
 
 
 def incomplete(trains: Mapping[str, TrainRecipe]) -> Iterator[Diagnostic]:

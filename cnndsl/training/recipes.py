@@ -22,9 +22,7 @@ def check_recipe(recipe: TrainRecipe, graph: Graph) -> None:
 
     said = {f.name: v for f in fields(recipe) if f.name not in NO_ENTRIES and (v := getattr(recipe, f.name)) not in (None, ())}
     refuse(title(recipe), said, recipe.spans)
-    short = lacking(recipe, "E423")
-    if short is not None:
-        raise CnnError(short)
+    check_whole(recipe)
     for name in ("epochs", "steps", "batch"):
         value = getattr(recipe, name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
@@ -37,6 +35,13 @@ def check_recipe(recipe: TrainRecipe, graph: Graph) -> None:
     number = isinstance(share, (int, float)) and not isinstance(share, bool)
     if share is not None and not isinstance(share, str) and not (number and 0 < share < 1):
         raise error("E423", f"validate is a share between 0 and 1, or the path of data, not {drawn(share)}", at("validate"))
+
+
+def check_whole(recipe: TrainRecipe, step: bool = False) -> None:
+    """Raises E423 where the recipe leaves out what training needs, or what a step of it does."""
+    short = lacking(recipe, "E423", step)
+    if short is not None:
+        raise CnnError(short)
 
 
 def check_precision(said: str | None, target: str, place: Span | None, recipe: str = "train") -> str:

@@ -21,6 +21,7 @@ from cnndsl.errors import CnnError, counted, error
 from cnndsl.graph.sizes import Affine
 from cnndsl.language.losses import names_of
 from cnndsl.language.recipe import Adam, Call, LossTerm, TrainRecipe
+from cnndsl.language.recipe_warnings import lacking_task
 from cnndsl.language.recipes import refuse
 from cnndsl.training import schedules
 from cnndsl.training.interrupts import interrupts
@@ -117,9 +118,9 @@ class _Fit:
     ) -> None:
         said = task.entries
         self.task, self.shape = task, picture.shape
-        for key, example in (("loss", "mse(output, image)"), ("input", "noise(0..0.1)"), ("steps", "2000")):
-            if key not in said:
-                raise error("E423", f"task {task.name} says no {key}", task.span, help=f"{key} = {example}")
+        short = lacking_task(task, "E423")
+        if short is not None:
+            raise CnnError(short)
         if wants_mask(task) != (mask is not None):
             why = "needs a mask" if mask is None else "takes no mask"
             raise error("E423", f"task {task.name} {why}: its loss is held to {'one' if mask is None else 'every pixel'}",

@@ -32,7 +32,7 @@ from cnndsl.passes.parts import PART, part_input, summed
 from cnndsl.runtime.executable import how
 from cnndsl.runtime.runnable import channels_first
 from cnndsl.training.optimizers import add_average, add_updates, clipped, count_step, decay_of, gradient_norm
-from cnndsl.training.recipes import check_precision
+from cnndsl.training.recipes import check_precision, check_whole
 
 if TYPE_CHECKING:
     from cnndsl.errors import Span
@@ -296,7 +296,9 @@ def recipe_step(
     sizes: Mapping[str, int] | None = None,
     norm: bool = False,
 ) -> Graph:
-    """`build_step` by a recipe's loss, optimizer, clip, average, freeze and accumulate."""
+    """`build_step` by a recipe's loss, optimizer, clip, average, freeze and accumulate. Raises E423 where it has no loss or no
+    optimizer."""
+    check_whole(recipe, step=True)
     return build_step(
         net, recipe.loss, recipe.optimizer, batch, outputs,
         clip=recipe.clip, average=recipe.average, freeze=recipe.freeze, parts=recipe.accumulate, places=recipe.spans,

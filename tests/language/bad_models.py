@@ -192,6 +192,8 @@ BAD: dict[str, str] = {
     "clip_without_a_number": recipe("clip = norm"),
     "average_of_one": recipe("average = ema(1)"),
     "recipe_without_the_rest": recipe("batch = 8", LOSS) + "train long {\n    epochs = 40\n}\n",
+    "task_without_the_rest": model("conv(3, 1x1)", after="task t {\n    optimizer = adam(0.01)\n}\n"),
+    "task_without_weights": model("conv(3, 1x1)", after="task t {\n    loss = mse(image, image)\n}\n"),
     "momentum_of_one": recipe(LOSS, "optimizer = sgd(rate = 0.1, momentum = 1)", EPOCHS),
     "steps_that_do_not_ascend": whole("schedule = step(at = [5, 3])"),
     "step_twice": whole("schedule = warmup(2) -> step(at = [3, 3, 5])"),
@@ -271,7 +273,7 @@ BAD: dict[str, str] = {
     # warnings
     "warning_momentum": model("batch_norm(momentum = 0.1)"),
     "warning_not_carried_out": whole("precision = bf16", "augment = flip -> cutout(8) -> noise(0.1)")
-    + "eval crops { views = resize([24, 28]) -> ten_crop(24) }\ntask t { input = meshgrid }\n",
+    + "eval crops { views = resize([24, 28]) -> ten_crop(24) }\ntask t { input = meshgrid; loss = mse(output, image); steps = 9 }\n",
     "warning_bias": model("conv(6, 5x5) -> batch_norm"),
     "warning_unused": model(
         "share enc = relu",

@@ -236,6 +236,9 @@ BAD: dict[str, Bad] = {
         },
     ),
     "input_of_every_step": Bad("compile m.cnn --train", {"m.cnn": TRAINED.replace("image", "seed")}),
+    "step_to_time_without_an_optimizer": Bad(
+        "bench tiny.cnn --train", {"tiny.cnn": TINY + "train { loss = mse(logits, target) }\n"}
+    ),
     "step_without_a_recipe": Bad("compile tiny.cnn --train", {"tiny.cnn": TINY}),
     "nothing_to_compile": Bad("compile"),
     "stage_for_another_target": Bad("compile --from s.txt --target cupy", {"s.txt": stage()}),
