@@ -82,7 +82,12 @@ def train(
     check_recipe(how, net.graph)
     name, validate, skips = said.option("data") or how.data, said.option("validate"), said.option("on_bad_image")
     if name is None:
-        raise error("E770", f"{net.name} names no data to train on", help="name it: --data FOLDER, with one folder a class")
+        help = (
+            "name those that the run was begun with: --data PATH"
+            if resume
+            else "name it: --data FOLDER, with one folder a class"
+        )
+        raise error("E770", f"{net.name} names no data to train on", help=help)
     keep_freed_memory()
     images = datasets.open(name, check=skips != "skip")
     doubts(net, how, images)
@@ -113,7 +118,7 @@ def train(
     if done.waited is not None:
         print(f"\nended after epoch {len(done.history)}: the loss has not fallen for {counted(done.waited, 'epoch')}")
     elif resume and done.begun == done.steps:
-        print(finished(done, how, model))
+        print(finished(done, how, sys.argv[1:]))
         return
     if done.stopped:
         print(f"\nstopped after step {done.steps}; everything is saved in {done.run_dir}")
@@ -175,13 +180,14 @@ def doubts(net: Model, how: TrainRecipe, images: Dataset) -> None:
     draw([*found, *of_train(how, net.graph, net.preprocess, size, net.warnings)])
 
 
-def finished(done: TrainResult, how: TrainRecipe, model: str) -> str:
-    """What there is to say where nothing was left to do."""
+def finished(done: TrainResult, how: TrainRecipe, words: list[str]) -> str:
+    """What there is to say where nothing was left to do. words: of the command, which say what the run does not know yet."""
     from cnndsl.errors import counted
 
     entry, now = ("steps", how.steps) if how.steps is not None else ("epochs", how.epochs or 1)
     there = done.steps if entry == "steps" else -(-done.steps // done.steps_per_epoch)
-    more = shlex.join(["cnndsl", "train", model, "--resume", f"train.{entry}={there + now}"])
+    kept = [x for x in words if x != "--resume" and not x.startswith(("train.epochs=", "train.steps="))]
+    more = shlex.join(["cnndsl", *kept, "--resume", f"train.{entry}={there + now}"])
     asked = counted(now, entry[:-1])
     are = ["is" if n == 1 else "are" for n in (done.steps, now)]
     return (

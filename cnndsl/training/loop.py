@@ -148,7 +148,8 @@ class _Run:
         self.apart = own.name if own is not None else ""
         self.batch = recipe.batch
         if len(self.part) < self.batch:
-            raise error("E423", f"a batch has {counted(self.batch, 'image')}, there are only {len(self.part)} to train on")
+            message = f"a batch has {counted(self.batch, 'image')}, there are only {len(self.part)} to train on"
+            raise error("E423", message, recipe.spans.get("batch", recipe.span), help=f"batch = {len(self.part)}, or fewer")
         self.per_epoch = len(self.part) // self.batch
         self.steps = recipe.steps if recipe.steps is not None else (recipe.epochs or 1) * self.per_epoch
         self.epochs = math.ceil(self.steps / self.per_epoch)

@@ -82,6 +82,17 @@ def test_what_the_command_says_goes_before(cli: Any, home: Path) -> None:
     assert "batch was 5, is 4" in other.err and "train.batch=5" in other.err
 
 
+def test_the_advice_says_what_the_run_does_not_know(cli: Any, home: Path) -> None:
+    (home / "tiny.cnn").write_text(TINY.replace("batch = 4", "batch = 3"))
+    assert cli("train", "tiny.cnn", "--data", "set.npz", "classes=4").code == 0
+    (home / "tiny.cnn").write_text(TINY)
+    assert "batch was 3, is 4" in cli("train", "tiny.cnn", "--resume").err
+    again = cli("train", "tiny.cnn", "--resume", "train.batch=3")
+    assert "going on from step 12" in cli(*advised(again.out)).out
+    (home / "runs/tiny/1/command.json").unlink()  # as of a run that was begun in Python
+    assert "help: name those that the run was begun with: --data PATH" in cli("train", "tiny.cnn", "classes=4", "--resume").err
+
+
 def test_a_named_recipe_is_resumed_by_its_name(cli: Any, home: Path) -> None:
     (home / "tiny.cnn").write_text(TINY + "train slow { optimizer = sgd(rate = 0.001) }\n")
     assert cli("train", *GIVEN, "--recipe", "slow").code == 0

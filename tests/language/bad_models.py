@@ -273,7 +273,8 @@ BAD: dict[str, str] = {
     # warnings
     "warning_momentum": model("batch_norm(momentum = 0.1)"),
     "warning_not_carried_out": whole("precision = bf16", "augment = flip -> cutout(8) -> noise(0.1)")
-    + "eval crops { views = resize([24, 28]) -> ten_crop(24) }\ntask t { input = meshgrid; loss = mse(output, image); steps = 9 }\n",
+    + "eval crops { views = resize([24, 28]) -> ten_crop(24) }\n"
+    + "task t { input = meshgrid; loss = mse(output, image); steps = 9 }\n",
     "warning_bias": model("conv(6, 5x5) -> batch_norm"),
     "warning_unused": model(
         "share enc = relu",
