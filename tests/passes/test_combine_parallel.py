@@ -72,6 +72,21 @@ def test_without_bias_and_without_activation() -> None:
     assert words(new).count("conv") == 3
 
 
+@pytest.mark.parametrize("activated", [False, True])
+def test_names_stay_with_what_is_still_computed(activated: bool) -> None:
+    """One activation stands behind all parts, so what was before it is no value of its own any more."""
+    g = Graph("g")
+    x = image(g)
+    convs = [x.conv(n, (1, 1)) for n in (2, 5)]
+    ends = [c.relu() for c in convs] if activated else convs
+    g.names.update({"first": convs[0], "second": convs[1], "end": ends[1]})
+    g.output(ends[0].conv(3, (3, 3)).add(ends[1].conv(3, (3, 3))))
+    new = after(bound(g), (combine_parallel, dead_code), on_numpy())
+    assert words(new).count("conv") == 3
+    assert set(new.names) == ({"end"} if activated else {"first", "second", "end"})
+    assert [v.type.channels for v in new.names.values()] == ([5] if activated else [2, 5, 5])
+
+
 def other_activation(g: Graph) -> Value:
     x = image(g)
     return g.concat(x.conv(3, (1, 1)).relu(), x.conv(3, (1, 1)).tanh())

@@ -66,6 +66,17 @@ def test_cheap_values_are_made_again_and_convolutions_are_not() -> None:
     assert words(far).count("conv") > words(before).count("conv")
 
 
+def test_what_only_moves_numbers_is_cheap_too() -> None:
+    g = Graph("g")
+    x = g.input("image", (16, 16, 3)).conv(16, (3, 3), pad=1).relu()
+    y = x.concat(x.conv(16, (3, 3), pad=1).relu()).conv(16, (3, 3), pad=1)
+    g.output(y.crop(amount=1).conv(16, (1, 1)).upsample(2).conv(8, (3, 3)).global_avg_pool().dense(5, name="logits"))
+    before = dead_code(build_step(g, parse_loss("cross_entropy(logits)"), Sgd(0.1, 0.9), BATCH), context())
+    after = recompute(before, context(1.0))
+    for word in ("concat", "crop", "resample"):
+        assert words(after).count(word) > words(before).count(word), word
+
+
 def test_what_is_told_is_what_the_gradients_read() -> None:
     """That of a relu reads what the relu gives: the sum in front of it is nothing that anybody keeps."""
     ctx = context(1.0)
