@@ -10,6 +10,7 @@ import pytest
 from cnndsl import random
 from cnndsl.ops.random_bits import RANDOM_BITS
 from cnndsl.random import blocks, initial_array, normal, stream_of, uniform, words
+from cnndsl.targets.numpy.kernels.random import random_bits
 
 LARGEST = 2**64 - 1
 
@@ -31,6 +32,13 @@ def test_numpy_gives_the_same_words(seed: int, step: int, stream: int) -> None:
     np.testing.assert_array_equal(words(np, seed, step, stream, 0, 41), wanted)
     found = RANDOM_BITS.reference(np, RANDOM_BITS.attrs(stream=stream, sizes=(41,)), np.uint64(seed), np.uint64(step))[0]
     np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("count", [1, 4095, 4096, 4097, 8193])
+def test_the_kernel_fills_its_array_to_the_last_word(count: int) -> None:
+    out = np.zeros(count, np.uint64)
+    random_bits(np.uint64(7), np.uint64(3), out, stream=11, start=0)
+    np.testing.assert_array_equal(out, numpy_words(7, 3, 11, count))
 
 
 def test_any_stretch_is_the_same_words() -> None:

@@ -10,7 +10,7 @@ from cnndsl.passes.fold_batch_norm import fold_batch_norm
 from cnndsl.passes.fuse import fuse
 from cnndsl.passes.groups import MOST_NODES, Group
 from cnndsl.passes.training import training
-from tests.passes.networks import after, bound, context, residual, words
+from tests.passes.networks import after, bound, context, refusals, residual, words
 
 
 def test_residual_block() -> None:
@@ -51,6 +51,16 @@ def test_a_value_read_elsewhere_is_not_computed_twice() -> None:
     g.output(y.relu())
     g.output(y.conv(2, (3, 3)), "other")
     assert words(after(bound(g), (fuse,), context())) == ["conv", "relu", "conv"]
+
+
+def test_an_epilogue_computes_what_the_convolution_makes_and_nothing_smaller() -> None:
+    """A factor for each channel is not computed anew for each block of positions."""
+    g = Graph("g")
+    made = g.input("image", (6, 6, 2)).conv(2, (3, 3), pad=1)
+    g.output(g.pointwise(lambda e, a, b: a * b, made, g.input("factor", (1, 1, 2)).tanh()))
+    ctx = context()
+    assert words(after(bound(g), (fuse,), ctx)) == ["conv", "tanh+pointwise"]
+    assert any("tanh inside has another shape" in why for why in refusals(ctx))
 
 
 def test_what_feeds_a_convolution_is_no_epilogue() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -81,6 +82,13 @@ def test_the_judge_sees_planted_overlaps() -> None:
 def test_a_chain_needs_two_arrays_however_long() -> None:
     short, long = (plan(bound(chain(n), 2), Paper(), 2, 1) for n in (4, 40))
     assert long.arena_bytes == short.arena_bytes == 2 * 2 * 8 * 8 * 4 * 4
+
+
+def test_what_works_number_by_number_is_written_over_what_it_reads() -> None:
+    program = plan(bound(chain(4), 2), Paper(), 2, 1)
+    kernels = program.run.kernels
+    pairs = [(a.outputs[0], b.outputs[0]) for a, b in pairwise(kernels) if b.node.op.name == "relu" and b is not kernels[-1]]
+    assert len(pairs) == 3 and all(a.offset == b.offset for a, b in pairs)
 
 
 def test_an_update_is_written_over_its_state() -> None:
