@@ -34,9 +34,10 @@ MOST_STEPS = 10**12
 class Position:
     """Where training stands, beside its state.
 
-    step: steps done in all. loss, right, seen: sums over the images of the epoch so far. history: the epochs that are
-    over. recipe, data: what was trained, for a comparison at resumption. seconds: of training so far. norms: the sum of
-    the gradient's lengths over the `measured` steps of the epoch so far.
+    step: steps done in all. loss, right, seen: sums over the images of the epoch so far; of an image whose pixels have
+    classes, `right` takes the share. history: the epochs that are over. recipe, data: what was trained, for a comparison at
+    resumption. seconds: of training so far. norms: the sum of the gradient's lengths over the `measured` steps of the epoch
+    so far.
     """
 
     step: int
@@ -122,8 +123,8 @@ def _sound(at: Position, folder: str) -> bool:
     """Whether each entry of a checkpoint, which may be a stranger's, is what `save` writes."""
     texts = [at.data, *at.recipe, *at.recipe.values()] if isinstance(at.recipe, dict) else [None]
     rows = [row for row in at.history if isinstance(row, Row)]
-    counts = [at.step, at.right, at.seen, at.measured, *(n for row in rows for n in (row.epoch, row.step))]
-    numbers = [at.loss, at.seconds, at.norms, *(x for row in rows for x in (row.rate, row.loss, row.seconds))]
+    counts = [at.step, at.seen, at.measured, *(n for row in rows for n in (row.epoch, row.step))]
+    numbers = [at.loss, at.right, at.seconds, at.norms, *(x for row in rows for x in (row.rate, row.loss, row.seconds))]
     perhaps = [x for r in rows for x in (r.accuracy, r.validation_loss, r.validation_accuracy, r.gradient_norm)]
     return (
         all(type(n) is int and 0 <= n <= MOST_STEPS for n in counts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from cnndsl.runtime.compile import compile
 from cnndsl.training.compare import evaluate_numbers
 from cnndsl.training.evaluate import evaluate
 from cnndsl.training.loop import train
+from cnndsl.training.records import Stepped
 
 SEGMENT = """
 model m(classes = 2) {
@@ -171,6 +173,31 @@ def test_a_run_is_resumed_to_the_same_bits(tmp_path: Path) -> None:
     assert files[0] == files[1]
     with pytest.raises(CnnError, match="was trained on other data"):
         train(net, replace(net.train, epochs=9), data(NOISY, target=NOISY), run_dir=tmp_path / "b", resume=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "dots"),
+    [
+        (SEGMENT, data(CLEARS, MAPS, ("dark", "bright"))),
+        (CLEAN, data(NOISY, target=CLEARS)),
+        (VECTORS, data(CLEARS, target=CLEARS[:, 3:5, 3, 0])),
+    ],
+    ids=("pixels", "pictures", "vectors"),
+)
+def test_stopped_within_an_epoch_and_resumed(text: str, dots: Dataset, tmp_path: Path) -> None:
+    net = model(text)
+    whole = train(net, net.train, dots, run_dir=tmp_path / "a")
+
+    def stop(event: Any) -> None:
+        if isinstance(event, Stepped) and (event.epoch, event.step) == (2, 3):
+            signal.raise_signal(signal.SIGINT)
+
+    first = train(net, net.train, dots, run_dir=tmp_path / "b", on_event=stop)
+    assert (first.stopped, first.steps) == (True, 7)
+    second = train(net, net.train, dots, run_dir=tmp_path / "b", resume=True)
+    assert [replace(row, seconds=0) for row in second.history] == [replace(row, seconds=0) for row in whole.history]
+    files = [(tmp_path / x / "weights.safetensors").read_bytes() for x in "ab"]
+    assert files[0] == files[1]
 
 
 @pytest.mark.parametrize(
