@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cnndsl.errors import error
@@ -14,10 +14,12 @@ PAIR = re.compile(r"([A-Za-z_]\w*(?:\.\w+)*)=(.*)", re.DOTALL)
 
 @dataclass(frozen=True)
 class Pairs:
-    """model: arguments of the model. recipe: the rest, by the name of the recipe: {"train": {"epochs": "2"}}."""
+    """model: arguments of the model. recipe: the rest, by the name of the recipe: {"train": {"epochs": "2"}}. reads: the
+    recipes of which the command takes entries."""
 
     model: dict[str, str] = field(default_factory=dict)
     recipe: dict[str, dict[str, str]] = field(default_factory=dict)
+    reads: tuple[str, ...] = ()
 
     def only(self, *recipes: str) -> Pairs:
         """Itself, where every recipe named is one of `recipes`; E770 otherwise."""
@@ -25,7 +27,7 @@ class Pairs:
             if name not in recipes:
                 known = ", ".join(f"{r}.KEY=VALUE" for r in recipes) or "only arguments of the model"
                 raise error("E770", f"{name}.… is no entry that this command reads", help=f"it reads {known}")
-        return self
+        return replace(self, reads=recipes)
 
 
 def pairs(words: Iterable[str]) -> Pairs:

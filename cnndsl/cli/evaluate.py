@@ -86,14 +86,13 @@ def judged_by(net: Model, recipe: str, asked: Pairs) -> Model:
     """The model with the entries of that evaluation that the command sets. Warns of what they hardly mean."""
     from cnndsl.cli.failure import draw
     from cnndsl.language.recipe import Eval
-    from cnndsl.language.recipe_warnings import of_eval
+    from cnndsl.language.recipe_warnings import doubts
 
-    entries = asked.recipe.get("eval", {})
-    if not entries or (recipe and recipe not in net.evals):
-        return net
-    how = net.evals.get(recipe, Eval(recipe, {})).override(entries)
-    draw(d for d in of_eval(how, net.graph) if d not in net.warnings)
-    return replace(net, evals={**net.evals, recipe: how})
+    if recipe and recipe not in net.evals:
+        return net  # refused where it is to be carried out
+    how = net.evals.get(recipe, Eval(recipe, {})).override(asked.recipe.get("eval", {}))
+    draw(doubts(net, how))
+    return replace(net, evals={**net.evals, recipe: how}) if how.entries else net
 
 
 def weights_of(net: Model, files: Sequence[Path | None], model: str, asked: Pairs) -> list[Weights]:

@@ -19,6 +19,8 @@ REFUSED = ("W402", "W413")
 """What a recipe says that cannot be carried out yet, or leaves out: `check` warns of it, a command that meets it refuses it."""
 OF_TRAINING = "W403"
 """A bias without effect: a word for those who train the network, and noise for those who use it."""
+OF_A_RECIPE = "W411"
+"""What an entry hardly means: told by `check`, and by the command that carries out the recipe."""
 
 
 def load_model(spec: str, given: Pairs, trains: bool = False) -> Model:
@@ -38,7 +40,7 @@ def load_model(spec: str, given: Pairs, trains: bool = False) -> Model:
         model = load(spec, **arguments)
     except CnnError as e:
         raise CnnError(_entry_meant(d, given) for d in e.diagnostics) from None
-    draw(w for w in model.warnings if w.code not in (*REFUSED, *(() if trains else (OF_TRAINING,))))
+    draw(w for w in model.warnings if w.code not in (*REFUSED, OF_A_RECIPE, *(() if trains else (OF_TRAINING,))))
     return model
 
 
@@ -47,9 +49,11 @@ def _entry_meant(d: Diagnostic, given: Pairs) -> Diagnostic:
     from cnndsl.language.recipes import KEYS
 
     for key, value in given.model.items() if d.code == "E207" and d.span is None else ():
-        kind = next((kind for kind, keys in KEYS.items() if key in keys and kind != "preprocess"), None)
-        if kind is not None and d.message.endswith(f"no parameter {key}"):
-            return replace(d, help=f"{key} is an entry of {kind}: {kind}.{key}={value}")
+        kinds = [kind for kind, keys in KEYS.items() if key in keys]
+        own = next((kind for kind in given.reads if kind in kinds), None)
+        if kinds and d.message.endswith(f"no parameter {key}"):
+            mend = f": {own}.{key}={value}" if own is not None else ", which this command does not read"
+            return replace(d, help=f"{key} is an entry of {own or kinds[0]}{mend}")
     return d
 
 

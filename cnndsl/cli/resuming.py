@@ -48,7 +48,7 @@ class Command:
 
     @property
     def pairs(self) -> Pairs:
-        return Pairs(self.arguments, {"train": self.entries} if self.entries else {})
+        return Pairs(self.arguments, {"train": self.entries} if self.entries else {}, ("train",))
 
     def option(self, name: str) -> Any:
         return self.options.get(name, OPTIONS[name][1])

@@ -169,15 +169,14 @@ def recipe_of(net: Model, model: str, said: Command) -> TrainRecipe:
 
 
 def doubts(net: Model, how: TrainRecipe, images: Dataset) -> None:
-    """Warn of what the recipe most likely does not mean, as far as the file's own warnings have not."""
+    """Warn of what the recipe most likely does not mean."""
     from cnndsl.cli.failure import draw
+    from cnndsl.language import recipe_warnings
     from cnndsl.language.load import against
-    from cnndsl.language.recipe_warnings import of_train
 
     shape: tuple[int, ...] = getattr(images.train.images, "shape", ())
     size = (shape[1], shape[2]) if len(shape) == 4 else None
-    found = [d for d in against(how, net.graph) if d not in net.warnings]
-    draw([*found, *of_train(how, net.graph, net.preprocess, size, net.warnings)])
+    draw([*against(how, net.graph), *recipe_warnings.doubts(net, how, size)])
 
 
 def finished(done: TrainResult, how: TrainRecipe, words: list[str]) -> str:

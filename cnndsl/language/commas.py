@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from cnndsl.errors import Span
 
+MEND = "decimals stand behind a point"
 _SPACED = re.compile(r"(?<![\w.])(?:(0)[ \t]*,[ \t]*|(\d+),)(\d+)(?![\w.])")
 _TIGHT = re.compile(r"(?<![\w.])(?:(0),|(\d+),)(\d+)(?![\w.])")
 
@@ -19,4 +20,4 @@ def pointed(what: str, spans: Iterable[Span | None], tight: bool = False) -> str
         return None
     text = found[0].source.text[min(x.start for x in found) : max(x.end for x in found)]
     new = (_TIGHT if tight else _SPACED).sub(lambda m: f"{m[1] or m[2]}.{m[3]}", text)
-    return f"decimals stand behind a point: {what}({new})" if new != text and "[" not in text and "\n" not in text else None
+    return f"{MEND}: {what}({new})" if new != text and "[" not in text and "\n" not in text else None

@@ -166,14 +166,14 @@ def misfits(terms: Sequence[LossTerm], model: Graph, stays: Collection[str] = ()
 
 def unreached(terms: Sequence[LossTerm], model: Graph, stays: Collection[str] = ()) -> Iterator[Diagnostic]:
     """E424 where no term depends on a weight that changes; W411 for a term that depends on no weight at all."""
-    left, idle = _idle(terms, model, stays), _idle(terms, model, ())
+    left = _idle(terms, model, stays)
     if terms and len(left) == len(terms):
         call = left[0].call
         message = f"no weight that is trained leads to {_what(call)}, so nothing would be learned"
         help = "name a value behind layers with weights that are not frozen: … as logits"
         yield Diagnostic("E424", message, call.span, help=help)
         return
-    for term in idle:
+    for term in _idle(terms, model, ()) if stays else left:
         message = f"no weight leads to {_what(term.call)}, so this loss teaches nothing"
         yield Diagnostic("W411", message, term.call.span, help="leave it out")
 

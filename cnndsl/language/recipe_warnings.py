@@ -11,6 +11,8 @@ from typing import Any
 from cnndsl.errors import Diagnostic, Span, counted
 from cnndsl.graph.graph import Graph
 from cnndsl.graph.types import drawn
+from cnndsl.language.commas import MEND as COMMA
+from cnndsl.language.model import Model
 from cnndsl.language.recipe import (
     Call,
     Eval,
@@ -78,6 +80,15 @@ def incomplete(trains: Mapping[str, TrainRecipe]) -> Iterator[Diagnostic]:
         found = lacking(recipe)
         if found is not None and (not name or not missing(recipe) <= told):
             yield found
+
+
+def doubts(model: Model, recipe: TrainRecipe | Eval, pictures: tuple[int, int] | None = None) -> list[Diagnostic]:
+    """W411 of the one recipe that a command carries out, with the entries that it sets. pictures: as in `of_train`."""
+    commas = [d for d in model.warnings if (d.help or "").startswith(COMMA)]
+    commas = [d for d in commas if any(_within(d.span, place) for place in recipe.spans.values())]
+    if isinstance(recipe, Eval):
+        return [*commas, *of_eval(recipe, model.graph)]
+    return [*commas, *of_train(recipe, model.graph, model.preprocess, pictures, commas)]
 
 
 def of_train(

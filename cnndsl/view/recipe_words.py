@@ -30,7 +30,7 @@ PLACES = {"augment": "augment", "images": "preprocess", "views": "eval", "input"
 
 TAKES: Mapping[str, str] = {
     "data": "the name of a bundled data set; --data takes paths",
-    "batch": f"images in one step; else {TrainRecipe().batch}",
+    "batch": f"images in one step, else {TrainRecipe().batch}; in eval at a time, else 64",
     "accumulate": "parts that the batch is cut into, one after the other, where it does not fit into memory",
     "epochs": "how often all images are seen; or steps",
     "steps": "how many steps; or epochs",

@@ -169,6 +169,52 @@ def test_entries_of_an_evaluation(cli: Any, home: Path) -> None:
     assert drawn.code == 0, drawn.err
 
 
+DOUBTFUL = TINY.replace("rate = 0.1", "0,1") + "train other { optimizer = sgd(rate = 0); augment = cutout(9) }\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("show tiny.cnn", []),
+        ("compile tiny.cnn -o net.py", []),
+        ("check tiny.cnn", ["look like one with decimals", "with a rate of 0", "a cutout of 9x9", "top(5) of 3"]),
+        ("train tiny.cnn --data three.npz", ["look like one with decimals"]),
+        ("train tiny.cnn --data three.npz train.optimizer=sgd(0.1)", []),
+        ("train tiny.cnn --data three.npz --recipe other", ["with a rate of 0", "a cutout of 9x9"]),
+        ("train tiny.cnn --data three.npz --recipe other train.augment=flip", ["with a rate of 0"]),
+        ("train tiny.cnn --data three.npz train.optimizer=sgd(0) train.seed=1", ["with a rate of 0"]),
+        ("eval tiny.cnn --data three.npz -w w.safetensors", ["top(5) of 3"]),
+        ("eval tiny.cnn --data three.npz -w w.safetensors eval.metrics=top(2)", []),
+    ],
+)  # fmt: skip
+def test_doubts_stand_where_the_recipe_is_carried_out(cli: Any, home: Path, words: str, says: list[str]) -> None:
+    from cnndsl import load, write_weights
+
+    (home / "tiny.cnn").write_text(DOUBTFUL + "eval { metrics = top(5) }\n")
+    np.savez(home / "three.npz", images=np.ones((24, 8, 8, 1), np.uint8), labels=np.arange(24) % 3)
+    write_weights(home / "w.safetensors", load(home / "tiny.cnn").initial_weights(0))
+    done = cli(*words.split())
+    assert done.code == 0, done.err
+    told = [line.partition(": ")[2] for line in done.err.splitlines() if line.startswith("warning[W411]")]
+    assert len(told) == len(says) and all(x in line for x, line in zip(says, told, strict=True)), told
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("train tiny.cnn epochs=3", "epochs is an entry of train: train.epochs=3"),
+        ("eval tiny.cnn batch=3", "batch is an entry of eval: eval.batch=3"),
+        ("show tiny.cnn epochs=3", "epochs is an entry of train, which this command does not read"),
+        ("restore one.png steps=3", "steps is an entry of task: task.steps=3"),
+        ("train tiny.cnn width=3", "it has classes"),
+    ],
+)
+def test_an_entry_without_its_recipe_is_told_how_it_is_set(cli: Any, home: Path, words: str, says: str) -> None:
+    done = cli(*words.split())
+    assert done.code == 1
+    assert done.err.endswith(f" = help: {says}\n")
+
+
 def head(**changes: Any) -> str:
     known = {"epochs": 2, "steps_per_epoch": 5, "batch": 4, "images": 20, "validation_images": 0, "resumed": None}
     return started(Started("tiny", Path("runs/tiny/1"), **(known | changes)))
