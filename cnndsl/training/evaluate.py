@@ -64,27 +64,39 @@ def evaluate(
     return replace(result, count=result.count // pixels, views=found.views, skipped=skipped, pixels=pixels)
 
 
-def _told(found: Scored, tell: OnJudged) -> Iterator[tuple[Array, Array]]:
+def _told(found: Scored, tell: OnJudged) -> Iterator[Piece]:
     """The pieces, each with a word of how far it is."""
     seen, told = 0, Telling(tell, len(found.images), found.skipped, found.views)
     told(seen)
     for piece in found.pieces:
-        seen += len(piece[1]) // found.images.labels[0].size
+        seen += len(piece.numbers)
         told(seen)
         yield piece
     told.skips()
 
 
-@dataclass(frozen=True)
-class Scored:
-    """What a network says of every image of a part, in its order.
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What a network says of some images of a part.
 
-    pieces: (scores (n, classes), true classes (n,)), to be gone through once; n is of pixels where these have classes.
-    tops: ks of top(k). images: the part. views: of each image. skipped: path → why, of pictures that could not be read, as
-    far as the pieces have come.
+    scores: (n, classes). truth: the true classes (n,); n is of pixels where these have classes. numbers: (images,), which
+    images of the part they are: those that cannot be read are not among them.
     """
 
-    pieces: Iterable[tuple[Array, Array]]
+    scores: Array
+    truth: Array
+    numbers: Array
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a network says of every image of a part that can be read, in its order.
+
+    pieces: to be gone through once. tops: ks of top(k). images: the part. views: of each image. skipped: path → why, of
+    pictures that could not be read, as far as the pieces have come.
+    """
+
+    pieces: Iterable[Piece]
     labels: tuple[str, ...]
     are_logits: bool
     tops: tuple[int, ...]
@@ -149,15 +161,15 @@ def scored(
         networks = [Network(model, w, input_shape(model), scores, seen.whole, batch, target, threads) for w in each]
         reduce = how.entries.get("reduce", "mean")
         found = viewed(networks, seen, images, are_logits, reduce, workers, skipped if skipping else None)
-        pairs = ((p[None], images.labels[i : i + 1]) for i, p in found)
-        return Scored(pairs, names, False, tops, images, seen.count, skipped)
+        each_alone = (Piece(p[None], images.labels[i : i + 1], np.array([i])) for i, p in found)
+        return Scored(each_alone, names, False, tops, images, seen.count, skipped)
     outputs = (scores,) if scores else ()
     runs = [compile(model, w, target=target, batch=batch, threads=threads, outputs=outputs) for w in each]
     run = runs[0] if len(runs) == 1 else together(runs, are_logits)
     are_logits = are_logits and len(runs) == 1
     steps, shape = pipeline.preprocessing(model.preprocess), input_shape(model)
 
-    def pieces() -> Iterator[tuple[Array, Array]]:
+    def pieces() -> Iterator[Piece]:
         with Reader(steps, shape, workers, on_bad_image, skipped) as reader:
             yield from _scored(run, reader, images, batch if is_large(shape) else 0)
 
@@ -197,25 +209,25 @@ def measure(
     return measured(_scored(run, reader, part), labels, are_logits, tops)
 
 
-def _scored(run: Any, reader: Reader, part: Part, chunk: int = 0) -> Iterator[tuple[Array, Array]]:
-    """(scores (n, classes), true classes (n,)), chunk by chunk."""
+def _scored(run: Any, reader: Reader, part: Part, chunk: int = 0) -> Iterator[Piece]:
+    """Chunk by chunk."""
     for found, there in read_ahead(reader, part, chunk or (64 if is_large(reader.shape) else CHUNK)):
         if not there.any():
             continue
         images, truth = (found.images, found.labels) if there.all() else (found.images[there], found.labels[there])
-        yield np.asarray(last(run(images))).reshape(truth.size, -1), truth.ravel()
+        scores = np.asarray(last(run(images))).reshape(truth.size, -1)
+        yield Piece(scores, truth.ravel(), found.samples if there.all() else found.samples[there])
 
 
-def measured(
-    scored: Iterable[tuple[Array, Array]], labels: tuple[str, ...], are_logits: bool, tops: Sequence[int] = ()
-) -> Evaluation:
-    """The numbers of (scores, true classes), piece by piece. tops: ks of top(k)."""
+def measured(scored: Iterable[Piece], labels: tuple[str, ...], are_logits: bool, tops: Sequence[int] = ()) -> Evaluation:
+    """The numbers of what a network says, piece by piece. tops: ks of top(k)."""
     total, right, count = 0.0, 0, 0
     confusion = np.zeros((len(labels), len(labels)), np.int64)
     within = dict.fromkeys(tops, 0)
-    for scores, truth in scored:
-        total += float(losses(scores, truth, are_logits).sum())
-        scores = np.where(np.isnan(scores), -np.inf, scores)  # no number is no class's
+    for piece in scored:
+        truth = piece.truth
+        total += float(losses(piece.scores, truth, are_logits).sum())
+        scores = np.where(np.isnan(piece.scores), -np.inf, piece.scores)  # no number is no class's
         called = scores.argmax(axis=1)
         right += int((called == truth).sum())
         np.add.at(confusion, (truth, called), 1)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cnndsl.data.records import Dataset
 from cnndsl.data.resample import floats
+from cnndsl.errors import error
 from cnndsl.training.evaluate import scored
 from cnndsl.training.judged import Weights
 from cnndsl.training.scores import softmax
@@ -47,17 +48,24 @@ class Mistakes:
 
 
 def mistakes(model: Model, weights: Weights | Sequence[Weights], dataset: Dataset, most: int = 16, **how: Any) -> Mistakes:
-    """The `most` worst mistakes of `model` on the test part of `dataset`. how: as `evaluate` takes it."""
+    """The `most` worst mistakes of `model` on the test part of `dataset`. how: as `evaluate` takes it.
+
+    Raises what `evaluate` raises, and E705 where it is pixels that have classes.
+    """
     found = scored(model, weights, dataset, **how)
+    if found.images.labels.ndim > 1:
+        raise error("E705", f"mistakes are whole pictures called wrongly, and {model.name} gives classes of pixels")
     wrong: list[tuple[float, int, int, int, float]] = []
     count = 0
-    for scores, truth in found.pieces:
-        shares = softmax(scores.astype(np.float64)) if found.are_logits else scores
+    for piece in found.pieces:
+        shares = softmax(piece.scores.astype(np.float64)) if found.are_logits else piece.scores
         called = shares.argmax(axis=1)
-        for i in np.flatnonzero(called != truth):
-            c, t = int(called[i]), int(truth[i])
-            wrong.append((float(shares[i, c]), count + int(i), c, t, float(shares[i, t])))
-        count += len(truth)
+        for i in np.flatnonzero(called != piece.truth):
+            c, t = int(called[i]), int(piece.truth[i])
+            wrong.append((float(shares[i, c]), int(piece.numbers[i]), c, t, float(shares[i, t])))
+        count += len(piece.truth)
+    if not count:
+        raise error("E703", "there is no picture that can be read")
     worst = sorted(wrong, key=lambda x: (-x[0], x[1]))[:most]
     pictures = [found.images.take(np.array([index]))[0][0] for _, index, *_ in worst]
     names = found.labels

@@ -123,7 +123,7 @@ def compared(net: Any, name: str, views: list[list[Picture]], colours: Any, data
 def judge(net: Any, name: str, weights: Any, wanted: Array, data: Any) -> None:
     labels = data.train.labels
     found = scored(net, weights, data, recipe=name, threads=1)
-    p = np.stack([scores[0] for scores, _ in found.pieces])
+    p = np.stack([piece.scores[0] for piece in found.pieces])
     assert distance(p, wanted) <= NETWORK
     assert wanted.max() > 1.2 / wanted.shape[1]  # they are not all alike, or the comparison would say nothing
     told = evaluate(net, weights, data, recipe=name, threads=1)

@@ -22,7 +22,7 @@ from cnndsl.language.model import Model
 from cnndsl.runtime.safetensors import read_weights
 from cnndsl.training import checkpoint
 from cnndsl.training.curves import read_steps
-from cnndsl.training.evaluate import evaluate, measured
+from cnndsl.training.evaluate import Piece, evaluate, measured
 from cnndsl.training.loop import train
 from cnndsl.training.records import EpochDone, Skipped, Started, Stepped, Stretch
 
@@ -186,7 +186,7 @@ def test_an_evaluation_without_images_or_weights_is_refused(model: Model) -> Non
 def test_equal_scores_and_none_are_not_all_the_best() -> None:
     truth = np.array([0, 3, 7], np.int32)
     for scores in (np.zeros((3, 8)), np.full((3, 8), np.nan)):
-        found = measured([(scores, truth)], tuple("abcdefgh"), True, (1, 5))
+        found = measured([Piece(scores, truth, np.arange(3))], tuple("abcdefgh"), True, (1, 5))
         assert found.accuracy == found.top[1] == pytest.approx(1 / 3)
         assert found.top[5] == pytest.approx(2 / 3)
 

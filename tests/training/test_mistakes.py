@@ -5,9 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
+from PIL import Image
 
 import cnndsl
+from cnndsl.data import datasets
 from cnndsl.data.datasets import digits
+from cnndsl.data.records import Dataset, Part
+from cnndsl.errors import CnnError
+from cnndsl.language.load import load_text
 from cnndsl.training.evaluate import evaluate
 from cnndsl.training.mistakes import mistakes
 
@@ -43,3 +49,52 @@ def test_each_has_its_picture_and_its_probabilities() -> None:
         assert int(x.called) == probabilities.argmax()
         assert abs(x.probability - probabilities.max()) < 1e-4
         assert abs(x.own - probabilities[int(x.true)]) < 1e-4
+
+
+BRIGHTER = """
+model m(classes = 3) {
+    input image: 6x6x1
+    global_avg_pool -> dense(classes)
+}
+eval mirrored { views = flip }
+"""
+"""The scores of weights [1, 0, −1] on one grey value g: g, 0 and −g, so that every picture is called the first class."""
+
+
+@pytest.mark.parametrize("recipe", ["", "mirrored"])
+def test_pictures_that_are_skipped_shift_no_other(recipe: str, tmp_path: Path) -> None:
+    """Each picture has a grey value of its own, by which it is known again."""
+    for part, each in (("train", 1), ("test", 4)):
+        for c in range(3):
+            (tmp_path / "data" / part / "abc"[c]).mkdir(parents=True)
+            for i in range(each):
+                pixels = np.full((6, 6), 20 * (4 * c + i) + 10, np.uint8)
+                Image.fromarray(pixels).save(tmp_path / "data" / part / "abc"[c] / f"{i}.png")
+    broken = [tmp_path / "data" / "test" / x for x in ("a/0.png", "b/1.png", "c/3.png")]
+    for path in broken:
+        path.write_bytes(b"nothing")
+    net, data = load_text(BRIGHTER), datasets.open(tmp_path / "data", check=False)
+    kernel = np.array([[1, 0, -1]], np.float32)
+    weights = {n: kernel.reshape(x.shape) if x.size == kernel.size and x.ndim == 2 else 0 * x
+               for n, x in net.initial_weights(0).items()}  # fmt: skip
+    found = mistakes(net, weights, data, recipe=recipe, on_bad_image="skip")
+    assert (found.wrong, found.count) == (6, 9)
+    folder = tmp_path / "data" / "test"
+    names = [str(folder / x) for x in ("c/2.png", "c/1.png", "c/0.png", "b/3.png", "b/2.png", "b/0.png")]
+    assert [x.name for x in found.worst] == names
+    for x in found.worst:
+        c, i = x.name[-7:-4].split("/")
+        assert (x.true, x.called) == (c, "a")
+        assert np.allclose(x.picture, (20 * (4 * "abc".index(c) + int(i)) + 10) / 255)
+    for path in folder.rglob("*.png"):
+        path.write_bytes(b"nothing")
+    with pytest.raises(CnnError, match="there is no picture that can be read"):
+        mistakes(net, weights, datasets.open(tmp_path / "data", check=False), recipe=recipe, on_bad_image="skip")
+
+
+def test_pixels_with_classes_are_no_mistaken_pictures() -> None:
+    net = load_text("model m { input image: 6x6x1\n conv(2, 1x1) as y }\ntrain { loss = cross_entropy(y) }")
+    part = Part(np.zeros((3, 6, 6, 1), np.uint8), np.ones((3, 6, 6), np.int32))
+    with pytest.raises(CnnError, match="m gives classes of pixels") as e:
+        mistakes(net, net.initial_weights(0), Dataset("dots", ("0", "1"), part, part))
+    assert e.value.code == "E705"
