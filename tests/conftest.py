@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,32 @@ def _plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.delenv("CNNDSL_DEBUG", raising=False)
+
+
+@contextmanager
+def pictures_left_out() -> Iterator[None]:
+    """Runs leave a word in place of loss.png and loss.svg: of a training of a few steps, drawing takes four fifths."""
+    from cnndsl.view import curves
+    from cnndsl.whole import whole
+
+    def left_out(history: object, paths: Sequence[Path], title: str = "", steps: object = ()) -> None:
+        for path in paths:
+            with whole(path) as aside:
+                aside.write_text("left out")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(curves, "loss_curve", left_out)
+        yield
+
+
+@pytest.fixture
+def without_pictures(request: pytest.FixtureRequest) -> Iterator[None]:
+    """`pictures_left_out` for the tests of a file, but for those that are marked `pictures`."""
+    if request.node.get_closest_marker("pictures") is not None:
+        yield
+        return
+    with pictures_left_out():
+        yield
 
 
 @dataclass(frozen=True)

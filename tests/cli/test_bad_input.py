@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import struct
 import subprocess
@@ -103,26 +104,38 @@ def test_arguments_that_do_not_fit(cli: Any) -> None:
     refused(cli("show", LENET, "26"), "E770", "key=value")
 
 
+ASKED = """
+import json, sys
+from cnndsl.cli.main import main
+for words in json.loads(sys.argv[1]):
+    sys.argv[1:] = words
+    try:
+        main()
+    except SystemExit as e:
+        print("code", e.code, file=sys.stderr, flush=True)
+"""
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no FIFOs here")
-@pytest.mark.parametrize(
-    "words",
-    [
+def test_a_fifo_is_never_waited_for(tmp_path: Path) -> None:
+    """In a process of its own, which can be ended where it waits."""
+    for name in ("pipe.cnn", "pipe.png", "pipe.npy", "pipe.safetensors", "pipe.npz"):
+        os.mkfifo(tmp_path / name)
+    Image.new("L", (28, 28)).save(tmp_path / "one.png")
+    commands = [
         ("show", "pipe.cnn"),
         ("run", "lenet5", "pipe.png"),
         ("run", "lenet5", "pipe.npy"),
         ("run", "lenet5", "-w", "pipe.safetensors", "one.png"),
         ("eval", "lenet5", "--data", "pipe.npz"),
-    ],
-)
-def test_a_fifo_is_never_waited_for(tmp_path: Path, words: tuple[str, ...]) -> None:
-    for name in ("pipe.cnn", "pipe.png", "pipe.npy", "pipe.safetensors", "pipe.npz"):
-        os.mkfifo(tmp_path / name)
-    Image.new("L", (28, 28)).save(tmp_path / "one.png")
+    ]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    command = [sys.executable, "-m", "cnndsl.cli.main", *words]
+    command = [sys.executable, "-c", ASKED, json.dumps(commands)]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=20, check=False)
-    assert done.returncode == 1, done.stderr
-    assert done.stderr.count("error[") == 1
+    said = done.stderr.split("code 1\n")
+    assert (done.returncode, len(said), said[-1]) == (0, len(commands) + 1, ""), done.stderr
+    for words, each in zip(commands, said, strict=False):
+        assert each.count("error[") == 1, (words, each)
 
 
 # Recipes ------------------------------------------------------------------------------------------------------------
@@ -161,8 +174,6 @@ def picture(tmp_path: Path) -> Path:
 
 def stored(**arrays: np.ndarray[Any, Any]) -> bytes:
     """A safetensors file, written by hand."""
-    import json
-
     header, body = {}, b""
     for name, array in arrays.items():
         data = array.tobytes()

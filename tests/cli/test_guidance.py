@@ -123,10 +123,16 @@ train other { precision = bf16 }
         ("export m.cnn -w w.safetensors -o m.onnx", ""),
     ],
 )  # fmt: skip
-def test_warnings_of_training_stand_where_they_concern_one(cli: Any, tmp_path: Path, words: str, says: str) -> None:
+@pytest.mark.usefixtures("without_pictures")
+def test_warnings_of_training_stand_where_they_concern_one(
+    cli: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, says: str
+) -> None:
     from cnndsl import load
+    from cnndsl.runtime import limits
     from cnndsl.runtime.safetensors import write_weights
 
+    given = limits.Limits(1, 100.0, 100.0, ((1000, 50.0),), (40.0, 4.0), (40.0, 4.0))  # two seconds to measure
+    monkeypatch.setattr(limits, "measure", lambda threads: given)
     (tmp_path / "m.cnn").write_text(BIASED)
     write_weights(tmp_path / "w.safetensors", load(tmp_path / "m.cnn").initial_weights(0))
     done = cli(*words.split())

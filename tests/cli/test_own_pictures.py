@@ -20,6 +20,8 @@ import cnndsl
 from cnndsl.data.channels import check_order
 from cnndsl.data.datasets import digits
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 TINY = """model tiny(classes = 10) {
     input image: 8x8x1
     flatten

@@ -13,6 +13,7 @@ from cnndsl.errors import CnnError
 from cnndsl.formats.onnx import export_onnx
 from cnndsl.graph.graph import Graph
 from cnndsl.targets.reference.interpreter import walk
+from tests.models.reduced import reduced
 
 sys.path.insert(0, str(Path(__file__).parent))
 import onnx_networks
@@ -20,7 +21,14 @@ import onnx_networks
 onnx = pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")
 
-NETWORKS = ["lenet5", "resnet20", "resnet18", "googlenet", "oddities"]
+NETWORKS = {
+    "lenet5": lambda: onnx_networks.bundled("lenet5"),
+    "resnet20": lambda: onnx_networks.bundled("resnet20"),
+    "resnet18, small": lambda: reduced("resnet18", 64).graph,
+    "googlenet, small": lambda: reduced("googlenet", 65, classes=5).graph,
+    "oddities": onnx_networks.oddities,
+}
+AS_PUBLISHED = {name: lambda name=name: onnx_networks.bundled(name) for name in ("resnet18", "googlenet")}
 
 
 def reference(g: Graph, weights: dict[str, Any], images: Any) -> dict[str, Any]:
@@ -32,10 +40,10 @@ def session(path: Path) -> Any:
     return runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", [*NETWORKS, *(pytest.param(name, marks=pytest.mark.campaign) for name in AS_PUBLISHED)])
 def test_network(name: str, tmp_path: Path) -> None:
     """Batches of 1 and 3 from one file; heads and a named value too. Compared before the softmax, where there is one."""
-    g = onnx_networks.oddities() if name == "oddities" else onnx_networks.bundled(name)
+    g = (NETWORKS | AS_PUBLISHED)[name]()
     weights = onnx_networks.random_weights(g)
     export_onnx(g, weights, tmp_path / "net.onnx", heads=True, outputs=tuple(g.names))
     run = session(tmp_path / "net.onnx")

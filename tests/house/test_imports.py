@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LAYER = {name: k for k, names in enumerate(LAYERS) for name in names}
 
 
+@cache
 def imported(path: Path) -> list[tuple[str, bool, int]]:
     """(module, whether at the top of the file, line) for each import of a file, those of type checking left out."""
     tree = ast.parse(path.read_text())

@@ -14,6 +14,8 @@ from cnndsl.errors import CODES, CnnError
 from tests.messages import calls, commands
 from tests.messages.commands import Bad
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 GOLDEN = Path(__file__).parents[1] / "golden"
 SHOWN = re.compile(r"^(?:error|warning)\[(\w+)\]", re.MULTILINE)
 

@@ -21,6 +21,8 @@ from cnndsl.training.step import compile_step
 from tests.models.reduced import pictures, reduced
 from tests.models.test_counts import COUNTS
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 FAST: dict[str, tuple[int, dict[str, Any]]] = {
     "lenet5": (28, {}), "course": (28, {}), "alexnet": (67, {"classes": 5}), "googlenet": (65, {"classes": 5}),
     "vgg": (32, {"depths": [1, 1, 1, 1, 1], "norm": True, "classes": 5}), "bn_inception": (32, {"classes": 5}),

@@ -103,7 +103,7 @@ def test_what_it_leaves_alone() -> None:
 
 
 def test_the_least_that_fits() -> None:
-    graph = build_step(tower(), parse_loss("cross_entropy(logits)"), Sgd(0.1, 0.9), BATCH)
+    graph = build_step(tower(3), parse_loss("cross_entropy(logits)"), Sgd(0.1, 0.9), BATCH)
     options = Options(batch=BATCH, workers=2, training=True)
     whole = needed(lower(graph, target="numpy", options=options)[0])
     least = needed(lower(graph, target="numpy", options=replace(options, recompute=2.0))[0])

@@ -26,6 +26,8 @@ from cnndsl.training.loop import train
 from cnndsl.training.records import Stepped
 from cnndsl.training.step import Step, compile_step, recipe_step
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 TEXT = """
 model tiny(classes = 3) {
     input image: 8x8x2

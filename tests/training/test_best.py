@@ -19,6 +19,8 @@ from cnndsl.training.loop import train
 from cnndsl.training.records import EpochDone, Row
 from tests.training.test_loop import TEXT, stripes
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 
 def row(epoch: int, loss: float | None, accuracy: float | None = None) -> Row:
     return Row(epoch, epoch, 0.1, 1.0, None, loss, accuracy, 0.0)

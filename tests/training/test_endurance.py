@@ -26,6 +26,7 @@ from cnndsl.language.load import load_text
 from cnndsl.training import checkpoint
 from cnndsl.training.loop import train
 from cnndsl.training.records import EpochDone, Stepped
+from tests.conftest import pictures_left_out
 from tests.training.test_loop import TEXT, stripes, weights_of
 
 RECIPES = {
@@ -237,7 +238,8 @@ def full_at_each(tmp_path: Path, every: int) -> None:
         run = folder / "r"
         saved = checkpoint.complete(run)
         assert not saved or str(saved[-1]) in str(only.notes)
-        train(model, recipe, stripes(), run_dir=run, resume=bool(saved))
+        with pictures_left_out():
+            train(model, recipe, stripes(), run_dir=run, resume=bool(saved))
         assert weights_of(run) == weights_of(tmp_path / "whole" / "r")
         assert not list(run.rglob(".*")), "something half written is left"
 
@@ -263,6 +265,7 @@ def test_a_disk_that_is_full_at_any_write(tmp_path: Path) -> None:
     ],
     ids=["memory", "device", "threads"],
 )
+@pytest.mark.usefixtures("without_pictures")
 def test_a_worker_that_dies_loses_nothing(tmp_path: Path, where: str, how: Exception, code: str) -> None:
     """In the third epoch, while pictures are made ready: one sentence, and all that was done is there."""
     model = load_text(TEXT)

@@ -26,6 +26,8 @@ from cnndsl.training.evaluate import Piece, evaluate, measured
 from cnndsl.training.loop import train
 from cnndsl.training.records import EpochDone, Skipped, Started, Stepped, Stretch
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 TEXT = """
 model tiny(classes = 4) {
     input image: 8x8x1
@@ -63,6 +65,7 @@ def model() -> Model:
     return load_text(TEXT)
 
 
+@pytest.mark.pictures
 def test_it_learns_and_leaves_a_run(model: Model, tmp_path: Path) -> None:
     events: list[Any] = []
     result = train(model, model.train, stripes(), run_dir=tmp_path / "run", on_event=events.append)

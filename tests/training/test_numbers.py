@@ -24,6 +24,8 @@ from cnndsl.training.evaluate import evaluate
 from cnndsl.training.loop import train
 from cnndsl.training.records import Stepped
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 SEGMENT = """
 model m(classes = 2) {
     input image: 12x12x1
@@ -86,6 +88,7 @@ def test_classes_of_pixels(tmp_path: Path) -> None:
     assert both.confusion.tolist() == found.confusion.tolist()
 
 
+@pytest.mark.pictures
 def test_pictures_to_make(tmp_path: Path) -> None:
     net, dots = model(CLEAN, evals="eval few { metrics = [psnr, mae] }"), data(NOISY, target=CLEARS)
     done = train(net, net.train, dots, run_dir=tmp_path / "r")

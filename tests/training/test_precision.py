@@ -17,6 +17,8 @@ from cnndsl.training.loop import train
 from cnndsl.training.restore import restore
 from cnndsl.training.step import compile_step, recipe_step
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 TEXT = """
 model tiny(classes = 3) {
     input image: 6x6x1

@@ -14,6 +14,8 @@ from cnndsl.training.loop import train
 from cnndsl.training.records import Event, Started
 from cnndsl.training.settling import unsettled
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 TRAIN = "train { loss = cross_entropy(logits); optimizer = sgd(0.1); batch = 4; epochs = 2 }"
 
 

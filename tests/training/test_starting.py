@@ -17,6 +17,8 @@ from cnndsl.training.evaluate import evaluate
 from cnndsl.training.loop import train
 from cnndsl.training.starting import starting_weights
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 TEXT = """
 model m(classes = 4) {
     input image: 8x8x1

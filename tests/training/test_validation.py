@@ -18,6 +18,8 @@ from cnndsl.language.model import Model
 from cnndsl.training.evaluate import evaluate
 from cnndsl.training.loop import train
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 TEXT = """
 model tiny(classes = 4) {
     input image: 8x8x1

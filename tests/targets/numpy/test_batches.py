@@ -54,9 +54,9 @@ def test_the_same_bits_as_the_file_for_each_batch(name: str, threads: int) -> No
     both = load_source(text, "several").Network().load(w)
     shape = next(iter(net.graph.inputs.values())).type.shape[1:]
     images = np.random.default_rng(0).standard_normal((9, *map(int, map(str, shape)))).astype(np.float32)
+    alone = {n: compile(net, w, batch=n, threads=threads) for n in batches}
     for n in (*batches, *batches):
-        alone = compile(net, w, batch=n, threads=threads)
-        np.testing.assert_array_equal(both.run(images[:n]), alone(images[:n]))
+        np.testing.assert_array_equal(both.run(images[:n]), alone[n](images[:n]))
     assert len(both.spare) == 1
 
 
