@@ -48,6 +48,7 @@ model m {
     flatten -> dense(2)
 }
 train { loss = mse(output, target); optimizer = adam(0.01); batch = 4; epochs = 3; RECIPE }
+EVAL
 """
 RNG = np.random.default_rng(0)
 CLEARS = RNG.random((20, 12, 12, 1)).astype(np.float32)
@@ -126,6 +127,48 @@ def test_a_mask_says_what_is_known(tmp_path: Path) -> None:
     gaps = (made - CLEARS[16:])[:, 2:9, 3:11].astype(np.float64)
     assert found[0].metrics["mse"] == pytest.approx((gaps**2).mean(), rel=1e-5)
     assert found[0].loss == pytest.approx((gaps**2).sum() / (4 * 144), rel=1e-5)  # the loss: a mean over all pixels
+
+
+def test_a_mask_that_shows_nothing_of_a_picture() -> None:
+    """Its differences are of no number: neither 0 nor endless."""
+    net = model(CLEAN, "mse(output, target, mask)")
+    weights = net.initial_weights(0)
+    mask = np.zeros((20, 12, 12, 1), np.uint8)
+    mask[:, 2:9, 3:11] = 255
+    mask[18] = 0
+    found = evaluate_numbers(net, weights, data(NOISY, target=CLEARS, mask=mask))
+    seen = [16, 17, 19]
+    part = Part(NOISY, ZEROS, {"target": CLEARS, "mask": mask})
+    others = evaluate_numbers(net, weights, Dataset("dots", (), part.only(np.arange(16)), part.only(np.array(seen))))
+    assert found.metrics == pytest.approx(others.metrics, rel=1e-12)
+    gaps = (np.asarray(compile(net, weights, batch=4)(NOISY[16:]), np.float64) - CLEARS[16:])[[0, 1, 3], 2:9, 3:11]
+    assert found.metrics["mse"] == pytest.approx((gaps**2).mean(), rel=1e-5)
+    assert np.isfinite(found.metrics["psnr"])
+    assert found.count == 4
+    assert found.loss == pytest.approx(others.loss * 3 / 4, rel=1e-6)
+    none = evaluate_numbers(net, weights, data(NOISY, target=CLEARS, mask=np.zeros_like(mask)))
+    assert (none.loss, none.metrics, none.count) == (0, {}, 4)
+
+
+def test_metrics_without_anything_to_compare() -> None:
+    """Where they are asked for they are refused; else there is the loss alone."""
+    half = np.ones((20, 6, 6, 1), np.uint8)
+    small = "mse(downsample(output, 2), target)"
+    masked = "mse(output, image) + mse(downsample(output, 2), downsample(image, 2), mask)"
+    vector = data(CLEARS, target=CLEARS[:, 3:5, 3, 0])
+    cases = [
+        (CLEAN, small, data(CLEARS, target=half), "mae", "the output, which is 12x12x1, and the target is 6x6x1"),
+        (CLEAN, masked, data(CLEARS, mask=half), "mse", "the output, which is 12x12x1, and the mask is 6x6x1"),
+        (CLEAN, "total_variation(output)", data(CLEARS), "psnr", "the loss takes no target"),
+        (VECTORS, "", vector, "psnr", "psnr is of pictures, and m gives 2"),
+    ]
+    for text, loss, dots, metric, says in cases:
+        net = model(text, loss, evals=f"eval a {{ metrics = [{metric}] }}")
+        weights = net.initial_weights(0)
+        with pytest.raises(CnnError, match=says) as e:
+            evaluate_numbers(net, weights, dots, recipe="a")
+        assert (e.value.code, e.value.diagnostics[0].span is not None) == ("E423", True)
+        assert set(evaluate_numbers(net, weights, dots).metrics) == ({"mse", "mae"} if text is VECTORS else set())
 
 
 def test_the_picture_itself(tmp_path: Path) -> None:
