@@ -59,9 +59,11 @@ def restore(
     task are set with key=value: task.steps=600 task.seed=1. Ctrl-C stops after a step and keeps what there is.
     """
     from cnndsl.cli.arguments import pairs
+    from cnndsl.cli.failure import draw
     from cnndsl.cli.models import load_model, say
     from cnndsl.data import photograph
     from cnndsl.errors import error
+    from cnndsl.language.recipe_warnings import doubts
     from cnndsl.training import checkpoint
     from cnndsl.training.records import Stopping
     from cnndsl.training.restore import restore as restored
@@ -73,6 +75,7 @@ def restore(
         known = ", ".join(net.tasks) or "none"
         raise error("E770", f"{net.name} has no task {task}; it has {known}")
     how = net.tasks[task].override(given.recipe.get("task", {}))
+    draw(doubts(net, how))
     x = photograph.read_photograph(picture)
     goal = photograph.read_photograph(truth) if truth is not None else None
     hole = photograph.read_mask(mask, x.shape) if mask is not None else None

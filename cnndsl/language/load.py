@@ -339,6 +339,8 @@ def _warnings(model: Model, definitions: Definitions, changed: bool) -> Iterator
     for train in model.trains.values():
         yield from recipe_warnings.of_train(train, model.graph, model.preprocess, known=definitions.hints)
     yield from filter(None, map(recipe_warnings.lacking_task, model.tasks.values()))
+    for task in model.tasks.values():
+        yield from recipe_warnings.of_task(task, definitions.hints)
     for judged in model.evals.values():
         yield from recipe_warnings.of_eval(judged, model.graph)
     if model.preprocess is not None and item.span.source is definitions.source:

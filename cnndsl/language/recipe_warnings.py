@@ -82,12 +82,14 @@ def incomplete(trains: Mapping[str, TrainRecipe]) -> Iterator[Diagnostic]:
             yield found
 
 
-def doubts(model: Model, recipe: TrainRecipe | Eval, pictures: tuple[int, int] | None = None) -> list[Diagnostic]:
+def doubts(model: Model, recipe: TrainRecipe | Eval | Task, pictures: tuple[int, int] | None = None) -> list[Diagnostic]:
     """W411 of the one recipe that a command carries out, with the entries that it sets. pictures: as in `of_train`."""
     commas = [d for d in model.warnings if (d.help or "").startswith(COMMA)]
     commas = [d for d in commas if any(_within(d.span, place) for place in recipe.spans.values())]
     if isinstance(recipe, Eval):
         return [*commas, *of_eval(recipe, model.graph)]
+    if isinstance(recipe, Task):
+        return [*commas, *of_task(recipe, commas)]
     return [*commas, *of_train(recipe, model.graph, model.preprocess, pictures, commas)]
 
 
@@ -101,10 +103,20 @@ def of_train(
     """W411 for numbers that let nothing be learned, or too much. pictures: (height, width) of those that are trained on, where
     they are known. known: warnings that stand already; one about the same entry is not given twice."""
     shape = _shape(graph)
-    found = [*_optimizer(recipe), *_schedule(recipe), *_loss(recipe.loss)]
-    found += _cutouts(recipe.augment, preprocess, pictures, shape)
+    found = [*_optimizer(recipe.optimizer, recipe.spans.get("optimizer", recipe.span)), *_schedule(recipe), *_loss(recipe.loss)]
+    yield from _new([*found, *_cutouts(recipe.augment, preprocess, pictures, shape)], known)
+
+
+def of_task(task: Task, known: Sequence[Diagnostic] = ()) -> Iterator[Diagnostic]:
+    """The same of a task."""
+    found = _optimizer(task.entries.get("optimizer"), task.spans.get("optimizer", task.span))
+    yield from _new([*found, *_loss(task.entries.get("loss", ()))], known)
+
+
+def _new(found: Sequence[Diagnostic], known: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
+    """What is not known: no warning of the same code stands within its place."""
     for d in found:
-        if d not in known and not any(k.code == d.code and _within(k.span, d.span) for k in known):
+        if not any(k.code == d.code and _within(k.span, d.span) for k in known):
             yield d
 
 
@@ -117,12 +129,12 @@ def _entry(recipe: TrainRecipe, key: str, message: str, help: str | None = None)
     return Diagnostic("W411", message, recipe.spans.get(key, recipe.span), help=help)
 
 
-def _optimizer(recipe: TrainRecipe) -> Iterator[Diagnostic]:
-    if getattr(recipe.optimizer, "rate", None) == 0:
-        yield _entry(recipe, "optimizer", "with a rate of 0 no weight changes", "rate = 0.05")
-    elif getattr(recipe.optimizer, "momentum", None) == 1:
+def _optimizer(optimizer: Any, place: Span | None) -> Iterator[Diagnostic]:
+    if getattr(optimizer, "rate", None) == 0:
+        yield Diagnostic("W411", "with a rate of 0 no weight changes", place, help="rate = 0.05")
+    elif getattr(optimizer, "momentum", None) == 1:
         message = "with a momentum of 1 no gradient is ever forgotten: the steps only add up"
-        yield _entry(recipe, "optimizer", message, "momentum = 0.9")
+        yield Diagnostic("W411", message, place, help="momentum = 0.9")
 
 
 def _schedule(recipe: TrainRecipe) -> Iterator[Diagnostic]:

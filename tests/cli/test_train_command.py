@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from cnndsl.cli.progress import started
 from cnndsl.training.records import Started
@@ -185,6 +186,7 @@ DOUBTFUL = TINY.replace("rate = 0.1", "0,1") + "train other { optimizer = sgd(ra
         ("train tiny.cnn --data three.npz train.optimizer=sgd(0) train.seed=1", ["with a rate of 0"]),
         ("eval tiny.cnn --data three.npz -w w.safetensors", ["top(5) of 3"]),
         ("eval tiny.cnn --data three.npz -w w.safetensors eval.metrics=top(2)", []),
+        ("restore one.png task.steps=1 task.optimizer=adam(0)", ["with a rate of 0"]),
     ],
 )  # fmt: skip
 def test_doubts_stand_where_the_recipe_is_carried_out(cli: Any, home: Path, words: str, says: list[str]) -> None:
@@ -192,6 +194,7 @@ def test_doubts_stand_where_the_recipe_is_carried_out(cli: Any, home: Path, word
 
     (home / "tiny.cnn").write_text(DOUBTFUL + "eval { metrics = top(5) }\n")
     np.savez(home / "three.npz", images=np.ones((24, 8, 8, 1), np.uint8), labels=np.arange(24) % 3)
+    Image.new("RGB", (40, 40)).save(home / "one.png")
     write_weights(home / "w.safetensors", load(home / "tiny.cnn").initial_weights(0))
     done = cli(*words.split())
     assert done.code == 0, done.err

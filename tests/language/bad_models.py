@@ -193,6 +193,10 @@ BAD: dict[str, str] = {
     "average_of_one": recipe("average = ema(1)"),
     "recipe_without_the_rest": recipe("batch = 8", LOSS) + "train long {\n    epochs = 40\n}\n",
     "task_without_the_rest": model("conv(3, 1x1)", after="task t {\n    optimizer = adam(0.01)\n}\n"),
+    "task_with_a_rate_of_zero": model(
+        "conv(3, 1x1)",
+        after="task t {\n    loss = mse(output, image)\n    input = meshgrid\n    optimizer = adam(0)\n    steps = 9\n}\n",
+    ),
     "task_without_weights": model("conv(3, 1x1)", after="task t {\n    loss = mse(image, image)\n}\n"),
     "momentum_of_one": recipe(LOSS, "optimizer = sgd(rate = 0.1, momentum = 1)", EPOCHS),
     "steps_that_do_not_ascend": whole("schedule = step(at = [5, 3])"),
