@@ -65,6 +65,12 @@ class Dataset:
     test: Part | None = None
 
 
+def check_some(part: Part, name: str, purpose: str) -> None:
+    """Raises E705 where a part of the data set `name` holds no picture. purpose: as `to train on`."""
+    if not len(part):
+        raise error("E705", f"{name} holds no picture {purpose}")
+
+
 def check_labels(labels: Array, classes: int, where: str) -> Array:
     """`labels` as int32, each from 0 to below `classes`. Raises E705."""
     if labels.ndim not in (1, 3) or labels.dtype.kind not in "iu":

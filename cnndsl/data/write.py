@@ -8,18 +8,21 @@ from pathlib import Path
 import numpy as np
 
 from cnndsl.data.images import write_picture
-from cnndsl.data.records import Dataset, Part
+from cnndsl.data.records import Dataset, Part, check_some
 from cnndsl.errors import error
 
 
 def write_folder(data: Dataset, folder: Path, each: int | None = None) -> int:
     """Write pictures as `folder/train/CLASS/001.png` and `folder/test/…`, which `--data folder` reads; how many.
 
-    each: at most so many of each class in each part. Raises E598 where the folder holds something already, E705 where the
-    name of a class cannot be that of a folder.
+    each: at most so many of each class in each part. Raises E598 where the folder holds something already, E705 where a
+    part holds no picture, or the name of a class cannot be that of a folder.
     """
     if not data.classes or data.train.labels.ndim > 1:
         raise error("E705", f"{data.name} has no classes of whole pictures, so there are no folders to write")
+    check_some(data.train, data.name, "to train on")
+    if data.test is not None:
+        check_some(data.test, data.name, "to test on")
     for name in data.classes:
         if not name or name.startswith(".") or any(c in "/\\:\0" or not c.isprintable() for c in name) or len(name) > 100:
             raise error("E705", f"{data.name}: a folder cannot be called {name!r}, as one of its classes is")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from cnndsl.data import pipeline
 from cnndsl.data.channels import check_dataset
 from cnndsl.data.loader import Reader
-from cnndsl.data.records import Dataset, Part
+from cnndsl.data.records import Dataset, Part, check_some
 from cnndsl.errors import error
 from cnndsl.graph.types import drawn
 from cnndsl.language.recipes import refuse
@@ -151,6 +151,7 @@ def evaluate_numbers(
     part = dataset.test
     if part is None:
         raise error("E705", f"{dataset.name} holds no images back to test on")
+    check_some(part, dataset.name, "to test on")
     check_part(needs, part, shape, dataset.name, model.train.spans.get("loss"))
     _check_metrics(wanted, model, needs)
     outputs, batch = values_of(needs), min(said.get("batch") or 64, len(part))

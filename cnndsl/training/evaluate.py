@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cnndsl.data import pipeline, views
 from cnndsl.data.channels import check_dataset
 from cnndsl.data.loader import Reader, skips
-from cnndsl.data.records import Dataset, Part
+from cnndsl.data.records import Dataset, Part, check_some
 from cnndsl.errors import error
 from cnndsl.graph.types import drawn
 from cnndsl.language.spelling import listed
@@ -53,8 +53,8 @@ def evaluate(
     recipe: the name of an `eval` of the file; the unnamed one holds where there is one. batch: else the recipe's, else 64.
     workers: threads that read pictures ahead; None: one for each core. on_bad_image: `stop`, or `skip` for pictures that
     cannot be read. on_event: told how far it is, and of pictures that are skipped.
-    Raises E423 for what the recipe asks for and cannot have, E703, E704 for a picture that cannot be read, E705 where the
-    labels do not fit the model, E706 where the pictures do not.
+    Raises E423 for what the recipe asks for and cannot have, E703, E704 for a picture that cannot be read, E705 where there is
+    no picture or the labels do not fit the model, E706 where the pictures do not.
     """
     found = scored(model, weights, dataset, target=target, threads=threads, batch=batch, part=part, recipe=recipe,
                    workers=workers, on_bad_image=on_bad_image)  # fmt: skip
@@ -151,6 +151,7 @@ def scored(
     if part == "test" and data.test is None:
         raise error("E705", f"{data.name} holds no images back to test on", help='part="train" takes those to train on')
     images = data.test if part != "train" and data.test is not None else data.train
+    check_some(images, data.name, "to train on" if images is data.train else "to test on")
     both = images.labels.shape[1:], label_shape(model, scores)
     if both[0] != both[1]:
         have, need = (f"for {drawn(x)} pixels of an image" if x else "for whole images" for x in both)

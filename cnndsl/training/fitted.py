@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cnndsl.data.channels import check_dataset
-from cnndsl.data.records import Dataset, Part
+from cnndsl.data.records import Dataset, Part, check_some
 from cnndsl.training.classes import class_count, class_names, fitted_data
 from cnndsl.training.needs import Needs, check_augment, check_part, needs_of
 from cnndsl.training.scores import input_shape, scores_of
@@ -45,8 +45,11 @@ def fitted(model: Model, recipe: TrainRecipe, data: Dataset, own: Dataset | None
     check_dataset(data, shape)
     train, validation = parts(model, scores, recipe, data, own, labels)
     place = recipe.spans.get("loss")
+    check_some(train, data.name, "to train on")
     check_part(needs, train, shape, data.name, place)
     if validation is not None:
-        check_part(needs, validation, shape, own.name if own is not None else data.name, place)
+        held = own.name if own is not None else data.name
+        check_some(validation, held, "to validate on")
+        check_part(needs, validation, shape, held, place)
     check_augment(needs, recipe.augment)
     return Fitted(data.name, train, validation, shape, scores, are_logits, labels, needs)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cnndsl.data import pipeline
 from cnndsl.data.channels import check_dataset
 from cnndsl.data.loader import Reader
-from cnndsl.data.records import Dataset
+from cnndsl.data.records import Dataset, check_some
 from cnndsl.errors import error
 from cnndsl.random import normal, stream_of
 from cnndsl.training.classes import fitted_data
@@ -73,8 +73,8 @@ def surface(
     """The mean cross entropy over `images` pictures of the training part, evenly taken, on points × points places from −reach
     to reach. An odd number of points has the network itself in the middle.
 
-    on_row: told the number of each row when it is done. Raises E705 where labels do not fit, E706 where pictures do not, E707
-    where no loss is a finite number.
+    on_row: told the number of each row when it is done. Raises E705 where there is no picture or labels do not fit, E706 where
+    pictures do not, E707 where no loss is a finite number.
     """
     from cnndsl.runtime.compile import compile
     from cnndsl.runtime.notes import read_notes
@@ -84,6 +84,7 @@ def surface(
     data = fitted_data(model, scores, dataset, read_notes(weights).classes)
     shape = input_shape(model)
     check_dataset(data, shape)
+    check_some(data.train, data.name, "to train on")
     chosen = np.unique(np.linspace(0, len(data.train) - 1, min(images, len(data.train))).round().astype(np.int64))
     run = compile(
         model, weights, target=target, threads=threads, batch=min(64, len(chosen)), outputs=(scores,) if scores else ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,18 @@ from PIL import Image
 
 from cnndsl.cli.judging import Judging, said
 from cnndsl.data import datasets
+from cnndsl.data.records import Dataset, Part
+from cnndsl.data.write import write_folder
 from cnndsl.errors import CnnError
 from cnndsl.language.load import load_text
 from cnndsl.language.model import Model
+from cnndsl.runtime.safetensors import write_weights
+from cnndsl.training.compare import evaluate_numbers
 from cnndsl.training.evaluate import evaluate
+from cnndsl.training.loop import train
+from cnndsl.training.mistakes import mistakes
 from cnndsl.training.records import Judged, Skipped
+from cnndsl.training.surface import surface
 
 TEXT = """
 model m(classes = 3) {
@@ -28,7 +36,7 @@ model m(classes = 3) {
     dense(classes) as logits
     softmax
 }
-train { loss = cross_entropy(logits) }
+train { loss = cross_entropy(logits); optimizer = sgd(0.1); epochs = 1; batch = 2 }
 eval crops { views = resize([14, 16]) -> ten_crop(12) }
 preprocess { images = resize(12x12) }
 """
@@ -107,8 +115,6 @@ def test_another_word(model: Model, folder: Path) -> None:
 
 
 def test_the_command(cli: Any, model: Model, folder: Path, tmp_path: Path) -> None:
-    from cnndsl.runtime.safetensors import write_weights
-
     (tmp_path / "m.cnn").write_text(TEXT)
     write_weights(tmp_path / "w.safetensors", model.initial_weights(0))
     spoil(folder / "test" / "b" / "2.png")
@@ -151,3 +157,33 @@ def test_a_short_evaluation_needs_no_line() -> None:
         judging(Judged(64, 100, 1, 0.2))
         judging(Judged(100, 100, 1, 0.9))
     assert out.getvalue() == ""
+
+
+def test_a_part_without_a_picture(model: Model, tmp_path: Path) -> None:
+    """Each says what there is nothing for; what the other part is for can be done."""
+    images, labels = np.zeros((6, 12, 12, 3), np.uint8), np.array([0, 1, 2, 0, 1, 2], np.int32)
+    full = Part(images, labels)
+    none, weights = full.only(np.arange(0)), model.initial_weights(0)
+    untested, untrained = Dataset("dots", ("a", "b", "c"), full, none), Dataset("dots", ("a", "b", "c"), none, full)
+    crops = replace(model, evals={"": model.evals["crops"]})
+    numbers = load_text("model m { input image: 12x12x3\n conv(3, 1x1) }\ntrain { loss = mse(output, image) }")
+    write_weights(tmp_path / "w.safetensors", weights)
+    calls: list[tuple[str, Callable[[], object]]] = [
+        ("to test on", lambda: evaluate(model, weights, untested)),
+        ("to test on", lambda: evaluate(crops, weights, untested)),
+        ("to train on", lambda: evaluate(model, weights, untrained, part="train")),
+        ("to test on", lambda: mistakes(model, weights, untested)),
+        ("to test on", lambda: evaluate_numbers(numbers, numbers.initial_weights(0), untested)),
+        ("to train on", lambda: surface(model, tmp_path / "w.safetensors", untrained)),
+        ("to train on", lambda: train(model, model.train, untrained, run_dir=tmp_path / "r")),
+        ("to validate on", lambda: train(model, model.train, untested, run_dir=tmp_path / "s")),
+        ("to test on", lambda: write_folder(untested, tmp_path / "u")),
+        ("to train on", lambda: write_folder(untrained, tmp_path / "v")),
+    ]
+    for purpose, call in calls:
+        with pytest.raises(CnnError, match=f"dots holds no picture {purpose}") as e:
+            call()
+        assert e.value.code == "E705"
+    assert not (tmp_path / "u").exists()
+    assert evaluate(model, weights, untrained).count == 6
+    assert evaluate(model, weights, untested, part="train").count == 6
