@@ -118,9 +118,11 @@ def _split(parts: list[_Part], n: int) -> list[_Part]:
     lowest[0][0] = 0.0
     for k in range(1, n + 1):
         for end in range(k, count + 1):
-            for start in range(k - 1, end):
-                tall = lowest[k - 1][start] + (max(p.bottom for p in parts[start:end]) - parts[start].top) ** 6
-                if tall < lowest[k][end]:
+            bottom = -inf
+            for start in range(end - 1, k - 2, -1):
+                bottom = max(bottom, parts[start].bottom)
+                tall = lowest[k - 1][start] + (bottom - parts[start].top) ** 6
+                if tall <= lowest[k][end]:  # of equal ones the column that begins first
                     lowest[k][end], cut[k][end] = tall, start
     found: list[_Part] = []
     end = count

@@ -158,8 +158,14 @@ def test_public_functions(on_cpu: Callable[..., Any], fake: Any, monkeypatch: py
     assert np.max(np.abs(runs[0](images) - runs[1](images))) <= 1e-5
 
 
-@pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])
-@pytest.mark.parametrize("build", [cupy_networks.lenet5, cupy_networks.residual])
+@pytest.mark.parametrize(
+    ("build", "architecture"),
+    [
+        (cupy_networks.lenet5, "sm_80"), (cupy_networks.residual, "sm_90"),
+        pytest.param(cupy_networks.lenet5, "sm_90", marks=pytest.mark.campaign),
+        pytest.param(cupy_networks.residual, "sm_80", marks=pytest.mark.campaign),
+    ],
+)  # fmt: skip
 def test_nvrtc_compiles_whole_steps(build: Callable[[], Graph], architecture: str) -> None:
     """What only a whole step has: fused chains, updates in place."""
     library = nvrtc.library()
