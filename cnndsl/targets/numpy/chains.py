@@ -17,8 +17,8 @@ from cnndsl.graph.expr import Expr, ordered
 from cnndsl.graph.types import ITEM_BYTES, TensorType
 from cnndsl.targets.numpy import cost
 from cnndsl.targets.numpy.statements import BINARY, CLOSED, INFIX, UNARY, infix, literal, simplified, statements
+from cnndsl.targets.numpy.texts import WIDTH
 
-WIDTH = 110  # of a line
 SHORT = {"float32": "f4", "float64": "f8", "int32": "i4", "int64": "i8", "uint64": "u8", "uint8": "u1", "bool": "?"}
 
 

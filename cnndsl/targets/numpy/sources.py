@@ -63,22 +63,32 @@ class Copied:
                 node = _lessened(node, without)
             if ready:
                 text = segment(source, node)
+                self._only(module, rename or name)
                 self.definitions[key] = text.replace(f"def {name}(", f"def {rename}(", 1) if rename else text
                 continue
             pending.append((module, name, rename, True))
             for used in reversed(names_in(node)):
                 self._need(module, used, tops, source, pending)
 
+    def _only(self, module: str, name: str) -> None:
+        """Raise ValueError where another module's definition has that name: a file has room for one."""
+        for other, taken in self.definitions:
+            if taken == name and other != module:
+                raise ValueError(f"{other} and {module} both define {name}")
+
     def _need(self, module: str, used: str, tops: dict[str, ast.stmt], source: tuple[str, ...], pending: list[Any]) -> None:
         node = None if used in self.given else tops.get(used)
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             pending.append((module, used, "", False))
         elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+            text = segment(source, node)
             if used not in self.constants:
                 for other in names_in(node):
                     if other != used:
                         self._need(module, other, tops, source, pending)
-                self.constants[used] = segment(source, node)
+                self.constants[used] = text
+            elif self.constants[used] != text:
+                raise ValueError(f"{used} of {module} is another elsewhere")
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(OURS):
             theirs, names = parsed(node.module or "")
             self._need(node.module or "", used, names, theirs, pending)

@@ -18,9 +18,12 @@ from cnndsl.graph.text import to_text
 from cnndsl.passes.context import Options
 from cnndsl.runtime.compile import compile, lower
 from cnndsl.targets.numpy.chains import formula, sorted_addends
+from cnndsl.targets.numpy.kernels.conv import conv2d
+from cnndsl.targets.numpy.sources import Copied, parsed
 from cnndsl.targets.numpy.statements import INFIX
-from cnndsl.targets.numpy.texts import WIDTH, quoted, wrapped
+from cnndsl.targets.numpy.texts import KERNELS, WIDTH, identifier, quoted, wrapped
 from cnndsl.training.step import compile_step
+from tests.tolerances import OP, close
 
 
 def residual(*order: str) -> Graph:
@@ -259,3 +262,31 @@ def test_what_is_made_on_the_side_stands_in_the_brackets_of_what_takes_it() -> N
     assert (
         "added in place: a.stage1_unit is the memory of a.stage1_unit_main_conv_bn3_conv, which it takes the place of" in found
     )
+
+
+def test_kernels_have_names_of_their_own() -> None:
+    """An emitted file is one namespace: of two functions of a name the later one would win."""
+    seen: dict[str, str] = {}
+    for module in KERNELS:
+        for name, node in parsed(module.__name__)[1].items():
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                assert name not in seen, f"{name} stands in {seen[name]} and in {module.__name__}"
+                seen[name] = module.__name__
+    assert {identifier(name) for name in ("pieces", "standardize", "window_sum")} == {"pieces_", "standardize_", "window_sum_"}
+
+
+def test_two_definitions_of_one_name_are_refused() -> None:
+    copied = Copied()
+    copied.definitions["elsewhere", "carve"] = "def carve(): ..."
+    with pytest.raises(ValueError, match="both define carve"):
+        copied.add(conv2d)
+
+
+def test_a_gate_before_a_norm_of_groups() -> None:
+    """With one image the gate is one row of channels; the norm lays rows side by side too, in its own way."""
+    gate, rest = "gate: global_avg_pool -> dense(4) -> sigmoid", "relu -> conv(4, 3x3, pad = 1, bias = false) -> group_norm(2)"
+    g = cnndsl.load_text(f"model gated {{ input x: 8x8x4\nmultiply {{ {gate}\nmain: relu }} -> {rest} }}").graph
+    weights = g.initial_weights(0)
+    image = np.random.default_rng(0).standard_normal((1, 8, 8, 4), dtype=np.float32)
+    want = compile(g, weights, batch=1, target="reference")(image)
+    close(compile(g, weights, batch=1)(image), want, OP)

@@ -27,7 +27,7 @@ def group_moments(x: Array, groups: int, *, wide: int, rows: int, scratch: Array
     return middle, of_groups(spread / count + (mean - middle) ** 2, groups)
 
 
-def row_of(channels: Array, wide: int) -> Array:
+def channel_row(channels: Array, wide: int) -> Array:
     """One number a channel for each of `wide` positions side by side."""
     return np.tile(channels.astype("f4"), wide)
 
@@ -45,7 +45,7 @@ def group_norm(
     scratch: Array,
 ) -> None:
     """out = gamma · (x − mean) / √(variance + eps) + beta, moments of image and group. x (N, *space, C)."""
-    shift = row_of(beta, wide)
+    shift = channel_row(beta, wide)
     for tile in standardized(x, gamma, out, groups, eps, wide, rows, scratch):
         np.add(tile, shift, out=tile)
 
@@ -64,7 +64,7 @@ def standardized(
     """The tiles of out once gamma · (x − mean) / √(variance + eps) is in them; `wide` positions in a row."""
     for image, y in zip(x, out, strict=True):
         mean, variance = group_moments(image, groups, wide=wide, rows=rows, scratch=scratch)
-        middle, factor = row_of(mean, wide), row_of(gamma / np.sqrt(variance + eps), wide)
+        middle, factor = channel_row(mean, wide), channel_row(gamma / np.sqrt(variance + eps), wide)
         flat, made = image.reshape(-1, len(middle)), y.reshape(-1, len(middle))
         for i in range(0, len(flat), rows):
             tile = made[i : i + rows]
@@ -101,10 +101,10 @@ def standardize_grad(
             second += np.add.reduce(np.multiply(n, d, out=spare[: len(n)]), axis=0)
         count = len(flat[0]) * wide
         mean, inner = (
-            row_of(of_groups(total.reshape(wide, c).sum(axis=0) / count, groups), wide)
+            channel_row(of_groups(total.reshape(wide, c).sum(axis=0) / count, groups), wide)
             for total in (first, second)
         )
-        factor = row_of(1 / np.sqrt(variance + eps), wide)
+        factor = channel_row(1 / np.sqrt(variance + eps), wide)
         for i in range(0, len(flat[0]), rows):
             n, d, tile = (a[i : i + rows] for a in flat)
             np.multiply(n, inner, out=tile)
