@@ -234,7 +234,8 @@ def _derive(x: Expr, d: list[Expr | None], index: int) -> Expr | None:
         return None
     rules = _PARTIALS.get(x.fn)
     if rules is None:
-        return Expr("cast", (d[0],), x.value) if x.fn == "cast" and d[0] is not None else None
+        smooth = x.fn == "cast" and str(x.value).startswith("float")  # a whole number moves in steps
+        return Expr("cast", (d[0],), x.value) if smooth and d[0] is not None else None
     total: Expr | None = None
     for g, partial in zip(d, rules, strict=True):
         if g is not None:

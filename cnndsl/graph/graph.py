@@ -8,7 +8,7 @@ A `Graph` is append-only: nodes are added in topological order and never changed
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from cnndsl.graph.blocks import Flowing, Naming
 from cnndsl.graph.expr import Expr
 from cnndsl.graph.naming import Scope
 from cnndsl.graph.op import REGISTRY, NoAttrs, Op
-from cnndsl.graph.sizes import Affine, Size, multiple, whole_size
+from cnndsl.graph.sizes import Affine, Size, opened, whole_size
 from cnndsl.graph.types import TensorType
 from cnndsl.graph.words import Words
 
@@ -225,7 +225,7 @@ class Graph(Naming):
         sizes = [self._open(s, where or {}) if isinstance(s, str) else s for s in shape]
         sizes = [s if isinstance(s, Affine) else whole_size(s, f"a size of {name}", span) for s in sizes]
         for word in where or {}:
-            if word not in self.symbols:
+            if word not in shape:
                 raise error("E316", f"{word} is no symbol of this input", span)
         self.scope.names[0].add(name)
         type_ = TensorType(((BATCH, *sizes) if batched else tuple(sizes)), dtype)
@@ -237,9 +237,7 @@ class Graph(Naming):
             raise error("E203", f"{word!r} is not known here", help="a symbol is a capital letter: H, W2")
         if word == "N":
             raise error("E204", "N is the batch, which is always free", help="take another letter")
-        if word not in self.symbols:
-            self.symbols[word] = multiple(word, where.get(word, 1))
-        return self.symbols[word]
+        return opened(word, where.get(word), self.symbols)
 
     def source(self, op: Op, name: str, type_: TensorType, origin: Origin = NOWHERE, batched: bool = False) -> Value:
         value = self.add(op, (), SourceAttrs(name, (), type_, batched), origin)[0]
@@ -336,11 +334,12 @@ class Graph(Naming):
 Visit = Callable[[Graph, Node, tuple[Value, ...]], Sequence[Value] | None]
 
 
-def rewrite(graph: Graph, visit: Visit, order: Iterable[Node] | None = None) -> Graph:
+def rewrite(graph: Graph, visit: Visit, order: Iterable[Node] | None = None, gone: Collection[Node] = ()) -> Graph:
     """A new graph, node by node. `visit(out, node, operands)` gives the values that stand for `node.outputs` in
     `out`, or None to copy the node as it is. Inputs, state, outputs, updates, names and heads follow.
 
-    order: all nodes, operands first; None: as they stand.
+    order: all nodes, operands first; None: as they stand. gone: nodes whose own value is not computed any more, whatever
+    stands in their place.
     """
     out = Graph(graph.name)
     out.state.update(graph.state)
@@ -348,19 +347,27 @@ def rewrite(graph: Graph, visit: Visit, order: Iterable[Node] | None = None) -> 
     for node in graph.nodes if order is None else order:
         operands = tuple(new[x.node.id][x.index] for x in node.operands)
         found = visit(out, node, operands)
-        found = new[node.id] = copy_node(out, node, operands) if found is None else found
-        if node.op is INPUT:
-            out.inputs[node.attrs.name] = found[0]
-        elif node.op is STATE:
-            out.state_values[node.attrs.name] = found[0]
+        new[node.id] = copy_node(out, node, operands) if found is None else found
+    return finish(out, graph, lambda x: new[x.node.id][x.index], gone)
+
+
+def finish(out: Graph, graph: Graph, new: Callable[[Value], Value | None], gone: Collection[Node] = ()) -> Graph:
+    """`out`, which holds the nodes that stand for those of `graph`, with inputs, state, outputs, updates, names and heads.
+
+    new: what stands for a value; None: nothing does. State that nothing stands for is left out; names and heads of such
+    values, and of those that nodes of `gone` made, are forgotten.
+    """
 
     def moved(values: Mapping[str, Value]) -> dict[str, Value]:
-        return {key: new[x.node.id][x.index] for key, x in values.items()}
+        found = {key: new(x) for key, x in values.items() if x.node not in gone}
+        return {key: x for key, x in found.items() if x is not None}
 
-    out.outputs = moved(graph.outputs)
-    out.updates = moved(graph.updates)
-    out.names = moved(graph.names)
-    out.heads = moved(graph.heads)
+    out.inputs.update(moved(graph.inputs))
+    out.state_values.update(moved(graph.state_values))
+    out.state.update((name, graph.state[name]) for name in graph.state_values if name in out.state_values)
+    out.outputs, out.updates = moved(graph.outputs), moved(graph.updates)
+    out.names, out.heads = moved(graph.names), moved(graph.heads)
+    out.symbols = dict(graph.symbols)
     return out
 
 
@@ -396,5 +403,6 @@ __all__ = [
     "State",
     "Value",
     "copy_node",
+    "finish",
     "rewrite",
 ]

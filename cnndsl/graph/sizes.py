@@ -134,6 +134,19 @@ def multiple(name: str, divisor: int = 1) -> Affine:
     return Affine(tuple((n, c * divisor) for n, c in symbol.terms), 0)
 
 
+def opened(word: str, divisor: int | None, known: dict[str, Size], span: Span | None = None) -> Size:
+    """The size that inputs call `word`; `known`: those of earlier inputs, where it stands from now on. divisor: what a
+    condition says divides it. Raises E316 where an earlier input says less.
+    """
+    size = known.setdefault(word, multiple(word, divisor or 1))
+    assert isinstance(size, Affine)
+    ((_, before),) = size.terms
+    if before % (divisor or 1):
+        message = f"an earlier input has {word} as a multiple of {before}, not of {divisor}"
+        raise error("E316", message, span, help="the condition belongs to the first input that has the symbol")
+    return size
+
+
 def whole_size(x: Any, what: str, span: Span | None = None) -> int:
     """One size that a caller gives. Raises E302, E303."""
     if not hasattr(x, "__index__") or isinstance(x, bool):

@@ -6,7 +6,7 @@ from typing import Any
 
 from cnndsl.errors import CnnError, Span, error
 from cnndsl.graph.graph import Graph, Value
-from cnndsl.graph.sizes import multiple
+from cnndsl.graph.sizes import opened
 from cnndsl.graph.types import MOST_ELEMENTS, numbers
 from cnndsl.language.evaluate import evaluate, is_size
 from cnndsl.language.scope import POISON, Binding, Env
@@ -67,10 +67,9 @@ def _symbols(x: tree.Input, env: Env) -> dict[str, Any]:
         if part.text == "N":
             help = "leave it out: the batch is never written"
             raise error("E204", "N is the batch, which is always free", part.span, help=help)
-        if part.text not in env.symbols:
-            env.symbols[part.text] = multiple(part.text, divisors.get(part.text, 1))
+        opened(part.text, divisors.get(part.text), env.symbols, x.span)
     for name in divisors:
-        if name not in env.symbols:
+        if name not in {part.text for part in names}:
             raise error("E316", f"{name} is no symbol of this input", x.span)
     return env.symbols
 

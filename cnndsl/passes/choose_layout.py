@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cnndsl.graph.batch import batched_values
-from cnndsl.graph.graph import INPUT, STATE, Graph, Node, Value, copy_node
+from cnndsl.graph.graph import Graph, Node, Value, copy_node, finish
 from cnndsl.graph.target import Target
 from cnndsl.passes.context import Context
 from cnndsl.passes.lanes import CONVS, in_lanes, refuses
@@ -116,12 +116,6 @@ def _rewritten(graph: Graph, regions: _Regions, batched: set[Value]) -> Graph:
         else:
             copied = copy_node(out, node, tuple(as_images(x) for x in node.operands))
             images.update(zip(node.outputs, copied, strict=True))
-            if node.op is INPUT:
-                out.inputs[node.attrs.name] = copied[0]
-            elif node.op is STATE:
-                out.state_values[node.attrs.name] = copied[0]
-    out.outputs = {k: as_images(v) for k, v in graph.outputs.items()}
-    out.updates = {k: as_images(v) for k, v in graph.updates.items()}
-    out.names = {k: images[v] for k, v in graph.names.items() if v in images}
-    out.heads = {k: images[v] for k, v in graph.heads.items() if v in images}
-    return out
+    for value in graph.results:
+        as_images(value)
+    return finish(out, graph, images.get)

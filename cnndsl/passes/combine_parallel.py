@@ -63,11 +63,7 @@ def _pooled_later(graph: Graph, ctx: Context) -> Graph:
         pooled = out.add(pool.op, y, pool.attrs, pool.origin)
         return (out.pointwise(lambda g, y, b: y + b, pooled[0], bias[0], origin=node.origin),) if bias else pooled
 
-    out = rewrite(graph, visit)
-    for name, value in graph.names.items():
-        if value.node in pools:
-            out.names.pop(name, None)  # that value is not computed any more
-    return out
+    return rewrite(graph, visit, gone=pools)
 
 
 def _cannot_wait(pool: Node, readers: list[Node]) -> str:
@@ -144,11 +140,7 @@ def _laid_together(
         return made
 
     activated = {act: conv for conv, act in activation.items()}
-    out = rewrite(graph, visit, _weights_first(graph, first))
-    for name, value in graph.names.items():
-        if value.node in parts and value.node in activation:
-            out.names.pop(name, None)  # that value is not computed any more
-    return out
+    return rewrite(graph, visit, _weights_first(graph, first), gone={n for found in groups for n in found if n in activation})
 
 
 def _weights_first(graph: Graph, first: dict[Node, list[Node]]) -> list[Node]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cnndsl.graph.graph import INPUT, STATE, Graph, Node, copy_node
+from cnndsl.graph.graph import INPUT, STATE, Graph, Node, copy_node, finish
 from cnndsl.passes.context import Context
 
 
@@ -22,15 +22,5 @@ def dead_code(graph: Graph, ctx: Context) -> Graph:
         if not keep:
             ctx.log.fired("removed", node)
             continue
-        made = copy_node(out, node, tuple(new[x.node][x.index] for x in node.operands))
-        new[node] = made
-        if node.op is INPUT:
-            out.inputs[node.attrs.name] = made[0]
-        elif node.op is STATE:
-            out.state[node.attrs.name] = graph.state[node.attrs.name]
-            out.state_values[node.attrs.name] = made[0]
-    out.outputs = {k: new[v.node][v.index] for k, v in graph.outputs.items()}
-    out.updates = {k: new[v.node][v.index] for k, v in graph.updates.items()}
-    out.names = {k: new[v.node][v.index] for k, v in graph.names.items() if v.node in new}
-    out.heads = {k: new[v.node][v.index] for k, v in graph.heads.items() if v.node in new}
-    return out
+        new[node] = copy_node(out, node, tuple(new[x.node][x.index] for x in node.operands))
+    return finish(out, graph, lambda v: new[v.node][v.index] if v.node in new else None)

@@ -44,13 +44,7 @@ def fold_batch_norm(graph: Graph, ctx: Context) -> Graph:
             return (operands[0],)  # read by what folds into it alone
         return _folded(out, node, plan, parts) if plan.before[node] else None
 
-    out = rewrite(graph, visit)
-    gone = plan.gone()
-    for values, kept in ((graph.names, out.names), (graph.heads, out.heads)):
-        for name, value in values.items():
-            if value.node in gone:
-                kept.pop(name, None)  # that value is not computed any more
-    return out
+    return rewrite(graph, visit, gone=plan.gone())
 
 
 @dataclass

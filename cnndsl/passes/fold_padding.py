@@ -59,11 +59,7 @@ def fold_padding(graph: Graph, ctx: Context) -> Graph:
             return (operands[0],)
         return out.add(node.op, operands, changed[node], node.origin) if node in changed else None
 
-    out = rewrite(graph, visit)
-    for name, value in graph.names.items():
-        if value.node in folded and value.node.op.name == "pad":
-            out.names.pop(name, None)  # that value is not computed any more
-    return out
+    return rewrite(graph, visit, gone={n for n in folded if n.op.name == "pad"})
 
 
 def _into_readers(
@@ -165,6 +161,10 @@ def _into_gradient(
         if any(n >= k for pair, k in zip(new.pad, new.window, strict=True) for n in pair):
             return "some windows would lie in the padding alone"
         new = replace(new, count_padding=True)
+    try:
+        grad.op.infer(new, *(v.type for v in grad.operands))
+    except CnnError as e:  # the layer itself rounds its size otherwise without the pad
+        return f"{grad.op.name} would refuse it: {e.diagnostics[0].message}"
     return {grad: new}
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from cnndsl.graph.batch import batched_values
 from cnndsl.graph.fixed import fixed_nodes
-from cnndsl.graph.graph import CONSTANT, INPUT, SOURCES, Graph, Node, Value, copy_node
+from cnndsl.graph.graph import CONSTANT, INPUT, SOURCES, Graph, Node, Value, copy_node, finish
 from cnndsl.passes.context import Context
 from cnndsl.passes.groups import MOST_NODES, Group, arrange
 
@@ -164,15 +164,7 @@ class _Fuser:
                 new.update(zip(node.outputs, copy_node(out, node, tuple(new[x] for x in node.operands)), strict=True))
             else:
                 self._add_fused(out, unit, new)
-        for name, value in graph.inputs.items():
-            out.inputs[name] = new[value]
-        for name, value in graph.state_values.items():
-            out.state_values[name] = new[value]
-        out.outputs = {k: new[v] for k, v in graph.outputs.items()}
-        out.updates = {k: new[v] for k, v in graph.updates.items()}
-        out.names = {k: new[v] for k, v in graph.names.items() if v in new}
-        out.heads = {k: new[v] for k, v in graph.heads.items() if v in new}
-        return out
+        return finish(out, graph, new.get)
 
     def _add_fused(self, out: Graph, unit: list[Node], new: dict[Value, Value]) -> None:
         from cnndsl.ops.fused import FUSED, FusedAttrs

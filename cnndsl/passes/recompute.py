@@ -15,7 +15,7 @@ least degree that fits. It must not fire on inference, nor make again what is sm
 from __future__ import annotations
 
 from cnndsl.errors import size
-from cnndsl.graph.graph import INPUT, SOURCES, STATE, Graph, Node, Value, copy_node
+from cnndsl.graph.graph import SOURCES, Graph, Node, Value, copy_node, finish
 from cnndsl.passes.context import Context
 
 SMALL = 1 << 16  # bytes: below, keeping costs less than a call
@@ -121,14 +121,5 @@ def _rewritten(graph: Graph, forward: set[Node], dropped: set[Value]) -> Graph:
     for node in graph.nodes:
         late = node not in forward
         operands = tuple(made_again(x) if late and x in dropped else new[x] for x in node.operands)
-        made = copy_node(out, node, operands)
-        new.update(zip(node.outputs, made, strict=True))
-        if node.op is INPUT:
-            out.inputs[node.attrs.name] = made[0]
-        elif node.op is STATE:
-            out.state_values[node.attrs.name] = made[0]
-    out.outputs = {k: new[v] for k, v in graph.outputs.items()}
-    out.updates = {k: new[v] for k, v in graph.updates.items()}
-    out.names = {k: new[v] for k, v in graph.names.items()}
-    out.heads = {k: new[v] for k, v in graph.heads.items()}
-    return out
+        new.update(zip(node.outputs, copy_node(out, node, operands), strict=True))
+    return finish(out, graph, new.get)

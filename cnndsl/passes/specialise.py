@@ -28,7 +28,9 @@ def specialise(graph: Graph, ctx: Context) -> Graph:
         attrs = node.op.resolved(node.attrs, *(x.type for x in operands))
         return _bounded(copy_node(out, node, operands, None if attrs == node.attrs else attrs), batch)
 
-    return rewrite(graph, visit)
+    bound = rewrite(graph, visit)
+    bound.symbols.clear()
+    return bound
 
 
 def bind_sizes(graph: Graph, sizes: Mapping[str, int]) -> Graph:
@@ -38,7 +40,9 @@ def bind_sizes(graph: Graph, sizes: Mapping[str, int]) -> Graph:
     def visit(out: Graph, node: Node, operands: tuple[Value, ...]) -> tuple[Value, ...]:
         return _bounded(_bound_input(out, node, values, free) if node.op is INPUT else copy_node(out, node, operands))
 
-    return rewrite(graph, visit)
+    bound = rewrite(graph, visit)
+    bound.symbols.clear()
+    return bound
 
 
 def checked_sizes(graph: Graph, sizes: Any) -> dict[str, int]:

@@ -49,6 +49,8 @@ def test_what_does_not_depend_has_no_derivative() -> None:
     assert derivative(x * 2, 1) is None
     assert derivative(x > y, 0) is None
     assert derivative(E.uniform(x), 0) is None
+    assert derivative(Expr("cast", (Expr("cast", (x,), "int32"),), "float32"), 0) is None, "a whole number moves in steps"
+    assert derivative(Expr("cast", (x * 2,), "float64"), 0) is not None
     assert derivative(E.select(x > 0, y, 1.0), 0) is None
 
 

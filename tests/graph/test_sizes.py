@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnndsl.errors import CnnError
+from cnndsl.graph.graph import Graph, rewrite
 from cnndsl.graph.sizes import Affine, bind, ceil_div, example, may_reach, multiple, shown
+from cnndsl.passes.specialise import bind_sizes
 
 H, W = Affine.symbol("H"), Affine.symbol("W")
 SMALL = st.integers(-20, 20)
@@ -71,3 +73,22 @@ def test_an_example_of_a_shape_is_one_that_fits() -> None:
     assert example((H, W, 3)) == "256x256x3"
     assert example((multiple("H", 48), W, 32)) == "288x256x32"
     assert example((multiple("H", 1000),)) == "1000"
+
+
+def test_symbols_outlive_a_rewrite_until_they_are_bound() -> None:
+    g = Graph("g")
+    g.output(g.input("image", ("H", "W", 3), where={"H": 2}).relu())
+    again = rewrite(g, lambda *_: None)
+    again.outputs["output"].check("H", "W", 3)
+    assert again.symbols == g.symbols
+    assert bind_sizes(g, {"H": 4, "W": 5}).symbols == {}
+
+
+def test_a_condition_belongs_to_the_first_input_that_has_the_symbol() -> None:
+    g = Graph("g")
+    g.input("a", ("H", "W", 3), where={"H": 4})
+    g.input("b", ("H", 3), where={"H": 2})
+    with pytest.raises(CnnError, match="an earlier input has H as a multiple of 4, not of 8"):
+        g.input("c", ("H", 3), where={"H": 8})
+    with pytest.raises(CnnError, match="W is no symbol of this input"):
+        g.input("d", ("H", 3), where={"W": 2})

@@ -56,6 +56,7 @@ class Maker:
         self.values: list[Value] = []
         self.shared: list[tuple[Any, Any]] = []
         self.deep = 0
+        self.divisor = self.draw.choice((1, 8))
 
     def graph(self, steps: int) -> Graph:
         draw, g = self.draw, self.g
@@ -82,7 +83,7 @@ class Maker:
         if kind < 0.26:
             return self.g.input(name, (4, 4, 4, channels))
         if kind < 0.36:
-            return self.g.input(name, ("H", "W", channels), where={"H": 8, "W": draw.choice((1, 8))})
+            return self.g.input(name, ("H", "W", channels), where={"H": 8, "W": self.divisor})
         return self.g.input(name, (*draw.choice(((8, 8), (8, 8), (12, 8), (7, 9))), channels))
 
     # Actions -----------------------------------------------------------------------------------------------------

@@ -10,11 +10,13 @@ import pytest
 from cnndsl.autodiff import differentiate
 from cnndsl.graph.expr import evaluate, expr
 from cnndsl.graph.graph import Graph, Value
+from cnndsl.language.recipe import Sgd, parse_loss
 from cnndsl.passes.dead_code import dead_code
 from cnndsl.passes.fold_padding import fold_padding
 from cnndsl.passes.ranges import bounds, ranges
 from cnndsl.passes.training import training
-from tests.passes.networks import after, bound, context, refusals, words
+from cnndsl.training.step import build_step
+from tests.passes.networks import BATCH, after, bound, context, refusals, words
 
 
 def image(g: Graph) -> Value:
@@ -98,6 +100,26 @@ def test_gradients_fold_too(build: Callable[[Graph], Value]) -> None:
     found = words(after(whole, (fold_padding,), ctx))
     assert "pad" not in found and "pad_grad" not in found
     assert not refusals(ctx)
+
+
+def test_a_gradient_stays_where_the_pool_would_round_otherwise() -> None:
+    g = Graph("g")
+    x = g.input("image", (6, 6, 2)).conv(3, (1, 1)).pad(((0, 1), (0, 1)))
+    g.output(x.avg_pool((2, 2), stride=2, round="ceil", count_padding=True).global_avg_pool().dense(3, name="logits"))
+    step = build_step(g, parse_loss("cross_entropy(logits)"), Sgd(0.1), BATCH)
+    ctx = context(training=True)
+    after(dead_code(step, ctx), (fold_padding,), ctx)
+    assert any("avg_pool_grad would refuse it" in why for why in refusals(ctx))
+
+
+def test_a_head_on_a_folded_pad_is_forgotten() -> None:
+    """The value is not computed any more: the smaller one before it must not take its name."""
+    g = Graph("g")
+    y = image(g).pad(1)
+    g.heads["padded"] = g.names["also"] = y
+    g.output(y.conv(3, (3, 3)))
+    new = after(bound(g), (fold_padding,), context())
+    assert "pad" not in words(new) and not new.heads and not new.names
 
 
 def a_result(g: Graph) -> None:

@@ -33,13 +33,20 @@ class NotInside(Exception):  # noqa: N818  (it only says how to write a join)
         self.node = node
 
 
+class NameOfABlock(Exception):  # noqa: N818  (it only says that a block has to be called something else)
+    """A step must be written `as` a block is called."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
 class Writer:
     """Writes the body of a model."""
 
     def __init__(self, graph: Graph, parts: Parts, blocks: Mapping[Group, str]) -> None:
         self.graph = graph
         self.parts = parts
-        self.blocks = blocks
+        self.blocks, self.named_blocks = blocks, set(blocks.values())
         self.defined: dict[str, list[str]] = {}
         self.options = option_words(len(REGISTRY))
         self.names = Names(graph, {*self.options, *graph.inputs, *(s.path[-1] for s in parts.bodies)})
@@ -185,6 +192,8 @@ class Writer:
         """`text` with the name that its path needs: behind it, or within braces."""
         if self.names.pinned(segment, part, place):
             return text, segment
+        if segment in self.named_blocks:
+            raise NameOfABlock(segment)
         named = [*text[:-1], f"{text[-1]} as {segment}"]
         if len(named) == 1:
             return braced(named), ""

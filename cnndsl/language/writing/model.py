@@ -11,7 +11,7 @@ from cnndsl.graph.naming import is_name, is_op
 from cnndsl.graph.op import REGISTRY
 from cnndsl.language.syntax import scan
 from cnndsl.language.tasks import uncollected
-from cnndsl.language.writing.lines import NotInside, Writer
+from cnndsl.language.writing.lines import NameOfABlock, NotInside, Writer
 from cnndsl.language.writing.parts import Parts
 from cnndsl.language.writing.repeats import repeated
 from cnndsl.language.writing.said import Said, input_line
@@ -32,16 +32,19 @@ def graph_to_cnn(graph: Graph) -> str:
     with uncollected():
         said = Said(graph)
         plain = set(said.nodes[:0])
+        steps: set[str] = set()  # names of steps that no block may have
         while True:
             parts = Parts(said, plain)
             body = parts.model()
-            taken = {*graph.inputs, *graph.heads, *graph.names, *graph.outputs, *option_words(len(REGISTRY))}
+            taken = {*graph.inputs, *graph.heads, *graph.names, *graph.outputs, *option_words(len(REGISTRY)), *steps}
             writer = Writer(graph, parts, repeated(parts, body, taken))
             try:
                 lines = writer.model(body)
                 break
             except NotInside as e:
                 plain.add(e.node)
+            except NameOfABlock as e:
+                steps.add(e.name)
     symbols: dict[str, int] = {}
     inputs = [input_line(graph, name, symbols) for name in graph.inputs]
     for name in (*graph.inputs, *graph.heads, *(share.path[-1] for share in parts.bodies)):
