@@ -249,7 +249,7 @@ BAD: dict[str, str] = {
     "batch_as_a_symbol": "model m {\n    input i: NxNx3\n    relu\n}\n",
     "symbol_of_another": "model m {\n    input i: HxWx3 where K % 2 == 0\n    relu\n}\n",
     "symbol_of_an_earlier_input": "model m {\n    input i: HxWx3 where H % 2 == 0\n    input j: HxWx3 where H % 64 == 0\n"
-    "    add { i; j }\n}\n",
+    "    i -> relu\n}\n",
     "side_of_a_vector": model("flatten as flat", "conv(flat.height, 1x1)"),
     "number_compared_with_a_word": model("b(option = B)", before=OPTIONS.replace("== A", "== 3")),
     "list_as_a_number": model("conv([6], 5x5)"),

@@ -5,20 +5,56 @@ from __future__ import annotations
 import builtins
 import itertools
 import keyword
-import pkgutil
 import re
 import textwrap
-from importlib import import_module
 
 from cnndsl.program.program import Kernel
-from cnndsl.targets.numpy import kernels
 from cnndsl.targets.numpy.frame import batches, network, threads
+from cnndsl.targets.numpy.kernels import (
+    conv,
+    conv_grad,
+    dense,
+    depthwise,
+    group_norm,
+    lanes,
+    loss,
+    memory,
+    pointwise,
+    pool,
+    product,
+    random,
+    reduce,
+    resample,
+    shape,
+    window_sum,
+    winograd,
+    winograd_grad,
+)
 
 LOCALS = re.compile(
     r"((x|v|n|y|t|row|number|bound|part|prepare|out)_?\d*(_at|_tile)?)|a|at|finish|product|hi|i|j|lo|make|net|np|p|s|scratch|share|start"
     r"|stop|wide|worker|zero"
 )
-KERNELS = tuple(import_module(f"{kernels.__name__}.{m.name}") for m in pkgutil.iter_modules(kernels.__path__))
+KERNELS = (
+    conv,
+    conv_grad,
+    dense,
+    depthwise,
+    group_norm,
+    lanes,
+    loss,
+    memory,
+    pointwise,
+    pool,
+    product,
+    random,
+    reduce,
+    resample,
+    shape,
+    window_sum,
+    winograd,
+    winograd_grad,
+)
 TAKEN = frozenset(dir(builtins)).union(dir(batches), dir(network), dir(threads), *map(dir, KERNELS))
 STRINGS = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
 MOST_WORDS = 4  # of the name of a function

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import json
+import pkgutil
 import tokenize
 
 import numpy as np
@@ -17,6 +18,7 @@ from cnndsl.graph.read import parse_graph
 from cnndsl.graph.text import to_text
 from cnndsl.passes.context import Options
 from cnndsl.runtime.compile import compile, lower
+from cnndsl.targets.numpy import kernels
 from cnndsl.targets.numpy.chains import formula, sorted_addends
 from cnndsl.targets.numpy.kernels.conv import conv2d
 from cnndsl.targets.numpy.sources import Copied, parsed
@@ -267,6 +269,7 @@ def test_what_is_made_on_the_side_stands_in_the_brackets_of_what_takes_it() -> N
 def test_kernels_have_names_of_their_own() -> None:
     """An emitted file is one namespace: of two functions of a name the later one would win."""
     seen: dict[str, str] = {}
+    assert {m.__name__.rpartition(".")[2] for m in KERNELS} == {m.name for m in pkgutil.iter_modules(kernels.__path__)}
     for module in KERNELS:
         for name, node in parsed(module.__name__)[1].items():
             if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
