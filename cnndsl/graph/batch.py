@@ -29,6 +29,23 @@ def batched_values(graph: Graph) -> set[Value]:
     return found
 
 
+def mixes_images(graph: Graph) -> bool:
+    """Whether an output is of several images at once: a sum over the batch, or what is computed with one. It has no meaning
+    where the images come in parts, or with others to fill the batch.
+    """
+    batched = batched_values(graph)
+    mixed: set[Value] = set()
+    for node in graph.nodes:
+        inner = getattr(node.attrs, "inner", None)
+        if isinstance(inner, Graph):
+            mixes = mixes_images(inner)
+        else:
+            mixes = node.op.batch_rule(node.attrs) in ("sum", "whole") and any(x in batched for x in node.operands)
+        if mixes or any(x in mixed for x in node.operands):
+            mixed.update(node.outputs)
+    return any(y in mixed for y in graph.outputs.values())
+
+
 def check_batch(graph: Graph, batch: int) -> None:
     """Raises E608 where a graph that was read does not compute on `batch` images: an input has others, or a value whose
     images a plan may part has their numbers mixed.

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Choice:
     """How a target runs one node: the algorithm, its parameters (opaque outside the target), and what it costs.
 
-    scratch: bytes a worker needs beside the arena. seconds: an estimate for one worker over the whole batch.
+    scratch: bytes a worker needs beside the arena, without those of what is fused behind. seconds: an estimate for one worker
+    over the whole batch.
     fallback: the op has no kernel here and runs through its reference.
     """
 
@@ -54,6 +55,10 @@ class Target(ABC):
     @abstractmethod
     def emit(self, program: Program) -> str:
         """The program as source text: one readable module that needs nothing of cnndsl."""
+
+    def emitted(self, program: Program) -> tuple[Program, str]:
+        """The text, and the program with what only the text decides: how many bytes of scratch its kernels take."""
+        return program, self.emit(program)
 
     def emit_batches(self, programs: Sequence[Program]) -> str:
         """One module for several batches of one model. Raises E606 where the target prints none."""

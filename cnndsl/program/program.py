@@ -112,8 +112,9 @@ class Copy:
 class Program:
     """All that a target needs to print source, and all that a reader needs to know what will run.
 
-    inputs, outputs, state: by name, in order. batch: images in one call of `run`. scratch: bytes a worker. For the reader:
-    takes: what the numbers of an input are, in words, by its name; file: the name, without `.py`, of the file to be written.
+    inputs, outputs, state: by name, in order. batch: images in one call of `run`. scratch_bytes: a worker's; exact in what
+    `Target.emitted` gives. For the reader: takes: what the numbers of an input are, in words, by its name; file: the name,
+    without `.py`, of the file to be written.
     """
 
     name: str

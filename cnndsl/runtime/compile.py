@@ -128,7 +128,8 @@ def _lowered(graph: Graph, target: str, options: Options, watch: Watch | None) -
     program = replace(program, takes=takes, file=options.file)
     if program.arena_bytes > LARGEST_ARENA:
         raise error("E605", f"a run would need {program.arena_bytes / 2**30:.0f} GiB of memory; take a smaller batch")
-    return program, ctx.target.emit(program), ctx.log
+    program, source = ctx.target.emitted(program)
+    return program, source, ctx.log
 
 
 def compile(

@@ -15,7 +15,7 @@ from cnndsl.graph.types import drawn
 from cnndsl.passes.context import Log
 from cnndsl.program.program import Program
 from cnndsl.runtime.load import load_source
-from cnndsl.runtime.runnable import Runnable, checked_out
+from cnndsl.runtime.runnable import Runnable
 from cnndsl.runtime.weights import fitting
 
 Array = NDArray[Any]
@@ -73,10 +73,11 @@ class Executable(Loaded, Runnable):
         return self
 
     def _run(self, arrays: Mapping[str, Array], count: int | None, out: Any) -> Any:
-        batched: frozenset[str] = self.module.BATCHED
-        count = self.program.batch if count is None else count
-        wanted = {n: ((count, *shape) if n in batched else shape, dtype) for n, (shape, dtype) in self.module.OUTPUTS.items()}
-        return self.network.run(*arrays.values(), out=checked_out(out, wanted))
+        """What the network refuses (an `out` that does not fit, a number of images) is E721."""
+        try:
+            return self.network.run(*arrays.values(), out=out)
+        except ValueError as e:
+            raise error("E721", str(e)) from None
 
 
 class StepExecutable(Loaded):
@@ -95,11 +96,13 @@ class StepExecutable(Loaded):
         return self.network.state
 
     def __call__(self, **inputs: Any) -> dict[str, Array]:
-        """One step: outputs by name. The inputs are those of the graph, checked by `training.step`."""
+        """One step: outputs by name. The inputs are those of the graph, checked by `training.step`. Raises E721, E723."""
         try:
             found = self.network.step(*(inputs[name] for name in self.program.inputs))
         except ValueError as e:
             raise error("E721", str(e)) from None
+        except MemoryError:
+            raise error("E723", f"{self.program.name}: not enough memory for a step") from None
         return dict(zip(self.program.outputs, found if isinstance(found, tuple) else (found,), strict=True))
 
 

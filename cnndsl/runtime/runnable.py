@@ -15,7 +15,7 @@ from cnndsl.errors import error
 from cnndsl.graph.graph import Graph
 from cnndsl.graph.sizes import Affine, Size
 from cnndsl.graph.types import BATCH, drawn
-from cnndsl.targets.numpy.frame.network import destinations
+from cnndsl.targets.numpy.frame.network import beyond, destinations
 
 Array = NDArray[Any]
 
@@ -36,7 +36,7 @@ class Input:
     def fit(self, given: Any) -> Array:
         """`given` as a contiguous array of the input's type, the batch in front. One image is a batch of one, float64
         becomes float32; other shapes are E721, and so are whole numbers where fractions are taken: pixels from 0 to 255
-        would give answers without a meaning.
+        would give answers without a meaning. So are fractions, and numbers beyond the type, where whole numbers are taken.
         """
         wanted = f"({', '.join(('n', *map(str, self.shape)))})" if self.batched else str(self.shape)
         try:
@@ -49,6 +49,14 @@ class Input:
             takes = f": {self.takes}" if self.takes else ""
             help = "cnndsl.data.pipeline.apply(net.preprocess, pictures) prepares them" if takes else f"astype({self.dtype!r})"
             raise error("E721", f"input {self.name} holds {array.dtype}, expected {self.dtype}{takes}", help=help)
+        if np.dtype(self.dtype).kind in "iu":
+            if array.dtype.kind == "f":
+                raise error(
+                    "E721", f"input {self.name} holds {array.dtype}, expected {self.dtype}", help="fractions are not cut off"
+                )
+            if beyond(array, self.dtype):
+                message = f"input {self.name} holds {array.min()} to {array.max()}, more than {self.dtype} can"
+                raise error("E721", message)
         if self.batched and array.ndim == len(self.shape):
             array = array[None]
         have = array.shape[1:] if self.batched else array.shape
@@ -71,7 +79,8 @@ class Runnable(ABC):
 
     `run(images)` takes (n, *shape) for any n (or one image without the batch axis), gives the model's output
     (n, *shape), or a tuple where there are several outputs; `run(image=x, out=y)` works too, with `out` an array of the
-    output's shape and type, or a list of an array or None for each output.
+    output's shape and type, or a list of an array or None for each output. Where an output is computed from all images
+    together (`graph.batch.mixes_images`), an emitted program runs on the batch it was compiled for alone; others are E721.
 
     Safe to call from many threads, beside `load` too: a call that has begun ends with the weights it began with, one that
     begins after `load` has returned has the new ones.

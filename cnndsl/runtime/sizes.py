@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, Self
@@ -36,7 +37,8 @@ class OpenExecutable(Runnable):
     """A `Runnable` for images of any size that the model takes; one call has one size.
 
     The first call of a size compiles, one size at a time; calls of sizes that are there do not wait for it. `at(H=256,
-    W=256)` is the `Executable` of a size, with its `program` and `source`. `sizes` are those that are compiled now.
+    W=256)` is the `Executable` of a size, with its `program` and `source`; `load` reaches it as long as it is there. `sizes`
+    are those that are kept now.
     """
 
     def __init__(self, graph: Graph, options: Options, build: Callable[[Mapping[str, int]], Executable]) -> None:
@@ -47,6 +49,7 @@ class OpenExecutable(Runnable):
         self.needed = reached(graph, outputs.values())
         self.weights: dict[str, Any] = {}
         self.loaded = not self.needed
+        self.built: weakref.WeakSet[Executable] = weakref.WeakSet()  # those too that somebody else still has
         self.compiled: OrderedDict[tuple[tuple[str, int], ...], Executable] = OrderedDict()
         self.lock = threading.Lock()  # of `compiled` and `weights`
         self.compiling = threading.Lock()
@@ -60,7 +63,7 @@ class OpenExecutable(Runnable):
         found = fitting(self.name, self.needed, weights, self.graph.state)
         with self.lock:
             self.weights = {name: np.array(x) for name, x in found.items()}  # sizes to come are given them too
-            for executable in self.compiled.values():
+            for executable in tuple(self.built):
                 executable.load(self.weights)
             self.loaded = True
         return self
@@ -86,6 +89,7 @@ class OpenExecutable(Runnable):
             if self.loaded:
                 executable.load(self.weights)
             self.compiled[key] = executable
+            self.built.add(executable)
             if len(self.compiled) > KEPT:
                 self.compiled.popitem(last=False)
         return executable

@@ -59,7 +59,7 @@ def ours(name: str, threads: int, weights: Path) -> dict[str, int]:
     own += 0 if work.row.training else out.nbytes
     found = run.executable if work.row.training else run
     p = found.program
-    arena = int(found.module.ARENA_BYTES) + getattr(found.module, "SCRATCH_BYTES", 0) * p.workers
+    arena = int(found.module.ARENA_BYTES)  # every worker's scratch is in it
     plan = sum(p.state[name].nbytes for name in found.module.KEPT) + int(found.module.PREPARED_BYTES) + arena
     return {"used": status("VmHWM") - idle, "bound": plan + own + SLACK}
 

@@ -62,6 +62,16 @@ def test_few_are_kept(net: Any) -> None:
     assert len(run.sizes) == KEPT and {"H": 4, "W": 2} not in run.sizes
 
 
+def test_new_weights_reach_those_too_that_are_not_kept(net: Any) -> None:
+    run = cnndsl.compile(net, net.initial_weights(0))
+    mine, x = run.at(H=4, W=2), image(4, 2)
+    for k in range(1, KEPT + 1):
+        run.at(H=4, W=2 + 2 * k)
+    assert {"H": 4, "W": 2} not in run.sizes
+    run.load(net.initial_weights(1))
+    np.testing.assert_array_equal(mine(x), run(x))
+
+
 def test_some_sizes_may_be_given(net: Any) -> None:
     run = cnndsl.compile(net, net.initial_weights(0), sizes={"H": 8})
     assert run(image(8, 6)).shape == (3, 4, 3, 3)

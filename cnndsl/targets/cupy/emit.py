@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cnndsl.graph.batch import batched_values
+from cnndsl.graph.batch import batched_values, mixes_images
 from cnndsl.graph.graph import Value
 from cnndsl.graph.types import drawn
 from cnndsl.program.program import Buffer, Kernel, Program, Region
@@ -23,12 +23,13 @@ from cnndsl.targets.cupy.launch import Launch
 from cnndsl.targets.cupy.prelude import PRELUDE
 from cnndsl.targets.numpy.frame import network as numpy_frame
 from cnndsl.targets.numpy.introduction import given_and_taken
+from cnndsl.targets.numpy.module import classes_of
 from cnndsl.targets.numpy.sources import Copied, import_lines
 from cnndsl.targets.numpy.statements import literal
 from cnndsl.targets.numpy.texts import plain
 
 MARK = "\n# Copied from here ---"
-GIVEN = frozenset({"Network", "Arena", "NAME", "BATCH", "INPUTS", "OUTPUTS", "STATE", "BATCHED", "LABELS", "OPTIONAL"})
+GIVEN = frozenset({"Network", "Arena", "NAME", "BATCH", "INPUTS", "OUTPUTS", "STATE", "BATCHED", "CLASSES", "OPTIONAL"})
 
 
 @dataclass
@@ -121,7 +122,7 @@ def emit(program: Program) -> str:
     prepare = e.procedure(
         "prepare_weights", "Fill `a.prepared`: what depends on the weights alone.", program.prepare.regions, []
     )
-    for name in ("chosen", "checked", "chunk", "destinations", "load", "run"):
+    for name in ("chosen", "checked", "checked_for_step", "chunk", "counts_of", "destinations", "load", "run"):
         e.copied.add(getattr(numpy_frame, name))
     e.copied.add(numpy_frame.main_of_step if program.training else numpy_frame.main, rename="main")
     e.copied.imports |= {"import os", "import sys", "import threading", "import numpy as np", "from typing import Any"}
@@ -196,7 +197,8 @@ def facts(program: Program, e: Emitter) -> str:
             f"BATCHED = frozenset({batched!r})",
             table("STATE", {k: (b.type.sizes, b.type.dtype) for k, b in program.state.items()}),
             f"OPTIONAL = frozenset({optional!r})",
-            "LABELS = ()",
+            f"CLASSES = {classes_of(graph)!r}  # labels are from 0 to below these",
+            f"TOGETHER = {not program.training and mixes_images(graph)}  # whether outputs are of the whole batch",
             "WORKERS = 1",
             f"ARENA_BYTES = {program.arena_bytes}",
             f"PREPARED_BYTES = {program.prepared_bytes}",

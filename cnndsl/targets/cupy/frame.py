@@ -14,7 +14,7 @@ from typing import Any
 import cupy as cp
 import numpy as np
 
-from cnndsl.targets.numpy.frame.network import checked, chosen, chunk, destinations
+from cnndsl.targets.numpy.frame.network import checked, checked_for_step, chosen, chunk, counts_of, destinations
 
 BATCH = 1
 ARENA_BYTES = 0
@@ -27,6 +27,7 @@ OUTPUTS: dict[str, tuple[tuple[int, ...], str]] = {}
 STATE: dict[str, tuple[tuple[int, ...], str]] = {}
 CONSTANTS: dict[str, tuple[list[Any], str, tuple[int, ...]]] = {}
 BATCHED: frozenset[str] = frozenset()
+TOGETHER = False
 BUFFERS: dict[str, tuple[str, int, tuple[int, ...], str]] = {}
 
 
@@ -174,14 +175,19 @@ class Network:
             target[...] = cp.asnumpy(result).reshape(target.shape)
 
     def run(self, *given: Any, out: Any = None) -> Any:
-        """The outputs for any number of images: in chunks of BATCH, the last one filled up with zeros."""
+        """The outputs for any number of images: in chunks of BATCH, the last one filled up with zeros.
+
+        ValueError for any number but BATCH where the images are computed TOGETHER.
+        """
         arrays = checked(given)
-        count = next((len(x) for x, name in zip(arrays, INPUTS, strict=True) if name in BATCHED), BATCH)
+        count = max(counts_of(arrays), default=BATCH)
+        if TOGETHER and count != BATCH:
+            raise ValueError(f"{NAME} computes with {BATCH} images at once, so it does not run on {count}")
         shapes = {name: ((count, *shape) if name in BATCHED else shape, dtype) for name, (shape, dtype) in OUTPUTS.items()}
         targets = destinations(out, shapes)
         results = [np.empty(*shapes[name]) if y is None else y for name, y in zip(OUTPUTS, targets, strict=True)]
         a = self.arena()
-        for low in range(0, count, BATCH):
+        for low in range(0, max(count, 1), BATCH):
             high = min(low + BATCH, count)
             a.bind(*(chunk(x, low, high, name) for x, name in zip(arrays, INPUTS, strict=True)))
             run_program(self, a)
@@ -194,8 +200,11 @@ class Network:
         return results[0] if len(results) == 1 else tuple(results)
 
     def step(self, *given: Any) -> Any:
-        """One training step on BATCH images: the outputs; the state is updated in place, on the device."""
-        arrays = checked(given)
+        """One training step on BATCH images: the outputs; the state is updated in place, on the device.
+
+        ValueError for any other number of images, for labels of no class, and for what does not fit.
+        """
+        arrays = checked_for_step(given)
         with self.changing:
             a = self.arena()
             a.bind(*arrays)

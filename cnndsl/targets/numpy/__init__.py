@@ -56,9 +56,12 @@ class NumpyTarget(Target):
         return border(value, lanes, workers)
 
     def emit(self, program: Program) -> str:
-        from cnndsl.targets.numpy.emit import emit
+        return self.emitted(program)[1]
 
-        return emit(program)
+    def emitted(self, program: Program) -> tuple[Program, str]:
+        from cnndsl.targets.numpy.emit import emitted
+
+        return emitted(program)
 
     def emit_batches(self, programs: Sequence[Program]) -> str:
         from cnndsl.targets.numpy.batches import emit_batches

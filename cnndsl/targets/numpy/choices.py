@@ -6,12 +6,10 @@ from dataclasses import replace
 
 from cnndsl.graph.graph import Node
 from cnndsl.graph.target import Choice
-from cnndsl.targets.numpy import cost
 from cnndsl.targets.numpy.fusion import parts_of
 from cnndsl.targets.numpy.lower import LOWERINGS
 
 NUMBER_SECONDS = 0.4e-9  # of one number of one statement in a pointwise chain
-TEMPORARIES = 6  # tiles that a fused chain may need beside the anchor's scratch, for the estimate of memory
 
 
 def choose(node: Node, workers: int) -> Choice:
@@ -21,23 +19,14 @@ def choose(node: Node, workers: int) -> Choice:
     parts = parts_of(node)
     numbers = max((x.type.elements for x in (*node.operands, *node.outputs)), default=1)
     share = numbers / max(workers, 1)
-    tiles = tile_bytes(node)
     if parts.anchor is None:
-        return Choice("pointwise", (), tiles, share * NUMBER_SECONDS * 2)
+        return Choice("pointwise", (), 0, share * NUMBER_SECONDS * 2)
     lowering = LOWERINGS.get(parts.anchor.op.name)
     found = lowering.choose(parts.anchor, workers) if lowering else None
     if found is None or any(y.type.dtype == "float64" for y in node.outputs):
         return Choice("reference", (), 0, share * 20e-9, fallback=True)
     seconds = found.seconds or share * NUMBER_SECONDS * 3
-    return replace(found, scratch=found.scratch + tiles, seconds=seconds)
-
-
-def tile_bytes(node: Node) -> int:
-    """What the tiles of a node's chain may take of a worker's scratch, beside what its anchor takes: an estimate."""
-    if node.op.name != "fused" and node.op.pointwise is None:
-        return 0
-    numbers = max((y.type.elements for y in node.outputs), default=0)
-    return TEMPORARIES * cost.aligned(((min(cost.TILE, numbers),), 4))
+    return replace(found, seconds=seconds)
 
 
 def writes_strided(node: Node, choice: Choice) -> bool:

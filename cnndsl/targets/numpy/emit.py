@@ -17,7 +17,6 @@ from cnndsl.graph.expr import Expr, substitute, variables
 from cnndsl.program.program import Buffer, Kernel, Program, Region, images_a_row
 from cnndsl.targets.numpy import cost
 from cnndsl.targets.numpy.chains import Chain, Operand, Printed, print_chain
-from cnndsl.targets.numpy.choices import tile_bytes
 from cnndsl.targets.numpy.comments import NOTE, Comments, path_of
 from cnndsl.targets.numpy.fusion import Parts, parts_of
 from cnndsl.targets.numpy.kernels import (
@@ -198,7 +197,7 @@ class Emitter:
         anchor = parts.anchor
         assert anchor is not None
         lowering = LOWERINGS[anchor.op.name]
-        inner = -(-(k.choice.scratch - tile_bytes(k.node)) // 64) * 64  # the anchor's own, then that of its epilogue
+        inner = -(-k.choice.scratch // 64) * 64  # the anchor's own, then that of its epilogue
         shared = not cut and is_shared(anchor, k.choice, self.program.workers)
         base = Text("a.scratch[worker]" if shared else "scratch")
         ys, finish, extra = list(outs), Text(), 0
@@ -371,7 +370,8 @@ def _positions(b: Buffer, batched: bool) -> int:
     return total
 
 
-def emit(program: Program) -> str:
-    """The module's text."""
+def emitted(program: Program) -> tuple[Program, str]:
+    """The program with the scratch that its kernels take, and the module's text."""
     emitter = Emitter(program)
-    return module_text(program, emitter)
+    text = module_text(program, emitter)
+    return replace(program, scratch_bytes=emitter.scratch), text

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Sequence
 
 from cnndsl.errors import counted
-from cnndsl.graph.batch import batched_values
+from cnndsl.graph.batch import batched_values, mixes_images
 from cnndsl.graph.types import drawn
 from cnndsl.program.program import Buffer, Program
 from cnndsl.targets.numpy import tuning
@@ -22,7 +22,7 @@ def introduction(program: Program, batches: Sequence[int] = ()) -> str:
     name = _word(program.name) if not program.file else program.file if importable else "net"
     what = "a training step" if program.training else "inference"
     size = f"{counted(program.batch, 'image')} at a time"
-    many = "any number of images"
+    many = counted(program.batch, "image") if mixes_images(program.graph) else "any number of images"
     if batches:
         size = many = f"{' or '.join(map(str, batches))} images"
     outputs = ", ".join(_word(k) for k in program.outputs)
@@ -79,7 +79,7 @@ def _given(b: Buffer, name: str, program: Program) -> str:
     found = batched_values(program.graph)
     batched = any(k == name and v in found for part in (program.graph.inputs, program.graph.outputs) for k, v in part.items())
     shape = drawn(b.type.shape[1:] if batched else b.type.shape)
-    images = f"{program.batch if program.training else 'n'} × " if batched else ""
+    images = f"{program.batch if program.training or mixes_images(program.graph) else 'n'} × " if batched else ""
     return f"{images}{shape} {b.type.dtype}"
 
 

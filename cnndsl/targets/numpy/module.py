@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from cnndsl.graph.batch import batched_values
-from cnndsl.graph.graph import Value
+from cnndsl.graph.batch import batched_values, mixes_images
+from cnndsl.graph.graph import Graph, Value
 from cnndsl.program.program import Kernel, Program
 from cnndsl.targets.numpy import cost
 from cnndsl.targets.numpy.arena import arena_text, prepared_text
 from cnndsl.targets.numpy.comments import PHASES
-from cnndsl.targets.numpy.frame import batches, network, tensors, threads
+from cnndsl.targets.numpy.frame import batches, network, tensors, threads, whole
 from cnndsl.targets.numpy.introduction import introduction
 from cnndsl.targets.numpy.prepare import prepare_text
 from cnndsl.targets.numpy.sources import assigns, import_lines
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 FRAME = (
     ("Threads", (threads,)),
     ("Reading a file of weights", (tensors,)),
-    ("Weights in, images in, outputs out; the command", (network, batches)),
+    ("Weights in, images in, outputs out; the command", (network, batches, whole)),
 )
 """Sections, and the modules whose text stands in them."""
 LATE = ("BLAS", "DEFAULT")  # constants made of classes that stand below
@@ -53,7 +53,8 @@ def module_text(program: Program, emitter: Emitter) -> str:
     steps = steps_text(program, emitter)
     prepare = prepared_steps(program, emitter)
     said = "\n".join(steps)
-    add_frame(emitter, said, program.training)
+    together = not program.training and mixes_images(program.graph)
+    add_frame(emitter, said, program.training, whole.Network if together else None)
     title = "The training step: forward, loss, backward, update" if program.training else "The network, layer by layer"
     arrays = [b for b in emitter.buffers.values() if b.space == "arena"]
     memory = [
@@ -194,6 +195,17 @@ def batched_names(program: Program) -> list[str]:
     return sorted({k for k, v in both if v in found})
 
 
+def classes_of(graph: Graph) -> dict[str, int]:
+    """How many classes the labels among the inputs are of."""
+    names = {v: k for k, v in graph.inputs.items()}
+    found: dict[str, int] = {}
+    for node in graph.nodes:
+        if node.op.name == "cross_entropy" and node.operands[1] in names:
+            name, classes = names[node.operands[1]], node.operands[0].type.sizes[-1]
+            found[name] = min(found.get(name, classes), classes)
+    return found
+
+
 def facts(program: Program, emitter: Emitter, batch: str = "") -> str:
     """What the model is called, takes and gives. batch: the line that says how many images."""
     batched = batched_names(program)
@@ -210,6 +222,9 @@ def facts(program: Program, emitter: Emitter, batch: str = "") -> str:
         *wrapped(f"BATCHED = frozenset({{{', '.join(map(quoted, batched))}}})" if batched else "BATCHED = frozenset()"),
         f"WORKERS = {program.workers}  # threads that share the work",
     ]
+    if program.training:
+        classes = ", ".join(f"{quoted(k)}: {n}" for k, n in classes_of(program.graph).items())
+        lines += ["# Labels are from 0 to below these.", *wrapped(f"CLASSES = {{{classes}}}")] if classes else ["CLASSES = {}"]
     for name, b in emitter.constants.items():
         numbers = ", ".join(map(literal, b.data))
         lines += wrapped(f"CONSTANT_{name} = np.array([{numbers}], {quoted(b.type.dtype)}).reshape({b.type.sizes!r})")

@@ -60,7 +60,7 @@ STRINGS = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
 MOST_WORDS = 4  # of the name of a function
 GIVEN = frozenset(
     {"Arena", "prepare_weights", "run_program", "NAME", "BATCH", "WORKERS", "PREPARED", "PREPARED_BYTES", "OPTIONAL", "KEPT"}
-    | {"CHAIN", "BATCHES", "INPUTS", "OUTPUTS", "STATE", "BATCHED"}
+    | {"CHAIN", "BATCHES", "INPUTS", "OUTPUTS", "STATE", "BATCHED", "CLASSES"}
 )
 """What the emitter writes itself, where the copied text names it."""
 WIDTH = 110  # of a line

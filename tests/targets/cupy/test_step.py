@@ -201,3 +201,25 @@ def test_lenet5_step_on_a_gpu() -> None:
     for name, want in state.items():
         assert np.array_equal(nets[0].state[name], nets[1].state[name])
         assert np.max(np.abs(nets[0].state[name] - want)) <= 1e-3 * max(np.max(np.abs(want)), 1e-2), name
+
+
+def test_runs_and_steps_that_cannot_be_right_are_refused(on_cpu: Callable[..., Any]) -> None:
+    """As on NumPy: what is of the whole batch in parts, labels of no class; of no images, what is beside them."""
+    g = Graph("total")
+    c, x = g.input("c", (3,), batched=False), g.input("x", (3,))
+    g.output(g.pointwise(lambda e, p: p + 1.0, c), "alone")
+    g.output(x.relu(), "each")
+    net = on_cpu(cupy_networks.specialised(g, 4), 4).Network().load({})
+    alone, each = net.run(np.ones(3, np.float32), np.zeros((0, 3), np.float32))
+    assert alone.tolist() == [2, 2, 2] and each.shape == (0, 3)
+    g.output(g.reduce_sum(x, axes=(0,)), "sum")
+    net = on_cpu(cupy_networks.specialised(g, 4), 4).Network().load({})
+    assert net.run(np.ones(3, np.float32), np.ones((4, 3), np.float32))[2].tolist() == [4, 4, 4]
+    with pytest.raises(ValueError, match=r"total computes with 4 images at once, so it does not run on 6$"):
+        net.run(np.ones(3, np.float32), np.ones((6, 3), np.float32))
+    g = cupy_networks.step_graph(cupy_networks.lenet5(), BATCH)
+    net = on_cpu(g, BATCH, training=True).Network().load(cupy_networks.random_weights(g))
+    given = inputs_of(g, 0)
+    given["label"][0] = 10
+    with pytest.raises(ValueError, match=r"label holds \d to 10, expected 0 to 9$"):
+        net.step(*given.values())

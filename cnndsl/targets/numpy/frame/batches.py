@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cnndsl.targets.numpy.frame import network
-from cnndsl.targets.numpy.frame.network import BATCHED, INPUTS, NAME, checked, delivered, outputs_for
+from cnndsl.targets.numpy.frame.network import NAME, checked, counts_of, delivered, outputs_for
 
 BATCHES: tuple[int, ...] = (1,)
 
@@ -16,14 +16,13 @@ class Network(network.Network):
     def run(self, *given: Any, out: Any = None) -> Any:
         """The outputs for as many images as one of BATCHES has; ValueError for any other number."""
         arrays = checked(given)
-        counts = {len(x) for x, name in zip(arrays, INPUTS, strict=True) if name in BATCHED}
-        if len(counts) > 1 or not counts & {*BATCHES}:
-            has = ", ".join(map(str, sorted(counts)))
+        count = max(counts_of(arrays))
+        if count not in BATCHES:
             there = " or ".join(map(str, BATCHES))
             raise ValueError(
-                f"{NAME} runs on {there} images here, not on {has}; a file for one batch takes any number"
+                f"{NAME} runs on {there} images here, not on {count}; a file for one batch takes any number"
             )
-        targets, results = outputs_for(counts.pop(), arrays, out)
+        targets, results = outputs_for(count, arrays, out)
         a = self.arena()
         self.run_batch(a, *arrays, *results)
         self.give_back(a)

@@ -27,6 +27,7 @@ PREPARED: dict[str, tuple[int, tuple[int, ...], str]] = {}
 BATCHED: frozenset[str] = frozenset()
 OPTIONAL: frozenset[str] = frozenset()
 KEPT: tuple[str, ...] = ()
+CLASSES: dict[str, int] = {}
 
 
 class Arena:
@@ -106,6 +107,7 @@ def checked(given: tuple[Any, ...]) -> list[Array]:
     """The inputs as contiguous arrays of the right type; ValueError where one does not fit.
 
     Whole numbers are refused where the model computes with fractions: they are pixels as they are in a file.
+    Fractions are, and numbers beyond its range, where it computes with whole ones.
     """
     if len(given) != len(INPUTS):
         raise ValueError(f"{NAME} takes {len(INPUTS)} inputs ({', '.join(INPUTS)}), not {len(given)}")
@@ -115,6 +117,11 @@ def checked(given: tuple[Any, ...]) -> list[Array]:
         if x.ndim and x.dtype.kind in "iub" and np.dtype(dtype).kind == "f":
             says = "prepared as the first lines of this file say"
             raise ValueError(f"{name} holds {x.dtype}, expected {dtype}, {says}")
+        if np.dtype(dtype).kind in "iu":
+            if x.dtype.kind not in "iub":
+                raise ValueError(f"{name} holds {x.dtype}, expected {dtype}")
+            if beyond(x, dtype):
+                raise ValueError(f"{name} holds {x.min()} to {x.max()}, more than {dtype} can")
         x = np.asarray(x, dtype, order="C")
         if name in BATCHED and x.shape == shape:
             x = x[None]
@@ -124,7 +131,33 @@ def checked(given: tuple[Any, ...]) -> list[Array]:
                 f"{name} has shape {x.shape}, expected {('n', *shape) if name in BATCHED else shape}"
             )
         found.append(x)
+    if len(counts_of(found)) > 1:
+        raise ValueError(f"the inputs have different numbers of images: {sorted(counts_of(found))}")
     return found
+
+
+def beyond(x: Array, dtype: str) -> bool:
+    """Whether there are whole numbers in `x` that this type of whole numbers does not have."""
+    if not x.size or np.can_cast(x.dtype, dtype):
+        return False
+    limits = np.iinfo(dtype)
+    return int(x.min()) < limits.min or int(x.max()) > limits.max
+
+
+def counts_of(inputs: list[Array]) -> set[int]:
+    """How many images the inputs hold; none where no input has a batch."""
+    return {len(x) for x, name in zip(inputs, INPUTS, strict=True) if name in BATCHED}
+
+
+def checked_for_step(given: tuple[Any, ...]) -> list[Array]:
+    """As `checked`, and ValueError for any number of images but BATCH, and for labels of no class."""
+    arrays = checked(given)
+    for x, name in zip(arrays, INPUTS, strict=True):
+        if name in BATCHED and len(x) != BATCH:
+            raise ValueError(f"{name} has {len(x)} in its batch, a step is on {BATCH}")
+        if name in CLASSES and not 0 <= x.min() <= x.max() < CLASSES[name]:
+            raise ValueError(f"{name} holds {x.min()} to {x.max()}, expected 0 to {CLASSES[name] - 1}")
+    return arrays
 
 
 class Network:
@@ -197,12 +230,15 @@ class Network:
         self.guarded(run_program, a)
 
     def run(self, *given: Any, out: Any = None) -> Any:
-        """The outputs for any number of images: in chunks of BATCH, the last one filled up with zeros."""
+        """The outputs for any number of images: in chunks of BATCH, the last one filled up with zeros.
+
+        Of no images, one chunk of zeros: an output without batch has its numbers all the same.
+        """
         arrays = checked(given)
-        count = next((len(x) for x, name in zip(arrays, INPUTS, strict=True) if name in BATCHED), BATCH)
+        count = max(counts_of(arrays), default=BATCH)
         targets, results = outputs_for(count, arrays, out)
         a = self.arena()
-        for low in range(0, count, BATCH):
+        for low in range(0, max(count, 1), BATCH):
             high = min(low + BATCH, count)
             ins = (chunk(x, low, high, name) for x, name in zip(arrays, INPUTS, strict=True))
             outs = (chunk(y, low, high, name) for y, name in zip(results, OUTPUTS, strict=True))
@@ -217,16 +253,10 @@ class Network:
     def step(self, *given: Any) -> Any:
         """One training step on BATCH images: the outputs. Updates `state` in place; `load` waits.
 
-        ValueError for any other number of images, and for what does not fit.
+        ValueError for any other number of images, for labels of no class, and for what does not fit.
         """
-        arrays = checked(given)
-        for x, name in zip(arrays, INPUTS, strict=True):
-            if name in BATCHED and len(x) != BATCH:
-                raise ValueError(f"{name} has {len(x)} in its batch, a step is on {BATCH}")
-        shapes = {
-            name: ((BATCH, *shape) if name in BATCHED else shape) for name, (shape, _) in OUTPUTS.items()
-        }
-        results = [np.empty(shapes[name], dtype) for name, (_, dtype) in OUTPUTS.items()]
+        arrays = checked_for_step(given)
+        _, results = outputs_for(BATCH, arrays, None)
         with self.changing:
             a = self.arena()
             self.run_batch(a, *arrays, *results)

@@ -185,8 +185,9 @@ def max_pool2d_grad(
     x, out (N, H, W, C); y, gy (N, h, w, C).
     """
     h, w, c = gy.shape[1:]
-    equal, lost, waiting = carve(scratch, ((h, w, c), "?"), ((h, w, c), "?"), ((h, w, c), "?"))
-    (share, mask) = carve(scratch[3 * equal.nbytes + 192 :], ((h, w, c), "f4"), ((h, w, c), "i4"))
+    equal, lost, waiting, share, mask = carve(
+        scratch, *(((h, w, c), kind) for kind in ("?", "?", "?", "f4", "i4"))
+    )
     rows = taps(x.shape[1], h, kernel[0], stride[0], pad[0], dilation[0])
     columns = taps(x.shape[2], w, kernel[1], stride[1], pad[1], dilation[1])
     for n in range(len(x)):

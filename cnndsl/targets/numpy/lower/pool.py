@@ -33,7 +33,7 @@ def choose_pool(node: Node, workers: int) -> Choice | None:
     image = node.outputs[0].type.sizes if grad else node.operands[0].type.sizes
     n, h, w, c = upper
     if name == "max_pool_grad":
-        return Choice("taps", (), 3 * h * w * c + 192 + cost.aligned(((h, w, c), 4), ((h, w, c), 4)) + 192)
+        return Choice("taps", (), cost.aligned(*(((h, w, c), size) for size in (1, 1, 1, 4, 4))))
     images = cost.images_of(image[1] * image[2] * c + h * image[2] * c, -(-n // workers), cost.CACHE // 2)
     half = ((images, h, image[2], c), 4)
     passes = a.window[0] * h * image[2] + a.window[1] * h * w  # of all channels of an image
