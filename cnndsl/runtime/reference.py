@@ -54,7 +54,7 @@ class ReferenceExecutable(Runnable):
             arrays = {n: np.zeros((1, *x.shape[1:]), x.dtype) if n in batched else x for n, x in arrays.items()}
         found, _ = evaluate(graph, arrays, self.weights, dtype=self.dtype)
         carries = batched_values(graph)
-        found = {n: x[:images] if graph.outputs[n] in carries else x for n, x in found.items()}
+        found = _own({n: x[:images] if graph.outputs[n] in carries else x for n, x in found.items()})
         targets = checked_out(out, {n: (x.shape, str(x.dtype)) for n, x in found.items()})
         for target, x in zip(targets, found.values(), strict=True):
             if target is not None:
@@ -80,7 +80,12 @@ class ReferenceStep:
         return self
 
     def __call__(self, **inputs: Any) -> dict[str, Any]:
-        outputs, updates = evaluate(self.graph, inputs, self.state, dtype=self.dtype)
+        outputs, updates = map(_own, evaluate(self.graph, inputs, self.state, dtype=self.dtype))  # old values, to the end
         for name, x in updates.items():
             self.state[name][...] = x
         return outputs
+
+
+def _own(found: Mapping[str, Array]) -> dict[str, Array]:
+    """Copies: a value that no op computes is the input or the state itself, and a value of two names is one array."""
+    return {name: np.array(x) for name, x in found.items()}

@@ -6,10 +6,12 @@ import weakref
 from typing import Any
 
 import numpy as np
+import pytest
 
 import cnndsl
 from cnndsl.graph.graph import State
 from cnndsl.graph.types import TensorType
+from cnndsl.runtime.compile import compile_step_graph
 from cnndsl.targets.reference.interpreter import evaluate, walk
 
 
@@ -78,3 +80,39 @@ def test_the_reference_can_be_compiled_for() -> None:
     w = g.initial_weights()
     x = np.random.default_rng(0).normal(size=(3, 2, 2, 1)).astype(np.float32)
     assert np.allclose(cnndsl.compile(g, w, target="reference")(x), cnndsl.compile(g, w)(x), atol=1e-6)
+
+
+@pytest.mark.parametrize("target", ["numpy", "reference"])
+@pytest.mark.parametrize("order", ["ab", "ba"])
+def test_a_step_reads_old_values_in_whatever_order_states_are_updated(target: str, order: str) -> None:
+    g = cnndsl.Graph("shift")
+    a, b = (g.add_state(State(n, TensorType((3,)))) for n in "ab")
+    news = {"a": b, "b": g.pointwise(lambda e, x: x + 1.0, b)}
+    for name in order:
+        g.update(name, news[name])
+    g.output(a, "before")
+    first = {"a": np.full(3, 2, np.float32), "b": np.full(3, 5, np.float32)}
+    run = compile_step_graph(g, first, target=target, batch=1)
+    outputs = run()
+    assert {n: x.tolist() for n, x in run.state.items()} == {"a": [5] * 3, "b": [6] * 3}
+    assert outputs["before"].tolist() == [2] * 3
+    outputs = run()
+    assert {n: x.tolist() for n, x in run.state.items()} == {"a": [6] * 3, "b": [7] * 3}
+    assert outputs["before"].tolist() == [5] * 3
+
+
+def test_outputs_share_no_memory() -> None:
+    """With each other, the input or the weights: an answer that is written into changes nothing else."""
+    g = cnndsl.Graph("same")
+    x, w = g.input("image", (3,)), g.add_state(State("w", TensorType((3,))))
+    g.output(x)
+    g.output(x, "again")
+    g.output(w, "weight")
+    image = np.array([[-1, 2, 3]], np.float32)
+    run = cnndsl.compile(g, {"w": np.array([4, 5, 6], np.float32)}, target="reference", batch=1)
+    got = run(image)
+    for found in got:
+        found += 1
+    assert [np.ravel(x).tolist() for x in got] == [[0, 3, 4], [0, 3, 4], [5, 6, 7]]
+    assert image.tolist() == [[-1, 2, 3]]
+    assert run(image)[2].tolist() == [4, 5, 6]
