@@ -83,11 +83,12 @@ class Reader:
 
 
 class Filling:
-    """Pictures on their way into an array."""
+    """Pictures on their way into an array. After `wait`: labels, and beside them what else the data give, mirrored as the
+    pictures are."""
 
     def __init__(self, reader: Reader, part: Part, samples: Array, seed: int, epoch: int, images: Array) -> None:
         self.reader, self.part, self.samples, self.images = reader, part, samples, images
-        self.labels = part.labels[samples]
+        self.labels: Array = np.empty(0, part.labels.dtype)
         self.beside: dict[str, Array] = {}
         self.futures: list[Future[None]] = []
         self.bad: dict[int, CnnError] = {}
@@ -126,12 +127,15 @@ class Filling:
     def _flipped(self, x: Array) -> Array:
         """What stands beside the pictures, mirrored as they are: no other step that moves pixels may stand there."""
         for step, own in zip(self.reader.steps, self.draws(), strict=True):
-            if x.ndim == 4 and step.stream.endswith(".flip"):
+            if x.ndim == 4 and step.moves_beside:
                 x = np.asarray(step.run(x, own))
         return x
 
     def wait(self) -> Array:
-        """Whether each picture is there, once all are done. Raises what a worker raised, of the first picture first."""
+        """Whether each picture is there, once all are done; `labels` and `beside` are then made, anew each time.
+
+        Raises what a worker raised, of the first picture first.
+        """
         for future in self.futures:
             try:
                 future.result()
@@ -143,8 +147,8 @@ class Filling:
                 ) from None
             except OSError as e:
                 raise error("E703", f"pictures cannot be read: the system says {e.strerror or e}") from None
-        if self.labels.ndim > 1:
-            self.labels = self._flipped(self.labels[..., None])[..., 0]
+        given = self.part.labels[self.samples]
+        self.labels = self._flipped(given[..., None])[..., 0] if given.ndim > 1 else given
         self.beside = {name: floats(self._flipped(x[self.samples])) for name, x in self.part.beside.items()}
         there = np.ones(len(self.samples), bool)
         for i in sorted(self.bad):

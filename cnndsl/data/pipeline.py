@@ -52,12 +52,16 @@ ON_BYTES = ("resize", "center_crop", "random_crop", "random_resized_crop", "crop
 """Steps that may meet eight bits, before they become floats: what is cut away is never made floats."""
 INTO = ("normalize",)
 """Steps that write into an array they are given: where one comes last, a picture needs no array of its own."""
+MOVES_BESIDE = ("flip",)
+"""Steps that move what stands beside a picture (labels of pixels, targets, masks) as they move the picture."""
+OWN_SIZE = ("resize",)
+"""Steps that, where they draw, give each picture a size of its own: such pictures come one by one."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One bound step. stream: names its random numbers. draws: how many an image needs. on_bytes, into: whether it is of
-    `ON_BYTES`, of `INTO`.
+    """One bound step. stream: names its random numbers. draws: how many an image needs. on_bytes, into, moves_beside: whether
+    it is of `ON_BYTES`, of `INTO`, of `MOVES_BESIDE`. own_size: whether it draws and is of `OWN_SIZE`.
     """
 
     stream: str
@@ -65,6 +69,8 @@ class Step:
     run: Apply
     on_bytes: bool = False
     into: bool = False
+    moves_beside: bool = False
+    own_size: bool = False
 
 
 def bind(calls: Sequence[Call], where: str, random: bool) -> tuple[Step, ...]:
@@ -84,7 +90,17 @@ def bind(calls: Sequence[Call], where: str, random: bool) -> tuple[Step, ...]:
             raise error(
                 "E422", f"{call.name} draws at random; {where} has no randomness", call.span, help="put it into augment"
             )
-        steps.append(Step(f"{where}.{i}.{call.name}", count, run, call.name in ON_BYTES, call.name in INTO))
+        steps.append(
+            Step(
+                f"{where}.{i}.{call.name}",
+                count,
+                run,
+                on_bytes=call.name in ON_BYTES,
+                into=call.name in INTO,
+                moves_beside=call.name in MOVES_BESIDE,
+                own_size=count > 0 and call.name in OWN_SIZE,
+            )
+        )
     return tuple(steps)
 
 
@@ -128,7 +144,7 @@ def drawing(steps: Sequence[Step], seed: int, epoch: int, samples: Array) -> lis
 
 def through(steps: Sequence[Step], pictures: Pictures, draws: Sequence[Draws], out: Array | None = None) -> Array:
     """`pictures` through `steps`, as one array, with numbers drawn before; into `out` where that comes without a copy."""
-    alone = any(step.draws and step.stream.endswith(".resize") for step in steps)  # each to a size of its own
+    alone = any(step.own_size for step in steps)
     if isinstance(pictures, np.ndarray) and not alone:
         return _through(steps, pictures, draws, out)
     arrays = [x for x in pictures if isinstance(x, np.ndarray)]

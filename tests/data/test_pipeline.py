@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -63,6 +65,16 @@ def test_resize_agrees_with_pillow(images: np.ndarray) -> None:
         ours = pipeline.run(fixed(call("resize", size)), images[:1])[0, :, :, 0]
         theirs = np.asarray(Image.fromarray(images[0, :, :, 0]).resize(size[::-1], Image.Resampling.BILINEAR))
         assert np.abs(ours - theirs).max() < 2e-6
+
+
+def test_each_picture_of_a_drawn_size_has_its_own_whatever_its_numbers_are_called(images: np.ndarray) -> None:
+    resize, crop = drawn(call("resize", Interval(20, 30)), call("center_crop", 20))
+    assert (resize.own_size, crop.own_size, resize.stream) == (True, False, "augment.0.resize")
+    assert not fixed(call("resize", 20))[0].own_size
+    renamed = (replace(resize, stream="augment.0.scale"), crop)
+    together = pipeline.run(renamed, images[:8], samples=np.arange(8))
+    alone = [pipeline.run(renamed, images[i : i + 1], samples=np.array([i])) for i in range(8)]
+    np.testing.assert_array_equal(together, np.concatenate(alone))
 
 
 def test_resize_to_a_number_sets_the_shorter_side() -> None:

@@ -210,6 +210,33 @@ def test_a_picture_and_what_is_beside_it_are_mirrored_together() -> None:
     assert seen == {True, False}
 
 
+def test_waiting_twice_mirrors_once() -> None:
+    steps = pipeline.bind(model(CLEAN, recipe="augment = flip").train.augment, "augment", random=True)
+    maps = np.round(CLEARS[..., 0] * 50).astype(np.int32)
+    with Reader(steps, (12, 12, 1), 2) as reader:
+        filling = reader.begin(Part(CLEARS, maps, {"target": CLEARS}), np.arange(20), seed=7)
+        for _ in range(2):
+            assert filling.wait().all()
+            np.testing.assert_array_equal(filling.labels, np.round(filling.images[..., 0] * 50))
+            np.testing.assert_array_equal(filling.beside["target"], filling.images)
+    assert not np.array_equal(filling.images, CLEARS)
+
+
+def test_what_a_step_does_hangs_on_no_name_of_its_random_numbers() -> None:
+    """A mirror image whose stream is called otherwise mirrors what stands beside it; what is called like one does not."""
+    net = model(CLEAN, recipe="augment = noise(0) -> flip")
+    noise, flip = pipeline.bind(net.train.augment, "augment", random=True)
+    assert (noise.moves_beside, flip.moves_beside, noise.stream, flip.stream) == (
+        False, True, "augment.0.noise", "augment.1.flip",
+    )  # fmt: skip
+    part = Part(CLEARS, ZEROS, {"target": CLEARS})
+    with Reader((replace(noise, stream="a.flip"), replace(flip, stream="b")), (12, 12, 1), 1) as reader:
+        filling = reader.begin(part, np.arange(20), seed=7)
+        filling.wait()
+    np.testing.assert_array_equal(filling.beside["target"], filling.images)
+    assert not np.array_equal(filling.images, CLEARS)
+
+
 def test_a_run_is_resumed_to_the_same_bits(tmp_path: Path) -> None:
     net, dots = model(CLEAN, recipe="augment = flip; accumulate = 2"), data(NOISY, target=CLEARS)
     train(net, net.train, dots, run_dir=tmp_path / "a")
