@@ -284,6 +284,7 @@ _GRAD_SAMPLES: tuple[dict[str, Any], ...] = (
     {"kernel": (1, 1), "stride": (2, 2), "pad": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1},
     {"kernel": (3, 2), "stride": (1, 2), "pad": ((2, 2), (0, 1)), "dilation": (2, 1), "groups": 1, "flip": True},
     {"kernel": (2, 2), "stride": (1, 1), "pad": ((1, 2), (2, 0)), "dilation": (1, 1), "groups": 1},
+    {"kernel": (2, 3), "stride": (1, 1), "pad": ((1, 0), (2, 1)), "dilation": (1, 2), "groups": 1},
 )
 
 

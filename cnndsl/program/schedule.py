@@ -18,8 +18,8 @@ def schedule(kernels: Sequence[Node], reads: Mapping[Node, Collection[Value]], k
 
     reads: the kernels' values that each one needs, looked at through views. kept: values that live to the end.
     """
-    greedy = _greedy(kernels, reads, kept)
-    return greedy if peak(greedy, reads, kept) < peak(kernels, reads, kept) else list(kernels)
+    other = greedy(kernels, reads, kept)
+    return other if peak(other, reads, kept) < peak(kernels, reads, kept) else list(kernels)
 
 
 def peak(order: Sequence[Node], reads: Mapping[Node, Collection[Value]], kept: Collection[Value]) -> int:
@@ -48,7 +48,11 @@ def _readers(order: Sequence[Node], reads: Mapping[Node, Collection[Value]]) -> 
     return found
 
 
-def _greedy(kernels: Sequence[Node], reads: Mapping[Node, Collection[Value]], kept: Collection[Value]) -> list[Node]:
+def greedy(kernels: Sequence[Node], reads: Mapping[Node, Collection[Value]], kept: Collection[Value]) -> list[Node]:
+    """Always the kernel that can run and makes the least more than it frees; of several, the one that was written first.
+
+    A kernel frees what it is the last to read, unless that is in `kept`.
+    """
     position = {node: i for i, node in enumerate(kernels)}
     needs = {node: {x.node for x in reads[node] if x.node in position} for node in kernels}
     waiting = {node: len(found) for node, found in needs.items()}
@@ -57,6 +61,11 @@ def _greedy(kernels: Sequence[Node], reads: Mapping[Node, Collection[Value]], ke
         for before in found:
             followers[before].append(node)
     left = _readers(kernels, reads)
+    readers: dict[Value, list[Node]] = {x: [] for x in left}
+    for node in kernels:
+        for x in reads[node]:
+            if x in readers:
+                readers[x].append(node)
 
     def change(node: Node) -> int:
         freed = sum(x.type.nbytes for x in reads[node] if left.get(x) == 1 and x not in kept)
@@ -65,18 +74,23 @@ def _greedy(kernels: Sequence[Node], reads: Mapping[Node, Collection[Value]], ke
     ready = [(change(n), position[n], n) for n in kernels if not waiting[n]]
     heapq.heapify(ready)
     order: list[Node] = []
+    done: set[Node] = set()
     while ready:
-        _, place, node = heapq.heappop(ready)
-        now = change(node)
-        if ready and (now, place) > ready[0][:2]:  # it frees less than when it became ready, and another more
-            heapq.heappush(ready, (now, place, node))
+        _, _, node = heapq.heappop(ready)
+        if node in done:  # it stands here once more from when it freed less
             continue
+        done.add(node)
         order.append(node)
+        frees_more: list[Node] = []
         for x in reads[node]:
             if x in left:
                 left[x] -= 1
+                if left[x] == 1:
+                    frees_more += [n for n in readers[x] if n not in done and not waiting[n]]
         for follower in followers[node]:
             waiting[follower] -= 1
             if not waiting[follower]:
-                heapq.heappush(ready, (change(follower), position[follower], follower))
+                frees_more.append(follower)
+        for n in dict.fromkeys(frees_more):
+            heapq.heappush(ready, (change(n), position[n], n))
     return order

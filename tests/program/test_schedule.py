@@ -8,7 +8,7 @@ import cnndsl.ops  # noqa: F401  (registers the words)
 from cnndsl.graph.graph import Graph, Node, Value
 from cnndsl.passes.context import Options
 from cnndsl.program.check import check
-from cnndsl.program.schedule import peak, schedule
+from cnndsl.program.schedule import greedy, peak, schedule
 from cnndsl.runtime.compile import lower
 
 
@@ -79,6 +79,25 @@ def test_what_is_won_where_a_graph_has_many_results() -> None:
         before += peak(kernels, reads, kept)
         after += peak(schedule(kernels, reads, kept), reads, kept)
     assert after <= 0.914 * before
+
+
+def test_the_order_is_the_greedy_one() -> None:
+    """Written down as it is said, in quadratic time."""
+    for seed in range(60):
+        g, values = drawn(seed)
+        for n, value in enumerate(values[5:-1:4]):
+            g.output(value, f"out{n}")
+        kernels, reads, kept = parts(g)
+        order: list[Node] = []
+        while len(order) < len(kernels):
+            left = [n for n in kernels if n not in order]
+            can = [n for n in left if all(x.node in order for x in reads[n])]
+            changes = {}
+            for node in can:
+                freed = [x for x in reads[node] if x not in kept and [n for n in left if x in reads[n]] == [node]]
+                changes[node] = sum(y.type.nbytes for y in node.outputs) - sum(x.type.nbytes for x in freed)
+            order.append(min(can, key=lambda n: (changes[n], n.id)))
+        assert greedy(kernels, reads, kept) == order
 
 
 def test_a_reordered_plan_is_sound() -> None:
