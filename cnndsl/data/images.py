@@ -1,4 +1,4 @@
-"""Pictures from files: PNG, JPEG and whatever else Pillow reads, as arrays (H, W, C).
+"""Pictures from files: PNG, JPEG and the few other kinds of `FORMATS`, as arrays (H, W, C).
 
 Pillow decodes only after the size in the header has been found acceptable. Transparency is laid over white, as on
 paper; CMYK and palettes become RGB; sixteen bits become float32 in [0, 1]; a picture turned by its EXIF tag is turned.

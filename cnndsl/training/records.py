@@ -7,6 +7,7 @@ A run is a folder `runs/<model>/<number>`:
     loss.png, loss.svg   both as a picture
     recipe.txt           what was trained, and how
     weights.safetensors  parameters and running statistics of the last epoch
+    best.safetensors     the same of the epoch that was best in validation (`training.best`), where there is validation
     command.json         what the command line said, for `--resume`; not of runs begun in Python
     skipped.txt          pictures that could not be read, where there were any
     checkpoints/<step>/  state.safetensors and checkpoint.json: all that is needed to go on

@@ -121,6 +121,7 @@ def of_doubles(g: Graph) -> None:
         (backwards, "its kernel is read backwards"),
         (far_padded, "padded by more than its kernel"),
         (nine_wide, "no tiles"),
+        (of_doubles, "it is not float32"),
     ],
 )
 def test_refuses_with_its_reason(build: Callable[[Graph], None], why: str) -> None:

@@ -20,7 +20,7 @@ from cnndsl.errors import CnnError
 from cnndsl.language.load import load_text
 from cnndsl.language.model import Model
 from cnndsl.runtime.safetensors import read_weights
-from cnndsl.training import checkpoint
+from cnndsl.training import checkpoint, records
 from cnndsl.training.curves import read_steps
 from cnndsl.training.evaluate import Piece, evaluate, measured
 from cnndsl.training.loop import train
@@ -95,6 +95,8 @@ def test_it_learns_and_leaves_a_run(model: Model, tmp_path: Path) -> None:
     assert np.mean([s.accuracy for s in steps[12:]]) == pytest.approx(result.history[3].accuracy)
     assert (steps[3].epoch, steps[3].rate, steps[3].gradient_norm) == (1.0, result.history[0].rate, None)
     assert "    batch     = 16\n" in (tmp_path / "run" / "recipe.txt").read_text()
+    for path in (tmp_path / "run").iterdir():
+        assert re.search(rf"\b{re.escape(path.name)}\b", str(records.__doc__)), f"{path.name} is in no list"
     found = evaluate(model, tmp_path / "run" / "weights.safetensors", stripes())
     assert found.accuracy == result.history[-1].validation_accuracy
     assert found.loss == pytest.approx(result.history[-1].validation_loss, rel=1e-6)
