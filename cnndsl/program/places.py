@@ -104,9 +104,6 @@ class Places:
         end = max(moments.values(), default=0) + 1
         for value in self.graph.updates.values():
             last[self.roots[value]] = end
-        for copy_of in self.graph.outputs.values():
-            if self.buffers.get(self.roots[copy_of]) is None:
-                last[self.roots[copy_of]] = end
         self._updates_in_place(regions, moments)
         lives: list[Life] = []
         joins: list[tuple[Join, ...]] = []

@@ -39,7 +39,6 @@ class _Planner:
     def program(self) -> Program:
         prepared = self._prepared()
         kernels = [n for n in self.graph.nodes if n.op not in SOURCES and not n.op.view]
-        self.reads = {n: {self.roots[x] for x in n.operands if self.roots[x].node.op not in SOURCES} for n in kernels}
         names = Names()
         self.kernel_names = {n: names.fresh(n.path or n.op.name) for n in kernels}
         self.parts = self._concat_parts([n for n in kernels if n not in prepared])

@@ -41,7 +41,7 @@ def least(build: Callable[[float], T], program: Callable[[T], Program], most: in
     built = build(0.0)
     if needed(program(built)) <= most:
         return built
-    smallest, tried = needed(program(built)), built
+    smallest = needed(program(built))
     for degree in DEGREES if training else ():
         tried = build(degree)
         smallest = min(smallest, needed(program(tried)))

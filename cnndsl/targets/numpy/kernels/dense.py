@@ -17,18 +17,13 @@ def matmul(
     b: Array,
     out: Array,
     *,
-    rows: int = 0,
     finish: Callable[[int, int], None] | None = None,
 ) -> None:
     """out = a · b. a (…, K); b (K, F); out (…, F).
 
-    rows: in one product; 0: all at once.
     finish(i, j): called when rows i:j are there, for bias and activation.
     """
     x, y = a.reshape(-1, a.shape[-1]), out.reshape(-1, out.shape[-1])
-    step = rows or max(len(x), 1)
-    for i in range(0, len(x), step):
-        j = min(i + step, len(x))
-        multiply(x[i:j], b, y[i:j])
-        if finish is not None:
-            finish(i, j)
+    multiply(x, b, y)
+    if finish is not None:
+        finish(0, len(x))

@@ -12,7 +12,7 @@ from cnndsl.targets.numpy.lower.call import Call, Lowering, keys, plain
 def choose_dense(node: Node, workers: int) -> Choice:
     k, f = node.operands[1].type.sizes
     n = node.operands[0].type.sizes[0]
-    return Choice("product", (("rows", 0),), 0, cost.product(n, k, f) * 1e-9)
+    return Choice("product", (), 0, cost.product(n, k, f) * 1e-9)
 
 
 def dense_lines(call: Call) -> list[str]:
