@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cnndsl.data.photograph import read_photograph, save_photograph
+from cnndsl.training.restore import Fitted
 from tests.conftest import Cli
 from tests.training.test_restore import PICTURE, TEXT
 
@@ -60,3 +62,21 @@ def test_what_does_not_fit_is_one_error(cli: Cli, words: str, code: str) -> None
     done = cli(*f"restore {words} --model tiny.cnn".split())
     assert done.code == 1
     assert f"error[{code}]" in done.err
+
+
+def test_ctrl_c_is_answered_at_once_and_the_picture_is_kept(cli: Cli, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cnndsl.cli import restore
+
+    row = restore.row
+
+    def interrupted(e: Fitted) -> str:
+        if e.step == 2:
+            signal.raise_signal(signal.SIGINT)
+        return row(e)
+
+    monkeypatch.setattr(restore, "row", interrupted)
+    done = cli(*["restore", "photo.png", "--model", "tiny.cnn", "--spoil", "task.steps=600", "--every", "2"])
+    assert done.code == 0, done.err
+    assert done.err == "stopping: this step is finished, then its picture is saved (Ctrl-C again: at once)\n"
+    assert "stopped (step 3)" in done.out
+    assert (place / "runs/tiny_denoise/1/result.png").is_file()

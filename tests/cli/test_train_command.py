@@ -19,6 +19,8 @@ from PIL import Image
 from cnndsl.cli.progress import started
 from cnndsl.training.records import Started
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 TINY = """model tiny(classes = 3) {
     input image: 8x8x1
     conv(2, 3x3) -> relu -> flatten -> dense(classes) as logits -> softmax
@@ -101,7 +103,7 @@ def test_a_named_recipe_is_resumed_by_its_name(cli: Any, home: Path) -> None:
 
 
 def test_a_killed_run_is_resumed_to_the_same_bits(cli: Any, home: Path) -> None:
-    words = [*GIVEN, "train.epochs=400"]
+    words = [*GIVEN, "train.epochs=120"]
     run = subprocess.Popen([sys.executable, "-m", "cnndsl", "train", *words], cwd=home, stdout=subprocess.PIPE, text=True)
     try:
         assert run.stdout is not None
