@@ -222,11 +222,12 @@ def mistakes(
     """
     from cnndsl.cli.models import say
     from cnndsl.training.mistakes import mistakes as mistakes_of
+    from cnndsl.training.running import Running
     from cnndsl.view.confusion import mistakes_picture
 
     check_output(output)
     net, found, name, given = with_data(model, arguments, weights, data, recipe)
-    result = mistakes_of(net, found.path, given, count, target=target, threads=threads, recipe=recipe)
+    result = mistakes_of(net, found.path, given, Running(target, threads), most=count, recipe=recipe)
     if not result.worst:
         say(f"all of {result.count:,} pictures were called rightly: there is nothing to draw")
         return

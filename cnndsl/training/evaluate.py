@@ -19,6 +19,7 @@ from cnndsl.language.spelling import listed
 from cnndsl.training.classes import class_count, class_names, fitted_data, label_shape
 from cnndsl.training.judged import Telling, Weights, is_large, read_ahead, several
 from cnndsl.training.records import Evaluation, OnJudged
+from cnndsl.training.running import Running
 from cnndsl.training.scores import input_shape, last, losses, scores_of, softmax
 from cnndsl.training.viewed import Network
 from cnndsl.training.viewed import scores as viewed
@@ -56,8 +57,8 @@ def evaluate(
     Raises E423 for what the recipe asks for and cannot have, E703, E704 for a picture that cannot be read, E705 where there is
     no picture or the labels do not fit the model, E706 where the pictures do not.
     """
-    found = scored(model, weights, dataset, target=target, threads=threads, batch=batch, part=part, recipe=recipe,
-                   workers=workers, on_bad_image=on_bad_image)  # fmt: skip
+    running = Running(target, threads, workers, on_bad_image)
+    found = scored(model, weights, dataset, running, batch=batch, part=part, recipe=recipe)
     pieces = found.pieces if on_event is None else _told(found, on_event)
     result = measured(pieces, found.labels, found.are_logits, found.tops)
     pixels, skipped = found.images.labels[0].size, tuple(found.skipped.values())
@@ -109,21 +110,18 @@ def scored(
     model: Model,
     weights: Weights | Sequence[Weights],
     dataset: Dataset,
+    running: Running,
     *,
-    target: str = "numpy",
-    threads: int | None = None,
     batch: int | None = None,
     part: str = "",
     recipe: str = "",
-    workers: int | None = None,
-    on_bad_image: str = "stop",
 ) -> Scored:
-    """The scores behind `evaluate`, which takes and raises the same."""
+    """The scores behind `evaluate`, which says what batch, part and recipe are, and raises the same."""
     from cnndsl.language.recipes import refuse
     from cnndsl.runtime.compile import compile
     from cnndsl.runtime.notes import read_notes
 
-    skipping = skips(on_bad_image)
+    skipping = skips(running.on_bad_image)
     skipped: dict[str, str] = {}
     how = model.evals.get(recipe)
     if how is None and recipe:
@@ -159,19 +157,19 @@ def scored(
     tops = tops_of(how)
     if how is not None and ("views" in how.entries or "reduce" in how.entries):
         seen = views.bind(how.entries.get("views", ()), model.preprocess)
-        networks = [Network(model, w, input_shape(model), scores, seen.whole, batch, target, threads) for w in each]
+        networks = [Network(model, w, input_shape(model), scores, seen.whole, batch, running) for w in each]
         reduce = how.entries.get("reduce", "mean")
-        found = viewed(networks, seen, images, are_logits, reduce, workers, skipped if skipping else None)
+        found = viewed(networks, seen, images, are_logits, reduce, running.workers, skipped if skipping else None)
         each_alone = (Piece(p[None], images.labels[i : i + 1], np.array([i])) for i, p in found)
         return Scored(each_alone, names, False, tops, images, seen.count, skipped)
     outputs = (scores,) if scores else ()
-    runs = [compile(model, w, target=target, batch=batch, threads=threads, outputs=outputs) for w in each]
+    runs = [compile(model, w, target=running.target, batch=batch, threads=running.threads, outputs=outputs) for w in each]
     run = runs[0] if len(runs) == 1 else together(runs, are_logits)
     are_logits = are_logits and len(runs) == 1
     steps, shape = pipeline.preprocessing(model.preprocess), input_shape(model)
 
     def pieces() -> Iterator[Piece]:
-        with Reader(steps, shape, workers, on_bad_image, skipped) as reader:
+        with running.reader(steps, shape, skipped) as reader:
             yield from _scored(run, reader, images, batch if is_large(shape) else 0)
 
     return Scored(pieces(), names, are_logits, tops, images, 1, skipped)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Fitted:
     """name: of the data. scores, are_logits: as of `scores_of`, where the network tells classes apart. labels: what they
-    are called. needs: what the loss takes."""
+    are called. needs: what the loss takes. apart: the name of the data set to validate on, where it is one of its own."""
 
     name: str
     train: Part
@@ -30,6 +30,7 @@ class Fitted:
     are_logits: bool
     labels: tuple[str, ...]
     needs: Needs
+    apart: str = ""
 
 
 def fitted(model: Model, recipe: TrainRecipe, data: Dataset, own: Dataset | None) -> Fitted:
@@ -52,4 +53,4 @@ def fitted(model: Model, recipe: TrainRecipe, data: Dataset, own: Dataset | None
         check_some(validation, held, "to validate on")
         check_part(needs, validation, shape, held, place)
     check_augment(needs, recipe.augment)
-    return Fitted(data.name, train, validation, shape, scores, are_logits, labels, needs)
+    return Fitted(data.name, train, validation, shape, scores, are_logits, labels, needs, own.name if own is not None else "")

@@ -30,7 +30,7 @@ from cnndsl.training.checkpoint import Position
 from cnndsl.training.compare import compare, values_of
 from cnndsl.training.diagnose import not_finite, spoilt
 from cnndsl.training.evaluate import measure
-from cnndsl.training.fitted import fitted
+from cnndsl.training.fitted import Fitted, fitted
 from cnndsl.training.interrupts import Asked, interrupts
 from cnndsl.training.live import Live
 from cnndsl.training.needs import Loss, given_of
@@ -47,6 +47,7 @@ from cnndsl.training.records import (
     Stopping,
     TrainResult,
 )
+from cnndsl.training.running import Running
 from cnndsl.training.same_run import other_data, other_recipe, recipe_entries, told
 from cnndsl.training.settling import unsettled
 from cnndsl.training.starting import starting_weights
@@ -94,11 +95,11 @@ def train(
     Raises E421–E424 (the recipe), E703–E706 (the data), E707 (the loss is not finite), E708 (the disk), E709–E711.
     """
     check_recipe(recipe, model.graph)
-    reading = workers, on_bad_image
     first = starting_weights(model, weights, reset, recipe.seed)
     own = validation or named_by(recipe, on_bad_image != "skip")
-    run = _Run(model, recipe, (dataset, own), target, threads, max_memory, reading, first, gradient_norm,
-               on_event or (lambda event: None))  # fmt: skip
+    check_precision(recipe.precision, target, recipe.spans.get("precision"))
+    fit, running = fitted(model, recipe, dataset, own), Running(target, threads, workers, on_bad_image)
+    run = _Run(model, recipe, fit, running, first, max_memory, gradient_norm, on_event or (lambda event: None))
     return run.go(_folder(model, run_dir, resume), resume, weights is None, patience)
 
 
@@ -123,29 +124,23 @@ def _folder(model: Model, run_dir: str | Path | None, resume: bool) -> Path:
 
 
 class _Run:
-    """One call of `train`: what does not change while it runs."""
+    """One call of `train`: what does not change while it runs. first: the weights that it begins with."""
 
     def __init__(
         self,
         model: Model,
         recipe: TrainRecipe,
-        both: tuple[Dataset, Dataset | None],
-        target: str,
-        threads: int | None,
-        max_memory: int | str | None,
-        reading: tuple[int | None, str],
+        fit: Fitted,
+        running: Running,
         first: Mapping[str, Array],
+        max_memory: int | str | None,
         norm: bool,
         tell: OnEvent,
     ) -> None:
-        check_precision(recipe.precision, target, recipe.spans.get("precision"))
-        self.model, self.recipe, self.tell = model, recipe, tell
-        data, own = both
-        self.fit = fitted(model, recipe, data, own)
-        self.scores, self.labels = self.fit.scores, self.fit.labels
-        self.part, self.validation = self.fit.train, self.fit.validation
+        self.model, self.recipe, self.fit, self.running, self.tell = model, recipe, fit, running, tell
+        self.scores, self.labels, self.apart = fit.scores, fit.labels, fit.apart
+        self.part, self.validation = fit.train, fit.validation
         self.input = next(iter(model.graph.inputs))
-        self.apart = own.name if own is not None else ""
         self.batch = recipe.batch
         if len(self.part) < self.batch:
             message = f"a batch has {counted(self.batch, 'image')}, there are only {len(self.part)} to train on"
@@ -153,24 +148,26 @@ class _Run:
         self.per_epoch = len(self.part) // self.batch
         self.steps = recipe.steps if recipe.steps is not None else (recipe.epochs or 1) * self.per_epoch
         self.epochs = math.ceil(self.steps / self.per_epoch)
-        augment = pipeline.bind(recipe.augment, "augment", random=True)
+        self.augment = pipeline.bind(recipe.augment, "augment", random=True)
         self.preprocess = pipeline.preprocessing(model.preprocess)
-        self.reading = (*augment, *self.preprocess), self.fit.shape, *reading
-        self.judging = self.preprocess, self.fit.shape, *reading
         self.entries = recipe_entries(recipe)
         self.skipped: dict[str, str] = {}
         self.listed: set[str] = set()  # in skipped.txt, by an earlier part of the run
-        self.data = told(data.name, self.part, self.apart, self.validation if own is not None else None)
-        with Reader(*self.reading) as reader:  # bad pictures and steps are found before anything is compiled
+        self.data = told(fit.name, self.part, self.apart, self.validation if self.apart else None)
+        with self._reader(augmented=True) as reader:  # bad pictures and steps are found before anything is compiled
             reader.begin(self.part, self._order(0)[: self.batch], recipe.seed).wait()
         self.step = compile_step(
-            model, first, recipe=recipe, batch=self.batch, target=target,
-            threads=threads, seed=recipe.seed, outputs=(self.scores,) if self.scores else (),
+            model, first, recipe=recipe, batch=self.batch, target=running.target,
+            threads=running.threads, seed=recipe.seed, outputs=(self.scores,) if self.scores else (),
             max_memory=max_memory, norm=norm,
         )  # fmt: skip
-        self.judge = self._judge(target, threads) if self.validation is not None else None
+        self.judge = self._judge() if self.validation is not None else None
 
-    def _judge(self, target: str, threads: int | None) -> Any:
+    def _reader(self, augmented: bool) -> Reader:
+        steps = (*self.augment, *self.preprocess) if augmented else self.preprocess
+        return self.running.reader(steps, self.fit.shape)
+
+    def _judge(self) -> Any:
         """The second executable: inference, for validation on the same state."""
         from cnndsl.runtime.compile import compile
 
@@ -178,6 +175,7 @@ class _Run:
         batch = min(most, len(self.validation)) if self.validation is not None else 1
         named = (self.scores,) if self.scores else ()
         outputs = values_of(self.fit.needs) if self.fit.needs.kind == "numbers" else named
+        target, threads = self.running.target, self.running.threads
         return compile(self.model, self.step.weights, target=target, batch=batch, threads=threads, outputs=outputs)
 
     def go(self, run_dir: Path, resume: bool, anew: bool, patience: int | None) -> TrainResult:
@@ -198,7 +196,7 @@ class _Run:
         plan = Plan(self.part, self.batch, self.per_epoch, self.steps, self.recipe.seed, self._order)
         live = self._live(run_dir, at)
         with interrupts(lambda: self.tell(Stopping())) as asked:
-            with Reader(*self.reading) as reader:
+            with self._reader(augmented=True) as reader:
                 loader = Loader(reader, plan)
                 began = time.perf_counter() - at.seconds
                 while at.step < self.steps and not asked.is_set() and not self._enough(at, patience):
@@ -323,7 +321,7 @@ class _Run:
             return None
         self.judge.load(self.step.averaged)
         found: Evaluation | Comparison
-        with Reader(*self.judging) as reader:
+        with self._reader(augmented=False) as reader:
             if self.fit.needs.kind == "numbers":
                 found = compare(self.judge, reader, self.validation, self.fit.needs, Loss(self.model, self.recipe))
             else:

@@ -14,6 +14,7 @@ from cnndsl.data.resample import floats
 from cnndsl.errors import error
 from cnndsl.training.evaluate import scored
 from cnndsl.training.judged import Weights
+from cnndsl.training.running import Running
 from cnndsl.training.scores import softmax
 
 if TYPE_CHECKING:
@@ -47,12 +48,21 @@ class Mistakes:
     count: int
 
 
-def mistakes(model: Model, weights: Weights | Sequence[Weights], dataset: Dataset, most: int = 16, **how: Any) -> Mistakes:
-    """The `most` worst mistakes of `model` on the test part of `dataset`. how: as `evaluate` takes it.
+def mistakes(
+    model: Model,
+    weights: Weights | Sequence[Weights],
+    dataset: Dataset,
+    running: Running = Running(),
+    *,
+    most: int = 16,
+    recipe: str = "",
+) -> Mistakes:
+    """The `most` worst mistakes of `model` on what `dataset` holds back, or on all where that is nothing. recipe: the name of
+    an `eval` of the file, as of `evaluate`.
 
     Raises what `evaluate` raises, and E705 where it is pixels that have classes.
     """
-    found = scored(model, weights, dataset, **how)
+    found = scored(model, weights, dataset, running, recipe=recipe)
     if found.images.labels.ndim > 1:
         raise error("E705", f"mistakes are whole pictures called wrongly, and {model.name} gives classes of pixels")
     wrong: list[tuple[float, int, int, int, float]] = []

@@ -15,6 +15,7 @@ from cnndsl.data.records import Part
 from cnndsl.data.views import Views
 from cnndsl.errors import CnnError
 from cnndsl.passes.fully_convolutional import fully_convolutional
+from cnndsl.training.running import Running
 from cnndsl.training.scores import last, softmax
 
 if TYPE_CHECKING:
@@ -31,13 +32,12 @@ class Network:
     """A model on views: compiled once for its own size or, where it runs on whole pictures, for each size that comes."""
 
     def __init__(
-        self, model: Model, weights: Any, shape: Sequence[int], scores: str, whole: bool, batch: int, target: str,
-        threads: int | None,
-    ) -> None:  # fmt: skip
+        self, model: Model, weights: Any, shape: Sequence[int], scores: str, whole: bool, batch: int, running: Running
+    ) -> None:
         self.model, self.weights, self.shape, self.whole = model, weights, tuple(shape), whole
         self.batch = batch
         self.how: dict[str, Any] = {
-            "target": target, "threads": threads, "outputs": (scores,) if scores else (),
+            "target": running.target, "threads": running.threads, "outputs": (scores,) if scores else (),
         }  # fmt: skip
         self._made: dict[tuple[int, ...], Any] = {}
 

@@ -15,6 +15,7 @@ from PIL import Image
 from cnndsl.language.load import load
 from cnndsl.runtime.compile import compile
 from cnndsl.training.evaluate import evaluate, scored
+from cnndsl.training.running import Running
 from tests.models.reduced import pictures, reduced
 from tests.tolerances import NETWORK, distance
 
@@ -122,7 +123,7 @@ def compared(net: Any, name: str, views: list[list[Picture]], colours: Any, data
 
 def judge(net: Any, name: str, weights: Any, wanted: Array, data: Any) -> None:
     labels = data.train.labels
-    found = scored(net, weights, data, recipe=name, threads=1)
+    found = scored(net, weights, data, Running(threads=1), recipe=name)
     p = np.stack([piece.scores[0] for piece in found.pieces])
     assert distance(p, wanted) <= NETWORK
     assert wanted.max() > 1.2 / wanted.shape[1]  # they are not all alike, or the comparison would say nothing

@@ -16,6 +16,7 @@ from cnndsl.errors import CnnError
 from cnndsl.language.load import load_text
 from cnndsl.training.evaluate import evaluate
 from cnndsl.training.mistakes import mistakes
+from cnndsl.training.running import Running
 
 WEIGHTS = Path(cnndsl.__file__).parent / "data" / "weights" / "lenet5.safetensors"
 
@@ -77,7 +78,7 @@ def test_pictures_that_are_skipped_shift_no_other(recipe: str, tmp_path: Path) -
     kernel = np.array([[1, 0, -1]], np.float32)
     weights = {n: kernel.reshape(x.shape) if x.size == kernel.size and x.ndim == 2 else 0 * x
                for n, x in net.initial_weights(0).items()}  # fmt: skip
-    found = mistakes(net, weights, data, recipe=recipe, on_bad_image="skip")
+    found = mistakes(net, weights, data, recipe=recipe, running=Running(on_bad_image="skip"))
     assert (found.wrong, found.count) == (6, 9)
     folder = tmp_path / "data" / "test"
     names = [str(folder / x) for x in ("c/2.png", "c/1.png", "c/0.png", "b/3.png", "b/2.png", "b/0.png")]
@@ -89,7 +90,9 @@ def test_pictures_that_are_skipped_shift_no_other(recipe: str, tmp_path: Path) -
     for path in folder.rglob("*.png"):
         path.write_bytes(b"nothing")
     with pytest.raises(CnnError, match="there is no picture that can be read"):
-        mistakes(net, weights, datasets.open(tmp_path / "data", check=False), recipe=recipe, on_bad_image="skip")
+        mistakes(
+            net, weights, datasets.open(tmp_path / "data", check=False), recipe=recipe, running=Running(on_bad_image="skip")
+        )
 
 
 def test_pixels_with_classes_are_no_mistaken_pictures() -> None:
