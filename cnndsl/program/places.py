@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from cnndsl.errors import error
 from cnndsl.graph.batch import batched_values
@@ -16,6 +16,34 @@ from cnndsl.program.regions import Step
 from cnndsl.program.wide import inside as inside_of
 
 Parts = Mapping[Value, tuple[Value, int]]
+
+
+@dataclass
+class Uses:
+    """When values are needed. moments: of each kernel; end: after all of them. Of a value: last, the moment of its last
+    read; final, the kernel of it; readers, the regions that read it; stays[r, value], its last position in region r.
+    """
+
+    moments: dict[Node, int]
+    end: int
+    last: dict[Value, int] = field(default_factory=dict)
+    final: dict[Value, Node] = field(default_factory=dict)
+    readers: dict[Value, set[int]] = field(default_factory=lambda: defaultdict(set))
+    stays: dict[tuple[int, Value], int] = field(default_factory=dict)
+
+
+@dataclass
+class Owned:
+    """Who owns which bytes. inner: of each region, the values that lie in a worker's own block; outer: the others. homes: the
+    owner of the bytes in which a value lies, itself or a value that it is written over. joins: of each region. region_of: where
+    a value is made.
+    """
+
+    inner: list[dict[Value, Life]]
+    joins: list[list[Join]]
+    outer: dict[Value, Life] = field(default_factory=dict)
+    homes: dict[Value, Value] = field(default_factory=dict)
+    region_of: dict[Value, int] = field(default_factory=dict)
 
 
 class Places:
@@ -93,82 +121,80 @@ class Places:
 
     def place_run(self, regions: list[tuple[list[Step], int]]) -> tuple[int, list[tuple[Join, ...]]]:
         """Offsets for everything a run writes, and the joins of each region."""
-        moments, region_of = self._moments(regions)
-        last: dict[Value, int] = {}
-        readers: dict[Value, set[int]] = defaultdict(set)
-        for steps, _ in regions:
-            for step in steps:
-                for root in self.reads[step.node]:
-                    last[root] = max(last.get(root, 0), moments[step.node])
-                    readers[root].add(region_of[step.node])
-        end = max(moments.values(), default=0) + 1
-        for value in self.graph.updates.values():
-            last[self.roots[value]] = end
-        self._updates_in_place(regions, moments)
+        uses = self._uses(regions)
+        self._updates_in_place(regions, uses.moments)
+        owned = self._owners(regions, uses)
+        shares = [place(inner.values()) for inner in owned.inner]
         lives: list[Life] = []
-        joins: list[tuple[Join, ...]] = []
-        final, stays = self._final_reads(regions)
-        homes: dict[Value, Value] = {}  # the value whose bytes a value takes over: itself, or a dying operand's
-        outer: dict[Value, Life] = {}
         for r, (steps, workers) in enumerate(regions):
-            inner: dict[Value, Life] = {}
-            made: list[Join] = []
-            start, stop = moments[steps[0].node], moments[steps[-1].node]
+            start, stop = uses.moments[steps[0].node], uses.moments[steps[-1].node]
+            lives += [Life(j.partial.name, j.partial.nbytes, start, stop) for j in owned.joins[r]]
+            if owned.inner[r]:
+                lives.append(Life(("local", r), shares[r][1] * workers, start, stop))
+        offsets, total = place([*lives, *owned.outer.values()])
+        for y, home in owned.homes.items():
+            if home in owned.outer:
+                self.buffers[y] = replace(self.buffers[y], offset=offsets[home])
+            else:
+                r = owned.region_of[home]
+                at, share = shares[r]
+                self.buffers[y] = replace(self.buffers[y], offset=offsets["local", r] + at[home], local=share)
+        self.part_names = {y: self._value_name(y.node, 0) for y in self.taken}
+        for x, (wide, start) in self.parts.items():
+            self.buffers[x] = inside_of(self._value_name(x.node, 0), x, self.buffers[wide], start)
+        self._copy_updates()
+        joins = [
+            tuple(Join(replace(j.partial, offset=offsets[j.partial.name]), self._total(j)) for j in made)
+            for made in owned.joins
+        ]
+        return total, joins
+
+    def _uses(self, regions: list[tuple[list[Step], int]]) -> Uses:
+        """When each value is read; an update is read when the run ends."""
+        moments = self._moments(regions)
+        uses = Uses(moments, end=max(moments.values(), default=0) + 1)
+        for r, (steps, _) in enumerate(regions):
             for i, step in enumerate(steps):
-                for k, y in enumerate(step.node.outputs):
+                for root in self.reads[step.node]:
+                    uses.last[root] = max(uses.last.get(root, 0), moments[step.node])
+                    uses.readers[root].add(r)
+                    uses.final[root] = step.node
+                    uses.stays[r, root] = i
+        for value in self.graph.updates.values():
+            uses.last[self.roots[value]] = uses.end
+        return uses
+
+    def _owners(self, regions: list[tuple[list[Step], int]], uses: Uses) -> Owned:
+        """Which values have bytes of their own and for how long, which take over those of another, and the sums' parts."""
+        owned = Owned([{} for _ in regions], [[] for _ in regions])
+        last, stays = uses.last, uses.stays
+        for r, (steps, workers) in enumerate(regions):
+            inner, outer, homes = owned.inner[r], owned.outer, owned.homes
+            for i, step in enumerate(steps):
+                for k, made in enumerate(step.node.outputs):
                     if workers > 1 and step.rule == "sum":
-                        made.append(self._partial(step.node, k, workers))
-                        lives.append(Life(made[-1].partial.name, made[-1].partial.nbytes, start, stop))
-                    if y in self.buffers:
+                        owned.joins[r].append(self._partial(step.node, k, workers))
+                    y = self.parts[made][0] if made in self.parts else made  # the wide array, with the first of its parts
+                    if made in self.buffers or y in self.buffers:
                         continue
-                    below = None
-                    if y in self.parts:  # what is placed is the wide array, with the first of its parts
-                        y = self.parts[y][0]
-                        if y in self.buffers:
-                            continue
-                    else:
-                        below = self._dying(y, final, last, end)
+                    below = self._dying(y, uses) if y is made else None
                     self.buffers[y] = Buffer(self._value_name(y.node, k), y.type, "arena")
-                    inside = workers > 1 and y in self.batched and readers[y] <= {r} and last.get(y, 0) < end
-                    home = homes[y] = y if below is None else homes[below]
+                    inside = workers > 1 and y in self.batched and uses.readers[y] <= {r} and last.get(y, 0) < uses.end
+                    home = y if below is None else homes[below]
                     if home in inner and inside:
                         inner[home] = self._longer(inner[home], stays.get((r, y), i))
-                    elif home in outer and (home is not y):
+                    elif home in outer:
                         outer[home] = self._longer(outer[home], last.get(y, 0))
                     elif inside:
-                        homes[y] = y
+                        home = y
                         share = -(-self.batch // workers) * (y.type.nbytes // self.batch)
                         inner[y] = Life(y, share, i, stays.get((r, y), i))
                     else:
-                        homes[y] = y
-                        now = moments[step.node]
+                        home, now = y, uses.moments[step.node]
                         outer[y] = Life(y, y.type.nbytes, now, max(last.get(y, 0), now))
-            offsets, share = place(inner.values())
-            for step in steps:
-                for y in (self.parts.get(x, (x, 0))[0] for x in step.node.outputs):
-                    if homes.get(y) in inner:
-                        self.buffers[y] = replace(self.buffers[y], offset=offsets[homes[y]], local=share)
-            local = bool(inner)
-            if local:
-                lives.append(Life(("local", r), share * workers, start, stop))
-            joins.append(tuple(made))
-        offsets, total = place([*lives, *outer.values()])
-        placed: set[Value] = set()
-        for r, (steps, _) in enumerate(regions):
-            base = offsets.get(("local", r), 0)
-            joins[r] = tuple(Join(replace(j.partial, offset=offsets[j.partial.name]), j.total) for j in joins[r])
-            for y in dict.fromkeys(self.parts.get(x, (x, 0))[0] for step in steps for x in step.node.outputs):
-                if y not in placed:
-                    placed.add(y)
-                    b = self.buffers[y]
-                    if b.space == "arena":
-                        self.buffers[y] = replace(b, offset=base + b.offset if b.local else offsets[homes[y]])
-        joins = [tuple(Join(j.partial, self._total(j)) for j in made) for made in joins]
-        self.part_names = {y: self._value_name(y.node, 0) for y in self.taken}
-        for x, (wide, at) in self.parts.items():
-            self.buffers[x] = inside_of(self._value_name(x.node, 0), x, self.buffers[wide], at)
-        self._copy_updates()
-        return total, joins
+                    homes[y] = home
+                    owned.region_of[y] = r
+        return owned
 
     def _copy_updates(self) -> None:
         """Copies for the updates that could not be written in place; one that reads a state before one that writes it."""
@@ -184,18 +210,7 @@ class Places:
                 raise error("E601", f"the updates of {', '.join(waiting)} exchange their states")
             self.copies += [waiting.pop(name) for name in ready]
 
-    def _final_reads(self, regions: list[tuple[list[Step], int]]) -> tuple[dict[Value, Node], dict[tuple[int, Value], int]]:
-        """The last node in the whole run that reads a value, and the last position in each region where it is read."""
-        final: dict[Value, Node] = {}
-        stays: dict[tuple[int, Value], int] = {}
-        for r, (steps, _) in enumerate(regions):
-            for i, step in enumerate(steps):
-                for x in self.reads[step.node]:
-                    final[x] = step.node
-                    stays[r, x] = i
-        return final, stays
-
-    def _dying(self, y: Value, final: dict[Value, Node], last: dict[Value, int], end: int) -> Value | None:
+    def _dying(self, y: Value, uses: Uses) -> Value | None:
         """An operand that `y` may be written over: `y` is the last to read it, as an array of its own shape, number by number.
 
         So does a pointwise node, and what is fused behind an anchor, for which the target must be able to keep the anchor's
@@ -214,7 +229,8 @@ class Places:
                 continue
             buffer = self.buffers.get(root)
             fits = type_ == y.type == root.type and all(t == y.type for r, t in shown if r is root)
-            mine = buffer is not None and buffer.space == "arena" and final.get(root) is node and last.get(root, 0) < end
+            dies = uses.final.get(root) is node and uses.last.get(root, 0) < uses.end
+            mine = buffer is not None and buffer.space == "arena" and dies
             if fits and mine and (root in self.batched) == (y in self.batched):
                 return root
         return None
@@ -223,18 +239,17 @@ class Places:
     def _longer(life: Life, last: int) -> Life:
         return replace(life, last=max(life.last, last))
 
-    def _moments(self, regions: list[tuple[list[Step], int]]) -> tuple[dict[Node, int], dict[Node, int]]:
-        """The moment and the region of each node: moments count kernels, but a region of several workers is one."""
+    @staticmethod
+    def _moments(regions: list[tuple[list[Step], int]]) -> dict[Node, int]:
+        """The moment of each node: moments count kernels, but a region of several workers is one."""
         moments: dict[Node, int] = {}
-        region_of: dict[Node, int] = {}
         now = 0
-        for r, (steps, workers) in enumerate(regions):
+        for steps, workers in regions:
             for step in steps:
                 now += workers == 1
                 moments[step.node] = now if workers == 1 else now + 1
-                region_of[step.node] = r
             now += workers > 1
-        return moments, region_of
+        return moments
 
     def _updates_in_place(self, regions: list[tuple[list[Step], int]], moments: dict[Node, int]) -> None:
         """An update is written over its state where nobody reads the old value later.
