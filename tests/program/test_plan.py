@@ -145,6 +145,15 @@ def test_outputs_that_are_inputs_states_or_each_other(target: str) -> None:
     np.testing.assert_array_equal(got["flat_positive"], got["positive"].reshape(3, -1))
 
 
+def test_a_weight_that_is_only_given_back_is_kept() -> None:
+    g = Graph("g")
+    g.output(g.add_state(State("w", TensorType((3,), "float32"))), "weight")
+    g.output(g.input("x", (3,)).relu(), "y")
+    w = np.arange(3, dtype=np.float32)
+    found = cnndsl.compile(g, {"w": w}, batch=2)(np.ones((2, 3), np.float32))
+    np.testing.assert_array_equal(found[0], w)
+
+
 def test_states_that_change_places_are_refused() -> None:
     g = Graph("swap")
     a, b = (g.add_state(State(n, TensorType((3,)))) for n in "ab")

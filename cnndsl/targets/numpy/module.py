@@ -242,7 +242,10 @@ def state_text(program: Program, runs: Sequence[Program]) -> str:
     rows = {k: (b.type.sizes, b.type.dtype) for k, b in program.state.items()}
     kinds = {k: program.graph.state[k].kind for k in rows}
     own = {k: row for k, row in rows.items() if kinds[k] in ("slot", "counter", "sum")}
-    read = {b.slot for p in runs for k in p.run.kernels for b in (*k.inputs, *k.outputs) if b.space == "state"}
+    used = [b for p in runs for k in p.run.kernels for b in (*k.inputs, *k.outputs)] + [
+        c.source for p in runs for c in p.copies
+    ]
+    read = {b.slot for b in used if b.space == "state"}
     says = "# What a run itself reads; the rest is only prepared from, and not kept in memory."
     names = "".join(f"{quoted(k)}, " for k in rows if k in read)
     kept = (
