@@ -7,10 +7,13 @@ survive, so no name of a model can mean anything in emitted source.
 from __future__ import annotations
 
 import builtins
+import itertools
 import keyword
 import re
 from collections import Counter
 from collections.abc import Sequence
+
+from cnndsl.graph.graph import Node
 
 LONGEST = 60
 RESERVED = frozenset({"bind", "block", "given", "prepared", "release", "results", "scratch", "self", "state"})
@@ -42,8 +45,28 @@ def home_of(path: str) -> tuple[str, str]:
     return parts[0] if len(parts) > 1 else "", parts[1] if len(parts) > 2 else ""
 
 
-def block_ends(paths: Sequence[str]) -> dict[int, str]:
-    """Of nodes in the order in which they run: which of them end a block of several, and what that is called."""
-    homes = [home_of(path) for path in paths]
-    last, count = {home: i for i, home in enumerate(homes)}, Counter(homes)
-    return {i: ".".join(filter(None, home)) for home, i in last.items() if home[0] and count[home] > 1}
+def block_ends(nodes: Sequence[Node]) -> dict[int, str]:
+    """Of nodes in the order in which they run: which of them give the result of a block of several, and what it is called.
+
+    What is fused into a kernel may stand further out than its layer does: the sum of a residual block behind the convolution
+    of its shortcut.
+    """
+    last: dict[str, int] = {}
+    count = Counter[str]()
+    for i, node in enumerate(nodes):
+        for block in itertools.accumulate(node.path.split(".")[:-1], "{}.{}".format):
+            last[block] = i
+            count[block] += 1
+    ends: dict[int, str] = {}
+    for i, node in enumerate(nodes):
+        block = _result(node).path.rpartition(".")[0]
+        while count[block] == 1 and block.count(".") > 1:  # a block of one step within a branch ends the branch
+            block = block.rpartition(".")[0]
+        if last.get(block) == i and count[block] > 1:
+            ends[i] = block
+    return ends
+
+
+def _result(node: Node) -> Node:
+    """The node that gives the last result of a kernel."""
+    return list(node.attrs.inner.outputs.values())[-1].node if node.op.name == "fused" else node

@@ -52,7 +52,7 @@ class _Planner:
         if not self.training:  # a step's order keeps what can be cut between workers together
             running = schedule(running, self._needs(running), {self.roots[v] for v in self.graph.results})
         late = [self._step(n, self.asked) for n in running]
-        ends = {} if self.training else block_ends([n.path for n in running])
+        ends = {} if self.training else block_ends(running)
         named = self.kernel_names | {running[i]: block for i, block in ends.items()}  # a block's result has its name
         before = [(early, 1)] if early else []
         after = group(late, self.workers, self.reads)

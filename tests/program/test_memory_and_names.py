@@ -7,8 +7,16 @@ import keyword
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import cnndsl.ops  # noqa: F401  (registers the words)
+from cnndsl.graph.graph import Graph, Node, Origin
+from cnndsl.graph.layers import add_layer
+from cnndsl.graph.op import REGISTRY, NoAttrs
+from cnndsl.passes.context import Context, Log, Options
+from cnndsl.passes.fuse import fuse
 from cnndsl.program.memory import ALIGN, Life, aligned, place
 from cnndsl.program.names import Names, block_ends
+from cnndsl.targets.numpy import TARGET
+from tests.program.plans import bound
 
 SPANS = st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 20), st.integers(0, 8)), max_size=40)
 
@@ -60,6 +68,29 @@ def test_names_read_like_the_model() -> None:
 
 
 def test_which_nodes_end_a_block() -> None:
-    """The last of several in a block; not what stands alone in one, or in none."""
-    paths = ["stem.conv", "stem.pool", "a.unit.conv", "a.unit.conv2", "a.unit2.conv", "a.skip", "logits"]
-    assert block_ends(paths) == {1: "stem", 3: "a.unit"}
+    """The last of several in a block; not what stands alone in one, or in none. What ends a branch ends not all around it."""
+    paths = ["stem.conv", "stem.pool", "a.unit.conv", "a.unit.conv2", "a.unit2.conv", "a.skip", "b.x.conv", "b.y.pool",
+             "b.y.cr.conv", "logits"]  # fmt: skip
+    assert block_ends(chained(paths)) == {1: "stem", 3: "a.unit", 5: "a", 8: "b.y"}
+
+
+def test_a_sum_behind_a_shortcut_ends_the_block_around_it() -> None:
+    g = Graph("g")
+    x = g.input("image", (6, 6, 2))
+    with g.scope.inside("stage2"):
+        main, skip = x.conv(2, (3, 3), pad=1, name="main"), x.conv(2, (1, 1), name="skip")
+        y = main.add(skip)
+    g.output(y.conv(3, (1, 1), name="last"))
+    fused = fuse(bound(g, 1), Context(TARGET, Options(batch=1), Log()))
+    kernels = [n for n in fused.nodes if n.op.name in ("fused", "conv")]
+    assert [k.path for k in kernels] == ["stage2.main", "stage2.skip", "last"]
+    assert block_ends(kernels) == {1: "stage2"}
+
+
+def chained(paths: list[str]) -> list[Node]:
+    """A chain of activations under these paths."""
+    g = Graph("g")
+    x = g.input("x", (3,))
+    for path in paths:
+        x = add_layer(g, REGISTRY["relu"], [x], NoAttrs(), Origin(path))
+    return [n for n in g.nodes if n.op.name == "relu"]

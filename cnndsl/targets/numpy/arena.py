@@ -8,6 +8,11 @@ from cnndsl.program.program import Buffer, Program, images_a_row
 from cnndsl.targets.numpy.chains import SHORT
 from cnndsl.targets.numpy.texts import quoted, wrapped
 
+APART = (
+    "    What one worker makes and no other reads, each has for itself, along the first axis. The numbers behind",
+    "    the first byte are strides in bytes.",
+)
+
 
 def arena_text(program: Program, mine: list[Buffer], name: str = "Arena", given: bool = False) -> str:
     """The class with an attribute for every array of a run. given: it is made on memory that it is given."""
@@ -27,6 +32,7 @@ def arena_text(program: Program, mine: list[Buffer], name: str = "Arena", given:
             '    """Every array of one run, in one block of memory: those that are needed at different times share bytes.',
             "",
             "    scratch: what a kernel needs while it runs, a row for each worker.",
+            *APART[: 2 * any(b.local for b in mine)],
             '    """',
             "",
             f"    slices = {tuple(slices(program))!r}  # the images of each worker",

@@ -281,6 +281,8 @@ def formula(root: Expr, names: Sequence[str], limit: int = 240) -> str:
             text[x] = names[x.value], CLOSED
         elif x.fn == "const":
             text[x] = literal(x.value), CLOSED
+        elif x.fn == "sub" and x.args[0].fn == "const" and x.args[0].value == 0:
+            text[x] = f"-{args[1]}" if text[x.args[1]][1] == CLOSED else f"-({args[1]})", CLOSED
         elif x.fn in INFIX:
             text[x] = infix(x.fn, text[x.args[0]], text[x.args[1]])
         elif x.fn == "select":

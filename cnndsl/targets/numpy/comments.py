@@ -31,10 +31,11 @@ class Comments:
         self.training = program.training
         kernels = program.run.kernels
         self.groups = [home_of(path_of(k)) for k in kernels]
-        self.ends = {} if self.training else block_ends([k.node.path for k in kernels])
+        self.ends = {} if self.training else block_ends([k.node for k in kernels])
         self.numbers = {k.node: i for i, k in enumerate(kernels)}
         self.paths = {k.node.path: i for i, k in enumerate(kernels)}
         self.phase = -1
+        self.divided = ""  # the stage of which a block has a heading
 
     # Of a kernel ------------------------------------------------------------------------------------------------------
 
@@ -110,7 +111,8 @@ class Comments:
         before = self.groups[at - 1] if at else ("", "")
         if (stage, block) == before:
             return []
-        named = block and self.groups[at : at + 2] == [(stage, block)] * 2
+        named = block and (self.groups[at : at + 2] == [(stage, block)] * 2 or stage == self.divided)
+        self.divided = stage if named else self.divided
         lines = [f"{NOTE}- {plain(f'{stage}.{block}')}"] if named else []
         if stage and stage != before[0]:
             return ["", rule(stage), *lines]

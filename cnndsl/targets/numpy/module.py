@@ -42,6 +42,8 @@ the layer's name in the model, what is computed, and the shapes of one image; wh
 Pictures are batch x height x width x channels, weights of convolutions height x width x in x out. `block`: how many images and
 rows a kernel works on at a time, so that they stay in the cache; `wide`: how many places of an image a pointwise function takes
 as one row; `scratch[n:]`: behind what the kernel itself uses there."""
+TOGETHER_SAYS = "`together`: how many neighbouring outputs of a row one row of a convolution's matrix product makes."
+PRODUCT_SAYS = "`carve` cuts arrays out of a worker's scratch; in `product` a block of a convolution lies until it is added."
 FINISH_SAYS = "A kernel calls `finish` for each block of its result while that is in the cache: bias, sum, activation."
 SHARED_SAYS = """A function below `@net.shared` is called there and then, once by each worker, side by side, each on its share:
 of the rows of an image, of the images, or of the filters. The run goes on when all have done theirs."""
@@ -83,7 +85,10 @@ def module_text(program: Program, emitter: Emitter) -> str:
 
 def notes_of(said: str) -> list[str]:
     """What is to be known before the steps are read. said: their text."""
-    wanted = ((STEP_SAYS, ""), (FINISH_SAYS, "finish="), (SHARED_SAYS, "@net.shared"), (PARTS_SAYS, "net.by_images"))
+    wanted = (
+        (STEP_SAYS, ""), (TOGETHER_SAYS, "together="), (PRODUCT_SAYS, "product=product"), (FINISH_SAYS, "finish="),
+        (SHARED_SAYS, "@net.shared"), (PARTS_SAYS, "net.by_images"),
+    )  # fmt: skip
     return [says for says, sign in wanted if sign in said]
 
 
