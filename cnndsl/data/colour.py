@@ -64,6 +64,7 @@ def normalize(mean: Any, std: Any) -> Made:
                 raise error(
                     "E706",
                     f"normalize has {counted(len(v), 'number')} for {name}, the pictures have {counted(x.shape[3], 'channel')}",
+                    help=f"one number, or {x.shape[3]}" if x.shape[3] > 1 else "one number",
                 )
         x = arrayed(x)
         out = np.empty(x.shape, np.float32) if out is None else out

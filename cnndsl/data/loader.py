@@ -32,6 +32,8 @@ MOST_WORKERS = 16
 PIECE = 64
 """Images of an array that one worker takes: below that, handing them out costs more than it gains."""
 ON_BAD_IMAGE = ("stop", "skip")
+BAD = ("E703", "E704", "E706")
+"""What can be wrong with one picture of a file: it cannot be read, is too large, or does not fit the model."""
 
 
 def worker_count(asked: int | None) -> int:
@@ -40,7 +42,7 @@ def worker_count(asked: int | None) -> int:
 
 
 def skips(on_bad_image: str) -> bool:
-    """Whether pictures that cannot be read are left out. Raises E770 for another word than `stop` and `skip`."""
+    """Whether pictures that cannot be read or do not fit are left out. Raises E770 for another word than `stop` and `skip`."""
     if on_bad_image not in ON_BAD_IMAGE:
         raise error("E770", f"--on-bad-image is {' or '.join(ON_BAD_IMAGE)}, not {on_bad_image}")
     return on_bad_image == "skip"
@@ -49,8 +51,9 @@ def skips(on_bad_image: str) -> bool:
 class Reader:
     """A pool of threads that brings pictures of a part of a data set through a pipeline.
 
-    shape: (H, W, C) of the model's input. on_bad_image: `stop` raises E703 or E704 for the first picture that cannot be
-    read; `skip` leaves it out. skipped: path → why, of those left out so far. A context manager.
+    shape: (H, W, C) of the model's input; grey pictures are repeated over three channels before the first step.
+    on_bad_image: `stop` raises E703, E704 or E706 for the first picture that cannot be read or does not fit; `skip` leaves
+    those of files out. skipped: path → why, of those left out so far. A context manager.
     """
 
     def __init__(
@@ -110,17 +113,17 @@ class Filling:
             return
         for i in range(first, last):
             try:
-                picture = self.part.images.decoded(self.samples[i : i + 1])
+                self._put(i, i + 1, self.part.images.decoded(self.samples[i : i + 1]))
             except CnnError as e:
-                if not self.reader.skips or e.code not in ("E703", "E704"):
-                    raise
-                self.bad[i] = e
-                continue
-            self._put(i, i + 1, picture)
+                found = of_picture(e, self.part.name_of(int(self.samples[i])))
+                if not self.reader.skips or e.code not in BAD:
+                    raise with_help(found) from None
+                self.bad[i] = found
 
     def _put(self, first: int, last: int, pictures: pipeline.Pictures) -> None:
         place = self.images[first:last]
-        made = pipeline.through(self.reader.steps, pictures, [d.only(first, last) for d in self.draws()], place)
+        given = pipeline.coloured(pictures, self.reader.shape)
+        made = pipeline.through(self.reader.steps, given, [d.only(first, last) for d in self.draws()], place)
         if made is not place:
             place[:] = pipeline.fitted(made, self.reader.shape)
 
@@ -139,8 +142,6 @@ class Filling:
         for future in self.futures:
             try:
                 future.result()
-            except CnnError as e:
-                raise with_help(e) from None
             except MemoryError:
                 raise error(
                     "E723", "there is not enough memory to prepare the pictures", help="--workers 1, or a smaller batch"
@@ -157,11 +158,20 @@ class Filling:
         return there
 
 
+def of_picture(e: CnnError, name: str) -> CnnError:
+    """The error with the name of the picture that it is about."""
+    return CnnError(d if name in d.message else replace(d, message=f"{name}: {d.message}") for d in e.diagnostics)
+
+
 def with_help(e: CnnError) -> CnnError:
-    """The error of a picture that cannot be read, with what can be done about it."""
-    if e.code not in ("E703", "E704"):
+    """The error of one picture of a file, with what can be done about it: E706 has a mend of its own before."""
+    if e.code not in BAD:
         return e
-    return CnnError(replace(d, help=d.help or "--on-bad-image skip goes on without it") for d in e.diagnostics)
+    skip = "--on-bad-image skip goes on without it"
+    both = [
+        d if d.help and e.code != "E706" else replace(d, help=f"{d.help}; {skip}" if d.help else skip) for d in e.diagnostics
+    ]
+    return CnnError(both)
 
 
 @dataclass(frozen=True)
@@ -219,13 +229,15 @@ class Loader:
 def _replace(filling: Filling, there: Array) -> None:
     good = np.flatnonzero(there)
     if not len(good):
-        raise _first(filling)
+        raise first_refused(filling)
     for i in np.flatnonzero(~there):
         other = good[np.searchsorted(good, i) % len(good)]
         for x in (filling.images, filling.labels, *filling.beside.values()):
             x[i] = x[other]
 
 
-def _first(filling: Filling) -> CnnError:
+def first_refused(filling: Filling) -> CnnError:
+    """Why the first picture is missing of a batch that has none."""
     (d, *_) = filling.bad[min(filling.bad)].diagnostics
-    return CnnError(replace(d, message=f"no picture of a batch can be read: {d.message}"))
+    what = "fits" if d.code == "E706" else "can be read"
+    return CnnError(replace(d, message=f"no picture of a batch {what}: {d.message}"))

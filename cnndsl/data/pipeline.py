@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.data import affine, colour, crops, geometry, jitter, spoil
+from cnndsl.data.arrays import as_images
+from cnndsl.data.channels import check_order
 from cnndsl.data.draws import Draws
 from cnndsl.data.resample import Photograph, floats
 from cnndsl.errors import CnnError, error
@@ -124,11 +126,56 @@ def _made(call: Call, make: Callable[..., tuple[int, Apply]]) -> tuple[int, Appl
 def apply(preprocess: Preprocess | None, pictures: Pictures, shape: Sequence[int] | None = None) -> Array:
     """Pictures as a model wants them: (n, H, W, C) float32.
 
-    pictures: an array (n, H, W, C), or a list of arrays (H, W, C) of any sizes; uint8, or floats in [0, 1].
-    shape: (H, W, C) of the model's input; a grey picture is then repeated over the channels of a coloured input.
-    Raises E421, E422 (the recipe), E706 (the pictures come out in another shape).
+    pictures: an array (n, H, W, C), or a list of arrays (H, W, C) of any sizes; uint8, or floats in [0, 1]. One picture, (H, W)
+    or (H, W, 1, 3 or 4), is an array of one, as in `arrays.as_images`.
+    shape: (H, W, C) of the model's input; grey pictures are then repeated over the channels of a coloured input at first.
+    Raises E421, E422 (the recipe), E706 (they are no pictures, or come out in another shape).
     """
-    return fitted(run(preprocessing(preprocess), pictures), shape)
+    return fitted(run(preprocessing(preprocess), coloured(_given(pictures, shape), shape)), shape)
+
+
+def coloured(pictures: Pictures, shape: Sequence[int] | None) -> Pictures:
+    """Grey pictures repeated over three channels where `shape`, the (H, W, C) of a model's input, has as many; all others as
+    they are. Before any step, so that one of three numbers for each pixel meets three."""
+    if shape is None or shape[2] != 3:
+        return pictures
+    if isinstance(pictures, np.ndarray):
+        return np.repeat(pictures, 3, axis=3) if pictures.shape[3] == 1 else pictures
+    return [_in_colour(x) for x in pictures]
+
+
+def _in_colour(x: Array | Photograph) -> Array | Photograph:
+    if x.shape[-1] != 1:
+        return x
+    return Photograph(x.image.convert("RGB")) if isinstance(x, Photograph) else np.repeat(x, 3, axis=2)
+
+
+def _given(pictures: Any, shape: Sequence[int] | None) -> Pictures:
+    """What a caller gives as pictures, each held to what arrays of images are. Raises E706."""
+    if not isinstance(pictures, (list, tuple)):
+        found = _array(pictures, "pictures")
+        if found.ndim and not len(found):
+            raise error("E706", f"there is no picture in an array of shape {found.shape}")
+        if shape is not None:
+            check_order(found.shape, shape, "pictures")
+        return as_images(found, "pictures")
+    if not pictures:
+        raise error("E706", "there is no picture in an empty list")
+    each = []
+    for i, x in enumerate(pictures):
+        one = x if isinstance(x, Photograph) else as_images(_array(x, f"pictures[{i}]"), f"pictures[{i}]")
+        if len(one) != 1:
+            message = f"pictures[{i}]: a list holds arrays (H, W, C), one a picture, this has shape {np.shape(x)}"
+            raise error("E706", message, help="np.concatenate makes one array of arrays (n, H, W, C)")
+        each.append(one if isinstance(one, Photograph) else one[0])
+    return each
+
+
+def _array(x: Any, where: str) -> Array:
+    try:
+        return np.asarray(x)
+    except (ValueError, TypeError):
+        raise error("E706", f"{where}: expected an array of numbers (H, W, C), not {type(x).__name__}") from None
 
 
 def run(steps: Sequence[Step], pictures: Pictures, seed: int = 0, epoch: int = 0, samples: Array | None = None) -> Array:

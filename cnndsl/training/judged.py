@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.data.loader import Filling, Reader
+from cnndsl.data.loader import Filling, Reader, first_refused
 from cnndsl.data.records import Part
 from cnndsl.errors import error
 from cnndsl.training.records import Judged, OnJudged, Skipped
@@ -34,12 +34,20 @@ def is_large(shape: Sequence[int]) -> bool:
 
 
 def read_ahead(reader: Reader, part: Part, chunk: int) -> Iterator[tuple[Filling, Array]]:
-    """Chunk by chunk the pictures of a part, and whether each is there; the next chunk is read while one is in use."""
+    """Chunk by chunk the pictures of a part, and whether each is there; the next chunk is read while one is in use.
+
+    Raises E706 at the end where none of all pictures fits: that is a mistake of the file, not of the pictures.
+    """
     chunks = [np.arange(start, min(start + chunk, len(part))) for start in range(0, len(part), chunk)]
     ahead = reader.begin(part, chunks[0])
+    some = False
     for i in range(len(chunks)):
         found, ahead = ahead, reader.begin(part, chunks[i + 1]) if i + 1 < len(chunks) else ahead
-        yield found, found.wait()
+        there = found.wait()
+        some = some or bool(there.any())
+        yield found, there
+    if not some and (refused := first_refused(found)).code == "E706":
+        raise refused
 
 
 class Telling:

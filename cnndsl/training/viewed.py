@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.data.loader import with_help, worker_count
+from cnndsl.data import pipeline
+from cnndsl.data.folder import PictureFiles
+from cnndsl.data.loader import BAD, of_picture, with_help, worker_count
 from cnndsl.data.records import Part
 from cnndsl.data.views import Views
 from cnndsl.errors import CnnError
@@ -43,15 +44,13 @@ class Network:
 
     def __call__(self, views: Sequence[Array]) -> Array:
         """(views, classes): what each view gives, in the order of `views`, which are (h, w, C) of any sizes."""
-        from cnndsl.data.pipeline import fitted
-
         by_shape: dict[tuple[int, ...], list[int]] = {}
         for i, x in enumerate(views):
             by_shape.setdefault(x.shape, []).append(i)
         found: list[Any] = [None] * len(views)
         for shape, numbers in by_shape.items():
             wanted = (*shape[:2], self.shape[2]) if self.whole else self.shape
-            images = fitted(np.stack([views[i] for i in numbers]), wanted)
+            images = pipeline.fitted(np.stack([views[i] for i in numbers]), wanted)
             scores = np.asarray(last(self._compiled(wanted, len(numbers))(images)))
             for i, row in zip(numbers, scores.reshape(len(numbers), -1), strict=True):
                 found[i] = row
@@ -79,30 +78,36 @@ def scores(
     """(number of the picture, its probabilities (classes,) in float64), in order. reduce: `mean` or `max` over the views.
     Of several networks the mean is taken. skipped: takes the names of pictures that cannot be read, and why.
 
-    Raises E706 where a view does not fit the network; without `skipped` E703, E704 where a picture cannot be read.
+    Raises E703, E704, E706 where a picture cannot be read or its views do not fit the network; with `skipped` E706 where no
+    picture's do.
     """
     over: Callable[..., Any] = np.max if reduce == "max" else np.mean
+    some, misfit = False, None
     with ThreadPoolExecutor(worker_count(workers), "views") as pool:
         waiting: list[Future[list[Array]]] = []
         for i in range(len(part) + AHEAD):
             if i < len(part):
-                waiting.append(pool.submit(_views, views, part, i))
+                waiting.append(pool.submit(_views, views, part, i, networks[0].shape))
             if i >= AHEAD:
                 try:
                     seen = waiting.pop(0).result()
+                    found = [network(seen).astype(np.float64) for network in networks]
                 except CnnError as e:
-                    if skipped is None or e.code not in ("E703", "E704"):
-                        raise with_help(e) from None
-                    skipped[part.name_of(i - AHEAD)] = e.diagnostics[0].message
+                    name = part.name_of(i - AHEAD)
+                    files = isinstance(part.images, PictureFiles)
+                    e = of_picture(e, name) if e.code in BAD else e
+                    if skipped is None or e.code not in BAD or not files:
+                        raise with_help(e) if files else e from None
+                    skipped[name] = e.diagnostics[0].message
+                    misfit = e if e.code == "E706" else misfit
                     continue
-                found = [network(seen).astype(np.float64) for network in networks]
+                some = True
                 each = [over(softmax(x) if are_logits else x, axis=0) for x in found]
                 yield i - AHEAD, np.asarray(np.mean(each, axis=0))
+    if not some and misfit is not None:  # a mistake of the file, not of the pictures
+        raise misfit
 
 
-def _views(views: Views, part: Part, index: int) -> list[Array]:
+def _views(views: Views, part: Part, index: int, shape: Sequence[int]) -> list[Array]:
     pictures, _ = part.take(np.array([index]))
-    try:
-        return views.of(np.asarray(pictures[0]))
-    except CnnError as e:
-        raise CnnError(replace(d, message=f"{part.name_of(index)}: {d.message}") for d in e.diagnostics) from None
+    return views.of(np.asarray(pipeline.coloured([np.asarray(pictures[0])], shape)[0]))

@@ -16,6 +16,7 @@ from cnndsl.data.loader import AHEAD, Loader, Plan, Reader
 from cnndsl.data.records import Part
 from cnndsl.errors import CnnError
 from cnndsl.language.recipe import Call, Interval
+from cnndsl.training.judged import read_ahead
 
 STEPS = pipeline.bind(
     (
@@ -161,10 +162,37 @@ def test_a_worker_without_memory_gives_a_sentence(pictures: Part, monkeypatch: p
     assert e.value.code == "E723"
 
 
-def test_a_picture_of_another_shape_is_never_skipped(pictures: Part) -> None:
-    with pytest.raises(CnnError, match="the model takes 9x9x3") as e, Reader(STEPS, (9, 9, 3), 2, "skip") as reader:
-        reader.begin(pictures, np.arange(3)).wait()
-    assert e.value.code == "E706"
+def test_a_batch_of_pictures_that_do_not_fit_is_never_skipped(pictures: Part) -> None:
+    with Reader(STEPS, (9, 9, 3), 2, "skip") as reader:
+        with pytest.raises(CnnError, match=r"no picture of a batch fits: .*jpg: .* the model takes 9x9x3") as e:
+            Loader(reader, plan(pictures)).take(0)
+        with pytest.raises(CnnError, match="the model takes 9x9x3"):
+            list(read_ahead(reader, pictures, 8))
+    assert e.value.code == "E706" and "--on-bad-image" not in str(e.value)
+
+
+def test_a_picture_that_does_not_fit_is_named_or_skipped(pictures: Part) -> None:
+    assert isinstance(pictures.images, folder.PictureFiles)
+    path = pictures.images.paths[9]
+    Image.new("L", (12, 12), 80).save(path)
+    grey = Call("normalize", (), {"mean": (0.3, 0.3, 0.3), "std": 0.2})
+    coloured = pipeline.bind([Call("resize", ((12, 12),)), grey], "preprocess", random=False)
+    with Reader(coloured, SHAPE, 2) as reader:
+        filling = reader.begin(pictures, np.arange(8, 11))
+        assert filling.wait().all()
+        np.testing.assert_allclose(filling.images[1], (80 / 255 - 0.3) / 0.2, rtol=1e-5)
+    size = pipeline.bind([Call("resize", ((12, 12),))], "preprocess", random=False)
+    Image.new("RGB", (12, 12)).save(path)
+    for other in pictures.images.paths[:9] + pictures.images.paths[10:]:
+        Image.new("L", (9, 9)).save(other)
+    with Reader(size, (12, 12, 1), 2) as reader, pytest.raises(CnnError) as e:
+        reader.begin(pictures, np.arange(8, 11)).wait()
+    (said,) = e.value.diagnostics
+    assert said.message == f"{path}: the pictures are 12x12x3, the model takes 12x12x1"
+    assert said.help == "preprocess: images = grey -> …; --on-bad-image skip goes on without it"
+    with Reader(size, (12, 12, 1), 2, "skip") as reader:
+        assert [there.tolist() for _, there in read_ahead(reader, pictures, 4)][2] == [True, False, True, True]
+        assert list(reader.skipped) == [str(path)]
 
 
 def test_what_to_do_with_a_bad_image_is_one_of_two_words() -> None:

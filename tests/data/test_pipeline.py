@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from cnndsl.data import datasets, pipeline
 from cnndsl.errors import CnnError, Source, Span
 from cnndsl.language.load import load_text
-from cnndsl.language.recipe import Call, Interval
+from cnndsl.language.recipe import Call, Interval, Preprocess
 
 SPAN = Span(Source("m.cnn", "augment = wobble"), 10, 16)
 
@@ -36,6 +38,43 @@ def test_pictures_enter_as_floats_from_zero_to_one() -> None:
     x = pipeline.run((), np.array([0, 128, 255], np.uint8).reshape(1, 1, 3, 1))
     assert x.dtype == np.float32
     np.testing.assert_allclose(x.ravel(), [0, 128 / 255, 1], rtol=1e-6)
+
+
+def test_one_picture_is_an_array_of_one_and_pixels_as_floats_are_refused() -> None:
+    colours = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
+    normal = Preprocess((call("normalize", mean=(0.1, 0.2, 0.3), std=0.5),))
+    wanted = (colours / 255 - [0.1, 0.2, 0.3]) / 0.5
+    for given in (colours, colours[None], [colours], colours / 255, Image.fromarray(colours)):
+        found = pipeline.apply(normal, given)
+        assert found.shape == (1, 4, 5, 3) and found.dtype == np.float32
+        np.testing.assert_allclose(found[0], wanted, atol=1e-6)
+    grey = colours[:, :, 0]
+    assert pipeline.apply(None, grey).shape == (1, 4, 5, 1)
+    for given in (grey, [grey], [colours, grey][1:]):  # three channels before they meet three numbers
+        found = pipeline.apply(normal, given, (4, 5, 3))
+        np.testing.assert_allclose(found[0], (grey[:, :, None] / 255 - [0.1, 0.2, 0.3]) / 0.5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (np.full((4, 5, 3), 40.0), r"pictures: float images lie in 0..1, these in 40..40"),
+        ([np.full((4, 5, 3), -0.5)], r"pictures\[0\]: float images lie in 0..1"),
+        (np.zeros(7), "expected images of shape"),
+        ([np.zeros((2, 4, 5, 3))], r"a list holds arrays \(H, W, C\), one a picture"),
+        ([[[1, 2], [3]]], r"pictures\[0\]: expected an array of numbers"),
+        ([], "no picture in an empty list"),
+        (np.zeros((0, 4, 5, 3)), "no picture in an array of shape"),
+        ("photo.png", "images are numbers"),
+        (None, "images are numbers"),
+        (np.zeros((4, 5), np.uint8), "normalize has 3 numbers for mean, the pictures have 1 channel"),
+    ],
+)
+def test_what_is_no_picture_is_refused_in_words(given: Any, says: str) -> None:
+    normal = Preprocess((call("normalize", mean=(0.1, 0.2, 0.3), std=0.5),))
+    with pytest.raises(CnnError, match=says) as e:
+        pipeline.apply(normal, given)
+    assert e.value.code == "E706"
 
 
 def test_grey_is_bt_601() -> None:
