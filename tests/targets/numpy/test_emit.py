@@ -114,6 +114,32 @@ def test_whole_numbers_are_not_taken_for_prepared_pictures(tmp_path: Path) -> No
     assert found.stderr == "image holds uint8, expected float32, prepared as the first lines of this file say\n"
 
 
+@pytest.mark.parametrize(
+    ("notes", "says"),
+    [
+        ({"classes": '["circle", "s\\u001b[2Jtar", "stripes"]'}, ["circle", "s?[2Jtar", "stripes"]),
+        ({"classes": '["circle", "square"]'}, ["0", "1", "2"]),
+        ({"classes": "[[[", "step": "7"}, ["0", "1", "2"]),
+        ({"classes": '["a", 7, "b"]'}, ["0", "1", "2"]),
+        ({}, ["0", "1", "2"]),
+    ],
+)
+def test_the_command_calls_classes_by_their_names(
+    notes: dict[str, str], says: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file of weights tells them; what it tells otherwise, or of another number of classes, is as if it were not there."""
+    from cnndsl.runtime.safetensors import write_weights
+
+    g = Graph("dots")
+    g.output(g.input("image", (2, 2, 1)).flatten().dense(3).softmax())
+    write_weights(tmp_path / "w.safetensors", g.initial_weights(1), notes)
+    np.save(tmp_path / "x.npy", np.ones((1, 2, 2, 1), np.float32))
+    module = load_source(compile(g, batch=1).source, "alone")  # type: ignore[union-attr]
+    assert module.main([str(tmp_path / "w.safetensors"), str(tmp_path / "x.npy")]) == 0
+    shown = capsys.readouterr().out.removeprefix("0: ").strip()
+    assert sorted(part.rpartition(" ")[0] for part in shown.split(", ")) == sorted(says)
+
+
 NO_ARRAYS = {
     "text": (b"no array\n", "is no .npy file: images come as one array, prepared as the first lines of this file say"),
     "nothing": (b"", "is no .npy file: images come as one array, prepared as the first lines of this file say"),

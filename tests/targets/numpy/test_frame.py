@@ -104,6 +104,14 @@ def test_inputs_of_different_numbers_of_images_are_refused(a: int, b: int) -> No
         emitted(g, 4).run(np.ones((a, 3), np.float32), np.ones((b, 3), np.float32))
 
 
+@pytest.mark.parametrize("kind", ["complex64", "datetime64[s]", "object", "U1"])
+def test_what_is_no_real_number_is_refused(kind: str) -> None:
+    g = Graph("one")
+    g.output(g.input("x", (3,)).relu())
+    with pytest.raises(ValueError, match=r"^x holds .*, expected float32$"):
+        emitted(g, 2).run(np.zeros((2, 3)).astype(kind))
+
+
 # What the numbers are -----------------------------------------------------------------------------------------------------
 
 
@@ -116,7 +124,7 @@ def test_inputs_of_different_numbers_of_images_are_refused(a: int, b: int) -> No
         ([2**32, 1], "^label holds 1 to 4294967296, more than int32 can$"),
     ],
 )
-def test_a_step_refuses_labels_of_no_class(labels: list[Any], says: str) -> None:
+def test_a_step_refuses_labels_of_no_class_and_rates_without_end(labels: list[Any], says: str) -> None:
     g = Graph("one")
     g.output(g.input("image", (3,)).dense(10, name="logits"))
     step = cnndsl.compile_step(g, loss="cross_entropy(logits)", optimizer=Sgd(0.1, 0.0), batch=2)
@@ -125,6 +133,10 @@ def test_a_step_refuses_labels_of_no_class(labels: list[Any], says: str) -> None
     before = {name: x.copy() for name, x in net.state.items()}
     with pytest.raises(ValueError, match=says):
         net.step(*({"label": np.array(labels), **given}[name] for name in step.executable.program.inputs))
+    for rate in (np.nan, np.inf):
+        wrong = {"label": np.array([0, 9]), **given, "rate": np.float32(rate)}
+        with pytest.raises(ValueError, match=f"^rate is {rate}, expected a finite number$"):
+            net.step(*(wrong[name] for name in step.executable.program.inputs))
     assert all(np.array_equal(x, before[name]) for name, x in net.state.items())
     net.step(*({"label": np.array([0, 9]), **given}[name] for name in step.executable.program.inputs))
     assert net.state["step"] == 1

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.targets.numpy.frame.tensors import Tensors
+from cnndsl.targets.numpy.frame.tensors import Tensors, class_names
 from cnndsl.targets.numpy.frame.threads import BLAS, BUFFER, Crew
 
 Array = NDArray[Any]
@@ -117,11 +117,10 @@ def checked(given: tuple[Any, ...]) -> list[Array]:
         if x.ndim and x.dtype.kind in "iub" and np.dtype(dtype).kind == "f":
             says = "prepared as the first lines of this file say"
             raise ValueError(f"{name} holds {x.dtype}, expected {dtype}, {says}")
-        if np.dtype(dtype).kind in "iu":
-            if x.dtype.kind not in "iub":
-                raise ValueError(f"{name} holds {x.dtype}, expected {dtype}")
-            if beyond(x, dtype):
-                raise ValueError(f"{name} holds {x.min()} to {x.max()}, more than {dtype} can")
+        if x.dtype.kind not in ("iub" if np.dtype(dtype).kind in "iu" else "fiub"):
+            raise ValueError(f"{name} holds {x.dtype}, expected {dtype}")
+        if np.dtype(dtype).kind in "iu" and beyond(x, dtype):
+            raise ValueError(f"{name} holds {x.min()} to {x.max()}, more than {dtype} can")
         x = np.asarray(x, dtype, order="C")
         if name in BATCHED and x.shape == shape:
             x = x[None]
@@ -150,13 +149,17 @@ def counts_of(inputs: list[Array]) -> set[int]:
 
 
 def checked_for_step(given: tuple[Any, ...]) -> list[Array]:
-    """As `checked`, and ValueError for any number of images but BATCH, and for labels of no class."""
+    """As `checked`, and ValueError for any number of images but BATCH, for labels of no class, and for a rate
+    that is not finite: it would be in every weight.
+    """
     arrays = checked(given)
     for x, name in zip(arrays, INPUTS, strict=True):
         if name in BATCHED and len(x) != BATCH:
             raise ValueError(f"{name} has {len(x)} in its batch, a step is on {BATCH}")
         if name in CLASSES and not 0 <= x.min() <= x.max() < CLASSES[name]:
             raise ValueError(f"{name} holds {x.min()} to {x.max()}, expected 0 to {CLASSES[name] - 1}")
+        if not x.ndim and not np.isfinite(x):
+            raise ValueError(f"{name} is {x}, expected a finite number")
     return arrays
 
 
@@ -377,9 +380,10 @@ def main(arguments: list[str]) -> int:
     if out is not None:
         np.save(out, first)
     elif first.ndim == 2:
+        names = class_names(arguments[0], first.shape[1])
         for n, row in enumerate(first):
             top = np.argsort(-row, kind="stable")[:5]
-            print(f"{n}: " + ", ".join(f"{c} {row[c]:.4f}" for c in top))
+            print(f"{n}: " + ", ".join(f"{names[c]} {row[c]:.4f}" for c in top))
     else:
         np.set_printoptions(precision=4, suppress=True)
         print(first)

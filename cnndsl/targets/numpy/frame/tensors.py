@@ -51,7 +51,7 @@ class Tensors(Mapping[str, Array]):
                 raise ValueError(f"{path}: its header is not JSON") from None
         if not isinstance(header, dict):
             raise ValueError(f"{path}: its header is not a JSON object")
-        header.pop("__metadata__", None)
+        self.notes = header.pop("__metadata__", None)
         self.header = header
         self.spans = {name: tensor_span(path, name, e, size - 8 - length) for name, e in header.items()}
         self.first = 8 + length
@@ -108,3 +108,15 @@ def tensor_span(path: str, name: str, entry: Any, room: int) -> tuple[int, int]:
             f"{path}: the numbers of {name} do not lie where its header says; the file may be cut short"
         )
     return begin, end
+
+
+def class_names(path: str, count: int) -> list[str]:
+    """The classes as a file of weights names them, else their numbers."""
+    notes = Tensors(path).notes
+    try:
+        names = json.loads(notes["classes"])
+        if len(names) == count and all(isinstance(x, str) for x in names):
+            return ["".join(c if c.isprintable() else "?" for c in x) for x in names]
+    except (KeyError, TypeError, ValueError, RecursionError):
+        pass
+    return [str(n) for n in range(count)]
