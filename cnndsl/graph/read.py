@@ -20,10 +20,11 @@ from cnndsl.graph.types import DTYPES, MOST_ELEMENTS, TensorType
 from cnndsl.random import CONSTANTS, INITS
 
 TOKEN = re.compile(
-    r'%[\w.]+(?::\d+)?|"(?:[^"\\\n]|\\.)*"|#[^\n]*|->|[A-Za-z_]\w*(?:/\d+)?|-?(?:\d+\.?\d*(?:[eE][+-]?\d+)?|inf\b|nan\b)|\S'
+    r'%[\w.]+(?::\d+)?|"(?:[^"\\\n]|\\.)*"|#[^\n]*|->|[A-Za-z_]\w*(?:/[0-9]+)?|-?(?:\d+\.?\d*(?:[eE][+-]?\d+)?|inf\b|nan\b)|\S'
 )
 DEEPEST = 8
 LONGEST_NUMBER = 40
+LARGEST_DIVISOR = 2**31
 MOST_AXES = 8
 MOST_PARTS = 64
 FREE = ("head",)  # texts that name something: any text will do
@@ -212,12 +213,22 @@ class _Reader:
             named = self.peek()[:1].isalpha()
             factor = 1 if named else self.whole()
             if named or self.took("*"):
-                if not self.peek()[:1].isalpha():
-                    raise self.wrong("a symbol")
-                total = total + Affine.symbol(self.take()) * factor
+                if factor < 1:
+                    raise error("E303", f"a symbol stands in a size at least once, not {factor} times", span)
+                total = total + self.symbol() * factor
             else:
                 total = total + factor
         return total
+
+    def symbol(self) -> Affine:
+        """`H`, or `H/32` of a size that 32 divides."""
+        span, text = self.span(), self.peek()
+        if not text[:1].isalpha():
+            raise self.wrong("a symbol")
+        _, slash, divisor = text.partition("/")
+        if slash and not (len(divisor) <= LONGEST_NUMBER and 1 <= int(divisor) <= LARGEST_DIVISOR):
+            raise error("E303", f"what divides a size is from 1 to {LARGEST_DIVISOR}", span)
+        return Affine.symbol(self.take())
 
     def fields(self, cls: Any, depth: int, given: dict[str, Any]) -> Any:
         span, hints = self.span(), hints_of(cls)

@@ -87,7 +87,7 @@ def _bounded(made: tuple[Value, ...], batch: int = 1) -> tuple[Value, ...]:
 
 
 def _bound_input(out: Graph, node: Node, values: Mapping[str, int], free: frozenset[str]) -> tuple[Value, ...]:
-    """The input with its sizes bound. E604 where a symbol that is not `free` has no value."""
+    """The input with its sizes bound. E604 where a symbol that is not `free` has no value, E303 where a size is none."""
     bound = node.attrs.type.bind(values)
     left = {name for s in bound.shape if isinstance(s, Affine) for name, _ in s.terms} - free
     if left:
@@ -95,6 +95,9 @@ def _bound_input(out: Graph, node: Node, values: Mapping[str, int], free: frozen
         symbols = sorted({name.partition("/")[0] for name in left})
         raise error("E604", f"input {node.attrs.name}: no size is given for {', '.join(symbols)}",
                     node.origin.span, help=f"bind it, as in --input {node.attrs.name}={example(shape)}")  # fmt: skip
+    small = [s for s in bound.shape if isinstance(s, int) and s < 1]
+    if small:
+        raise error("E303", f"input {node.attrs.name}: a size is at least 1, not {small[0]}", node.origin.span)
     attrs = SourceAttrs(node.attrs.name, (), bound, node.attrs.batched)
     return out.add(INPUT, (), attrs, node.origin)
 

@@ -7,6 +7,8 @@ import linecache
 import types
 import weakref
 
+from cnndsl.errors import printable
+
 
 class Source:
     """The text of an emitted module. It lies in the module's namespace, as its loader, so it lives as long as that code."""
@@ -29,7 +31,7 @@ def load_source(text: str, name: str) -> types.ModuleType:
     identifiers that the planner made, and strings printed by `repr`.
     """
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-    file = f"<cnndsl {name} {digest}>"
+    file = f"<cnndsl {printable(name)} {digest}>"
     module = types.ModuleType(f"cnndsl_emitted_{digest}")
     source = SHOWN.get(file)
     if source is None:

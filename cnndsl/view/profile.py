@@ -17,6 +17,8 @@ from cnndsl.version import __version__
 
 FORMAT = "cnndsl bench 1"
 LARGEST = 32 << 20  # bytes of an earlier measurement
+LEAST, MOST = 1e-12, 1e9  # of a time in seconds, and of a rate in GFLOP/s, in an earlier measurement; or 0
+LONGEST_TEXT = 1000
 WIDEST = 52  # characters of a kernel's name
 REST = {
     "waiting": "waking workers and waiting for the slower one",
@@ -218,7 +220,7 @@ def columns(rows: Sequence[Sequence[str]], right: Iterable[int]) -> list[str]:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """What `--save` or `--json` wrote. Raises E772 where it is no such file."""
+    """What `--save` or `--json` wrote, or a stranger. Raises E772 where it is no such file, or says what none can say."""
     try:
         if path.stat().st_size > LARGEST:
             raise _no(path, f"it has more than {LARGEST >> 20} MB")
@@ -231,12 +233,22 @@ def read(path: Path) -> dict[str, Any]:
         raise _no(path, "it was not written by cnndsl bench --save")
     kernels, limits = found.get("kernels"), found.get("limits")
     whole = isinstance(kernels, list) and all(isinstance(k, dict) and isinstance(k.get("name"), str) for k in kernels)
-    if not whole or not isinstance(limits, dict):
+    if not whole or not isinstance(limits, dict) or not _heads(found):
         raise _no(path, "parts of it are missing")
     for number in (found.get("total"), limits.get("product"), *(k.get("seconds") for k in kernels or ())):
-        if isinstance(number, bool) or not isinstance(number, (int, float)) or not (math.isfinite(number) and number >= 0):
-            raise _no(path, "a time in it is no number")
+        if type(number) not in (int, float) or not (number == 0 or LEAST <= number <= MOST):
+            raise _no(path, "a time in it is no number that there can be")
     return found
+
+
+def _heads(found: Mapping[str, Any]) -> bool:
+    """Whether what a measurement says of itself is there: what was measured, how, and where."""
+    texts, counts = (found.get("model"), found.get("processor")), (found.get("batch"), found.get("threads"))
+    return (
+        all(isinstance(x, str) and len(x) <= LONGEST_TEXT for x in texts)
+        and all(type(n) is int and 1 <= n < 2**31 for n in counts)
+        and type(found.get("training")) is bool
+    )
 
 
 def fits(path: Path, before: Mapping[str, Any], p: Profile) -> None:

@@ -18,6 +18,8 @@ from cnndsl.graph.sizes import Affine
 from cnndsl.graph.text import to_text
 from cnndsl.passes.pipelines import INFERENCE
 from cnndsl.passes.runner import run_passes
+from cnndsl.passes.specialise import bind_sizes
+from cnndsl.runtime.compile import compile
 from tests.passes.networks import context, residual
 
 GOLDEN = """graph "tiny" {
@@ -118,3 +120,31 @@ def test_sizes_without_end_are_refused_before_they_are_summed(size: str, says: s
     assert caught.value.code == "E909"
     assert says in str(caught.value)
     assert time.process_time() - start < 2  # 100,000 parts were minutes
+
+
+@pytest.mark.parametrize(
+    ("size", "code", "says"),
+    [
+        ("H/0", "E303", "from 1 to 2147483648"),
+        ("H/2147483649", "E303", "from 1 to 2147483648"),
+        ("H/" + "9" * 5000, "E303", "from 1 to 2147483648"),
+        ("H/\u0663", "E103", "a whole number"),
+        ("0*H", "E303", "at least once, not 0 times"),
+        ("-1*H", "E303", "at least once, not -1 times"),
+        ("2*_h", "E103", "a symbol"),
+    ],
+)
+def test_symbols_that_no_input_has(size: str, code: str, says: str) -> None:
+    with pytest.raises(CnnError) as caught:
+        parse_graph(f'graph "x" {{\n  %x = input "x" batched -> float32[N,{size},8,1]\n}}\n')
+    assert caught.value.code == code
+    assert says in str(caught.value)
+
+
+def test_a_size_that_is_none_once_bound() -> None:
+    g = parse_graph('graph "x" {\n  %x = input "x" batched -> float32[N,H-500,8,1]\n  output "y" = %x\n}\n')
+    assert bind_sizes(g, {"H": 501}).inputs["x"].type.shape[1] == 1
+    for bound in (lambda: bind_sizes(g, {"H": 500}), lambda: compile(g, {}, sizes={"H": 500})):
+        with pytest.raises(CnnError, match="input x: a size is at least 1, not 0") as caught:
+            bound()
+        assert caught.value.code == "E303"

@@ -176,13 +176,16 @@ def test_named_values_can_be_returned() -> None:
     assert np.allclose(p, e / e.sum(axis=1, keepdims=True), atol=1e-6)
 
 
-def test_a_traceback_shows_the_emitted_line() -> None:
+@pytest.mark.parametrize("name", ["net", "n\x00\x1b[31m", "\ud800"])
+def test_a_traceback_shows_the_emitted_line(name: str) -> None:
     import traceback
 
     from cnndsl.runtime.load import load_source
 
-    module = load_source("def broken():\n    return 1 / 0  # here\n", "net")
+    module = load_source("def broken():\n    return 1 / 0  # here\n", name)
     try:
         module.broken()
     except ZeroDivisionError:
-        assert "1 / 0  # here" in traceback.format_exc()
+        found = traceback.format_exc()
+        assert "1 / 0  # here" in found
+        assert found.replace("\n", "").isprintable()

@@ -68,6 +68,11 @@ def test_data_and_an_earlier_one(found: Profile, tmp_path: Path) -> None:
 
 GOOD: dict[str, Any] = {
     "format": "cnndsl bench 1",
+    "model": "net",
+    "batch": 1,
+    "training": False,
+    "threads": 1,
+    "processor": "Z80",
     "kernels": [{"name": "a", "seconds": 1}],
     "limits": {"product": 1},
     "total": 1,
@@ -89,6 +94,17 @@ GOOD: dict[str, Any] = {
         (json.dumps({**GOOD, "total": True}), "a time in it is no number"),
         (json.dumps({**GOOD, "total": float("nan")}), "a time in it is no number"),
         (json.dumps({**GOOD, "limits": {"product": -1}}), "a time in it is no number"),
+        (json.dumps({**GOOD, "total": 10**400}), "a time in it is no number"),
+        (json.dumps({**GOOD, "limits": {"product": 10**400}}), "a time in it is no number"),
+        (json.dumps({**GOOD, "kernels": [{"name": "a", "seconds": 10**400}]}), "a time in it is no number"),
+        (json.dumps({**GOOD, "total": 5e-324}), "a time in it is no number"),  # so many times as long: inf
+        (json.dumps({**GOOD, "threads": "\x1b[31mPWN\x07"}), "parts of it are missing"),
+        (json.dumps({**GOOD, "threads": "\ud800"}), "parts of it are missing"),
+        (json.dumps({**GOOD, "threads": True}), "parts of it are missing"),
+        (json.dumps({**GOOD, "batch": 10**400}), "parts of it are missing"),
+        (json.dumps({**GOOD, "training": 0}), "parts of it are missing"),
+        (json.dumps({**GOOD, "model": ["net"]}), "parts of it are missing"),
+        (json.dumps({**GOOD, "processor": "Z" * 2000}), "parts of it are missing"),
     ],
 )
 def test_what_is_no_earlier_one(text: str, says: str, tmp_path: Path) -> None:
