@@ -79,7 +79,6 @@ CODES: dict[str, str] = {
     "E641": "a package or a device is missing",
     "E642": "an op cannot be written in a format",
     "E643": "there is no such output",
-    "E644": "weights do not fit the network that is to be written",
     "E645": "another program cannot run this network",
     "E646": "a graph cannot be said in the language",
     "E701": "a data set is not there",
@@ -123,6 +122,7 @@ CODES: dict[str, str] = {
     "W411": "an entry of a recipe was most likely meant otherwise",
     "W412": "a training is too short for its batch norms",
     "W413": "a recipe leaves out what training needs",
+    "W414": "weights were trained for another preprocess or network",
 }
 
 

@@ -107,7 +107,7 @@ def weights_of(net: Model, files: Sequence[Path | None], model: str, asked: Pair
             found.append(find_weights(net, file, model, asked))
         except CnnError as e:
             refused = refused or e
-    if refused is not None and found:
+    if refused is not None and found and all(d.code == "E504" for d in refused.diagnostics):
         help = f"the networks of an ensemble tell the same classes apart, and {found[0].path} fits {net.name} as it is"
         raise CnnError(replace(d, help=help) for d in refused.diagnostics)
     if refused is not None:

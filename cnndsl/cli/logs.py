@@ -55,13 +55,14 @@ def _label(log: Path) -> str:
 def logs_of(run: str) -> list[Path]:
     """Where the log.csv of that run is, or those of the numbered runs in that folder. E770 where there is none."""
     from cnndsl.errors import error
-    from cnndsl.training.checkpoint import latest_run
+    from cnndsl.training.checkpoint import runs_of
+    from cnndsl.training.origin import newest
 
     folder = Path(run)
     if folder.is_file() and folder.suffix != ".cnn":
         return [folder]
     if not folder.is_dir():
-        trained = {name: found for name in _models(run) if (found := latest_run(name)) is not None}
+        trained = {name: found for name in _models(run) if (found := newest(runs_of(name), _file(run)))}
         if len(trained) > 1:
             means = f"{run}:{min(trained)}"
             raise error(
@@ -77,6 +78,18 @@ def logs_of(run: str) -> list[Path]:
     if not there:
         raise error("E770", f"{folder} holds no log.csv", help="cnndsl train leaves one in runs/MODEL/NUMBER")
     return there
+
+
+def _file(spec: str) -> str:
+    """The file that it names, as runs record theirs; empty where it names none."""
+    from cnndsl.errors import CnnError
+    from cnndsl.language.load import locate
+    from cnndsl.training.origin import file_of
+
+    try:
+        return file_of(locate(spec)[0])
+    except CnnError:
+        return ""
 
 
 def _models(spec: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,27 +83,49 @@ def find_weights(model: Model, given: Path | None, spec: str, arguments: Pairs, 
 
     arguments: what the model was given. instead: what this command can do without any.
     """
+    from cnndsl.cli.failure import draw
     from cnndsl.cli.overrides import check_fit
 
     found = _found(model, given, spec, instead)
     check_fit(model, spec, arguments.model, found.path)
+    if given is None:
+        draw(_doubts(model, spec, found.path))
     return found
+
+
+def _doubts(model: Model, spec: str, path: Path) -> Iterator[Diagnostic]:
+    """W414 where a run's weights were trained for another preprocess or network than the file's."""
+    from cnndsl.errors import Diagnostic
+    from cnndsl.training import origin
+
+    differ = origin.told(path.parent, model)
+    if differ:
+        notes = tuple(f"{what}: {how}" for what, how in origin.changes(path.parent, model) if how)
+        help = f"train again: cnndsl train {spec}; or, where these weights are meant: -w {path}"
+        yield Diagnostic("W414", differ, notes=notes, help=help)
 
 
 def _found(model: Model, given: Path | None, spec: str, instead: str) -> Weights:
     from cnndsl.errors import error
-    from cnndsl.training.checkpoint import latest_run
+    from cnndsl.training.checkpoint import runs_of
+    from cnndsl.training.origin import belongs, file_of, kept, newest
 
     if given is not None:
         return Weights(given, "given")
-    latest, runs = latest_run(model.name), finished_runs(model.name)
+    file, every = file_of(model.source.name), finished_runs(model.name)
+    runs = [path for path in every if belongs(path.parent, file)]
+    bundled = Path(__file__).parents[1] / "data" / "weights" / f"{model.name}.safetensors"
+    of = f" of {file}" if len(runs) < len(every) else ""
+    if not runs and every and not (file == model.name and bundled.is_file()):
+        runs, of = every, f", which is of {kept(every[-1].parent).file}"
+    latest = newest(runs_of(model.name), file)
+    latest = latest if latest is not None and (runs or belongs(latest, file)) else None
     empty = latest is not None and (not runs or runs[-1].parent != latest)
     on = f"cnndsl train {spec} --resume"
     if runs:
-        which = "this folder's newest run with weights" if empty else "this folder's newest run"
+        which = ("this folder's newest run with weights" if empty else "this folder's newest run") + of
         told = [which + _standing(runs[-1]), *([f"{latest} has none yet: {on}"] if empty else [])]
         return Weights(runs[-1], "; ".join(told))
-    bundled = Path(__file__).parents[1] / "data" / "weights" / f"{model.name}.safetensors"
     if bundled.is_file():
         return Weights(bundled, f"bundled with cnndsl; {latest} has none yet: {on}" if empty else "bundled with cnndsl")
     if empty:

@@ -16,20 +16,34 @@ MOST_TRIES = 24
 
 
 def check_fit(model: Model, spec: str, given: Mapping[str, str], path: Path) -> None:
-    """Raises E504 where the weights do not fit and one other argument would make them fit, which it names."""
+    """Raises E504 where the weights do not fit the model as it runs. It names the one other argument that would make them fit,
+    else what of the file was changed since the run that they are of, and the ways out."""
     from dataclasses import replace
 
-    from cnndsl.runtime.weights import fitting
+    from cnndsl.runtime.weights import fitting, reached
 
     wanted = override(model, spec, given, path)
-    if wanted is None:
-        return
+    state = model.graph.state
     try:
-        fitting(model.name, model.graph.state, path)
+        fitting(model.name, reached(model.graph, model.graph.outputs.values()) if wanted is None else state, path, state)
     except CnnError as e:
-        words = " ".join([spec, *(f"{k}={v}" for k, v in given.items() if k != wanted.partition("=")[0]), wanted])
-        help = f"they are of {model.name} with {wanted}: say so here too: {words}"
+        if all(d.code != "E504" for d in e.diagnostics):
+            raise
+        words = " ".join([spec, *(f"{k}={v}" for k, v in given.items() if wanted and k != wanted.partition("=")[0])])
+        help = (
+            f"they are of {model.name} with {wanted}: say so here too: {words} {wanted}"
+            if wanted is not None
+            else f"{_why(model, path)}: train again: cnndsl train {words}; or name other weights: -w FILE"
+        )
         raise CnnError(replace(d, help=help) for d in e.diagnostics) from None
+
+
+def _why(model: Model, path: Path) -> str:
+    """Why the weights do not fit, as far as is known."""
+    from cnndsl.training.origin import told
+
+    differ = told(path.parent, model)
+    return differ or "they are of another network, or of this one before its file was changed"
 
 
 def override(model: Model, spec: str, given: Mapping[str, str], path: Path) -> str | None:

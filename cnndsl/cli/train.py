@@ -138,18 +138,15 @@ def train(
 
 
 def begun(model: str, words: list[str]) -> Command:
-    """What the newest run of the model was begun with. Raises E709 where there is none."""
+    """What the newest run of the model and its file was begun with. Raises E709 where there is none."""
     from cnndsl.cli import resuming
-    from cnndsl.errors import error
-    from cnndsl.language.load import name_of
-    from cnndsl.training.checkpoint import latest_run
+    from cnndsl.language.load import locate, name_of
+    from cnndsl.training.origin import file_of
+    from cnndsl.training.same_run import to_resume
 
     name = name_of(model)
-    run_dir = latest_run(name)
-    if run_dir is None:
-        begin = shlex.join(["cnndsl", *(x for x in words if x != "--resume")])
-        raise error("E709", f"there is no run of {name} to resume", help=f"begin one: {begin}")
-    return resuming.kept(run_dir)
+    begin = shlex.join(["cnndsl", *(x for x in words if x != "--resume")])
+    return resuming.kept(to_resume(name, file_of(locate(model)[0]), begin))
 
 
 def recipe_of(net: Model, model: str, said: Command) -> TrainRecipe:

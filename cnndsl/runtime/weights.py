@@ -44,18 +44,14 @@ def fitting(
     else:
         given = dict(weights) if isinstance(weights, Mapping) else WeightFile(weights)
     source = f"{given.path}: " if isinstance(given, WeightFile) else ""
-    needed = {n: s for n, s in state.items() if s.kind in ("parameter", "buffer")}
-    known = {**(spare or {}), **state}
-    problems = [
-        *_listed("missing", [n for n in needed if n not in given]),
-        *_listed("left over", [n for n in given if n not in known], list(needed)),
-    ]
+    needed = {n: s.type.sizes for n, s in state.items() if s.kind in ("parameter", "buffer")}
     found = [n for n in state if n in given]
-    for n in found:
-        shape = given.shape(n) if isinstance(given, WeightFile) else tuple(np.shape(given[n]))
-        problems += _misshapen(n, shape, state[n]) or ([] if isinstance(given, WeightFile) else _unfit(n, given[n]))
-    if problems:
-        raise error("E504", f"{source}the weights do not fit {name}", notes=tuple(problems[: SHOWN + 3]))
+    shapes = {n: given.shape(n) if isinstance(given, WeightFile) else tuple(np.shape(given[n])) for n in given}
+    wrong = problems(shapes, {n: s.type.sizes for n, s in state.items()}, needed, {**(spare or {}), **state})
+    if not wrong and not isinstance(given, WeightFile):
+        wrong = _briefly([line for n in found for line in _unfit(n, given[n])])
+    if wrong:
+        raise error("E504", f"{source}the weights do not fit {name}", notes=tuple(wrong))
     if isinstance(given, WeightFile):
         return Fitting(name, given, found)
     return {n: np.asarray(given[n]) for n in found}
@@ -101,10 +97,30 @@ def reached(graph: Graph, outputs: Iterable[Value]) -> dict[str, State]:
     return {n: s for n, s in graph.state.items() if graph.state_values[n].node in needed}
 
 
-def _misshapen(name: str, shape: tuple[int, ...], state: State) -> list[str]:
-    if shape == state.type.shape:
-        return []
-    return [f"{name} has shape {_drawn(shape)}, the model needs {_drawn(state.type.sizes)}"]
+def problems(
+    there: Mapping[str, Sequence[int]],
+    wanted: Mapping[str, Sequence[int]],
+    needed: Iterable[str],
+    known: Iterable[str] | None = None,
+) -> list[str]:
+    """What of the arrays that are there, by their shapes, is not as wanted: a line for what is missing of the `needed`, one for
+    what is left over of all that is `known`, one for each of the first few other shapes, and how many more there are."""
+    needed, all_known = list(needed), set(wanted if known is None else known)
+    misshapen = [
+        f"{n} has shape {_drawn(there[n])}, the model needs {_drawn(shape)}"
+        for n, shape in wanted.items()
+        if n in there and tuple(there[n]) != tuple(shape)
+    ]
+    return [
+        *_listed("missing", [n for n in needed if n not in there]),
+        *_listed("left over", [n for n in there if n not in all_known], needed),
+        *_briefly(misshapen, " of another shape"),
+    ]
+
+
+def _briefly(lines: list[str], what: str = "") -> list[str]:
+    more = len(lines) - SHOWN
+    return [*lines[:SHOWN], f"and {more} more{what}"] if more > 0 else lines
 
 
 def _unfit(name: str, array: Any) -> list[str]:

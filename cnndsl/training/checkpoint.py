@@ -153,11 +153,10 @@ def new_run(root: Path, model: str) -> Path:
         raise error("E708", f"{folder} cannot be written: {e.strerror}") from None
 
 
-def latest_run(model: str, root: Path = Path("runs")) -> Path | None:
-    """The folder of the last run of `model` under `root`, None where there is none."""
+def runs_of(model: str, root: Path = Path("runs")) -> list[Path]:
+    """The folders of the runs of models of that name under `root`, the oldest first."""
     folder = root / safe_name(model)
-    found = _numbers(folder)
-    return folder / str(max(found)) if found else None
+    return [folder / str(n) for n in sorted(_numbers(folder))]
 
 
 def safe_name(model: str) -> str:
@@ -189,13 +188,13 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-def fitting(state: Mapping[str, Array], wanted: Mapping[str, Array]) -> None:
-    """Raise E711 where a checkpoint's state is not that of this model and optimiser."""
-    for name, array in wanted.items():
-        if name not in state:
-            raise error("E711", f"the checkpoint has no {name}: it is of another model or optimizer")
-        if state[name].shape != np.shape(array):
-            raise error("E711", f"{name} has shape {state[name].shape} in the checkpoint, {np.shape(array)} in the model")
-    for name in state:
-        if name not in wanted:
-            raise error("E711", f"the checkpoint has {name}, which this model and optimizer do not have")
+def fitting(state: Mapping[str, Array], wanted: Mapping[str, Array], run_dir: Path, model: str) -> None:
+    """Raise E711 where the state of that run's checkpoint is not that of this model and optimiser."""
+    from cnndsl.runtime.weights import problems
+
+    found = problems(
+        {name: np.shape(x) for name, x in state.items()}, {name: np.shape(x) for name, x in wanted.items()}, wanted
+    )
+    if found:
+        help = f"the model was changed since {run_dir} was begun: begin a new run, without --resume, or give it back its text"
+        raise error("E711", f"{run_dir}: the checkpoint does not fit {model}", notes=tuple(found), help=help)

@@ -24,7 +24,7 @@ from cnndsl.errors import Diagnostic, counted, error, printable
 from cnndsl.language.recipe import Warmup
 from cnndsl.language.recipe_warnings import long_warmup
 from cnndsl.language.writing.recipe import train_lines
-from cnndsl.training import checkpoint, schedules
+from cnndsl.training import checkpoint, origin, schedules
 from cnndsl.training.best import best, waited
 from cnndsl.training.checkpoint import Position
 from cnndsl.training.compare import compare, values_of
@@ -48,7 +48,7 @@ from cnndsl.training.records import (
     TrainResult,
 )
 from cnndsl.training.running import Running
-from cnndsl.training.same_run import other_data, other_recipe, recipe_entries, told
+from cnndsl.training.same_run import other_data, other_model, other_recipe, recipe_entries, to_resume, told
 from cnndsl.training.settling import unsettled
 from cnndsl.training.starting import starting_weights
 from cnndsl.training.step import compile_step
@@ -117,10 +117,7 @@ def _folder(model: Model, run_dir: str | Path | None, resume: bool) -> Path:
         return path
     if not resume:
         return checkpoint.new_run(Path("runs"), model.name)
-    found = checkpoint.latest_run(model.name)
-    if found is None:
-        raise error("E709", f"there is no run of {model.name} to resume", help=f"begin one: cnndsl train {model.name}")
-    return found
+    return to_resume(model.name, origin.file_of(model.source.name), f"cnndsl train {model.name}")
 
 
 class _Run:
@@ -334,7 +331,10 @@ class _Run:
         other = other_recipe(run_dir, at.recipe, self.recipe) or other_data(run_dir, at.data, self.data)
         if other is not None:
             raise other
-        checkpoint.fitting(state, self.step.kept)
+        checkpoint.fitting(state, self.step.kept, run_dir, self.model.name)
+        other = other_model(run_dir, self.model)
+        if other is not None:
+            raise other
         self.step.restore(state)
         return replace(at, recipe=self.entries)
 
@@ -342,6 +342,7 @@ class _Run:
         text = "\n".join([f"# {self.model.name} on {printable(self.data)}", *train_lines(self.recipe)])
         try:
             (run_dir / "recipe.txt").write_text(f"{text}\n", encoding="utf-8", errors="backslashreplace")
+            origin.keep(run_dir, self.model)
         except OSError as e:
             raise checkpoint.unwritable(run_dir / "recipe.txt", e, run_dir) from None
 

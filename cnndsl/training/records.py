@@ -6,6 +6,7 @@ A run is a folder `runs/<model>/<number>`:
     steps.csv            a row for every few steps (`Stretch`)
     loss.png, loss.svg   both as a picture
     recipe.txt           what was trained, and how
+    model.json           of which file, with which preprocessing and network (`training.origin`)
     weights.safetensors  parameters and running statistics of the last epoch
     best.safetensors     the same of the epoch that was best in validation (`training.best`), where there is validation
     command.json         what the command line said, for `--resume`; not of runs begun in Python

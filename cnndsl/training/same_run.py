@@ -12,12 +12,18 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cnndsl.data.records import Part
 from cnndsl.errors import CnnError, counted, error
 from cnndsl.language.recipe import NO_ENTRIES, TrainRecipe
 from cnndsl.language.writing.recipe import entry
+from cnndsl.training import origin
+from cnndsl.training.checkpoint import runs_of
 from cnndsl.training.recipes import drawn
+
+if TYPE_CHECKING:
+    from cnndsl.language.model import Model
 
 FREE = ("epochs", "steps", "data")
 """Entries that may differ when a run goes on."""
@@ -48,6 +54,31 @@ def other_recipe(run_dir: Path, old: Mapping[str, str], recipe: TrainRecipe) -> 
         message = f"{run_dir} was trained by another recipe: {key} was {was}, is {now}"
         return error("E711", message, help=f"as it was: {again}; or begin a new run, without --resume")
     return None
+
+
+def other_model(run_dir: Path, model: Model) -> CnnError | None:
+    """E711 where the network or its preprocessing is not that of the run, None where it is, or nothing is known of it."""
+    differ = origin.told(run_dir, model)
+    if not differ:
+        return None
+    notes = tuple(f"{what}: {how}" for what, how in origin.changes(run_dir, model) if how)
+    return error("E711", differ, notes=notes, help="begin a new run, without --resume, or give the file back its text")
+
+
+def to_resume(model: str, file: str, begin: str) -> Path:
+    """The newest run of that model and file in this folder. begin: the command that begins one.
+
+    Raises E709 where there is none, or only of another file that is still there.
+    """
+    runs = runs_of(model)
+    found = origin.newest(runs, file)
+    if found is None:
+        raise error("E709", f"there is no run of {model} to resume", help=f"begin one: {begin}")
+    if origin.belongs(found, file) or origin.gone(found):
+        return found
+    other = origin.kept(found).file
+    help = f"begin one: {begin}; or go on with the other: {shlex.join(['cnndsl', 'train', other, '--resume'])}"
+    raise error("E709", f"there is no run of {file} to resume: {found} is a run of {other}", help=help)
 
 
 def told(name: str, part: Part, own: str = "", validation: Part | None = None) -> str:

@@ -115,7 +115,7 @@ def test_what_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.onnx"
     assert "E643" in (text := refused(g, weights, path, outputs=("logit",)))
     assert "did you mean logits?" in text
-    assert "the weight conv.weight is missing" in refused(g, {n: x for n, x in weights.items() if n != "conv.weight"}, path)
+    assert "missing: conv.weight" in refused(g, {n: x for n, x in weights.items() if n != "conv.weight"}, path)
     assert "5x5x6x1, the model's is 5x5x1x6" in refused(g, weights | {"conv.weight": np.zeros((5, 5, 6, 1))}, path)
     assert "E598" in refused(g, weights, tmp_path / "none" / "x.onnx")
     h = Graph("moments")

@@ -76,6 +76,7 @@ ELSEWHERE = {
     "E305": "E201 comes first in text",
     "E309": "weights made by hand: the Python API",
     "W412": "a training of few steps: tests/messages",
+    "W414": "a run of another text: tests/messages",
 }
 
 

@@ -139,6 +139,19 @@ def strange(folder: Path) -> None:
         path.write_text('{"options": {"threads": "many"}}')
 
 
+def widened(folder: Path) -> None:
+    """One filter more in each convolution."""
+    text = (folder / "tiny.cnn").read_text()
+    (folder / "tiny.cnn").write_text(text.replace("conv(2", "conv(3"))
+
+
+def prepared(folder: Path) -> None:
+    """A preprocess that was not there."""
+    with (folder / "tiny.cnn").open("a") as f:
+        f.write("preprocess { images = grey -> resize(8x8) }\n")
+
+
+MANY = TRAINED.replace("    flatten", "    { conv(2, 3x3, pad = same) -> relu } * 4\n    flatten")
 SET = {"tiny.cnn": TRAINED, "set.npz": data()}
 ONE = {"one.png": png(8, 8)}
 FIT = {"w.safetensors": weights(logits__weight=np.zeros((64, 3)), logits__bias=np.zeros(3))}
@@ -350,6 +363,13 @@ BAD: dict[str, Bad] = {
     "resumed_without_validation": Bad(
         f"{TRAIN} --resume train.loss=cross_entropy(logits)", SET, before=(f"{TRAIN} --validate set.npz",), then=untold
     ),
+    "resumed_from_another_file": Bad("train other.cnn --data set.npz --resume", {**SET, "other.cnn": TRAINED}, before=(TRAIN,)),
+    "resumed_after_a_change": Bad(f"{TRAIN} --resume", {**SET, "tiny.cnn": MANY}, before=(TRAIN,), then=widened),
+    "resumed_with_another_preprocess": Bad(f"{TRAIN} --resume", SET, before=(TRAIN,), then=prepared),
+    "weights_from_before_a_change": Bad(
+        "run tiny.cnn one.png", {**SET, **ONE, "tiny.cnn": MANY}, before=(TRAIN,), then=widened
+    ),
+    "weights_of_another_preprocess": Bad("run tiny.cnn one.png", {**SET, **ONE}, before=(TRAIN,), then=prepared, code=0),
     "resumed_by_a_stranger": Bad(f"{TRAIN} --resume", SET, before=(TRAIN,), then=strange),
     "resumed_by_another_recipe": Bad(f"{TRAIN} --resume train.batch=8", SET, before=(TRAIN,)),
     # the command line

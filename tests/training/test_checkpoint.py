@@ -112,16 +112,18 @@ def test_an_unwritable_place(tmp_path: Path) -> None:
 
 
 def test_state_of_another_model() -> None:
-    with pytest.raises(CnnError, match=r"has no b\.bias"):
-        checkpoint.fitting({"a.weight": STATE["a.weight"]}, {"a.weight": STATE["a.weight"], "b.bias": STATE["b.bias"]})
-    with pytest.raises(CnnError, match="has shape"):
-        checkpoint.fitting({"a.weight": np.zeros(3)}, {"a.weight": STATE["a.weight"]})
-    with pytest.raises(CnnError, match="do not have"):
-        checkpoint.fitting(STATE, {"a.weight": STATE["a.weight"]})
+    one, run = {"a.weight": STATE["a.weight"]}, Path("runs/net/1")
+    with pytest.raises(CnnError, match=r"missing: b\.bias"):
+        checkpoint.fitting(one, {**one, "b.bias": STATE["b.bias"]}, run, "net")
+    with pytest.raises(CnnError, match=r"a\.weight has shape 3, the model needs 2x3"):
+        checkpoint.fitting({"a.weight": np.zeros(3)}, one, run, "net")
+    with pytest.raises(CnnError, match=r"runs/net/1: .*\n.*left over: step, b\.bias"):
+        checkpoint.fitting(STATE, one, run, "net")
+    checkpoint.fitting(STATE, dict(STATE), run, "net")
 
 
 def test_runs_are_numbered(tmp_path: Path) -> None:
-    assert checkpoint.latest_run("net", tmp_path) is None
+    assert checkpoint.runs_of("net", tmp_path) == []
     assert [checkpoint.new_run(tmp_path, "net").name for _ in range(11)] == [str(n) for n in range(1, 12)]
-    assert checkpoint.latest_run("net", tmp_path) == tmp_path / "net" / "11"
+    assert checkpoint.runs_of("net", tmp_path) == [tmp_path / "net" / str(n) for n in range(1, 12)]
     assert checkpoint.new_run(tmp_path, "../../etc").parent.parent == tmp_path

@@ -13,6 +13,7 @@ from cnndsl.graph.graph import CONSTANT, INPUT, STATE, Graph, Node, Value
 from cnndsl.graph.sizes import Affine
 from cnndsl.graph.types import BATCH
 from cnndsl.passes.specialise import bind_sizes
+from cnndsl.runtime.weights import fitting
 
 
 def export_onnx(
@@ -32,13 +33,14 @@ def export_onnx(
     written as further outputs. `sizes`: what the symbols of the inputs are (`{"H": 256, "W": 256}`).
 
     Raises E604 where a symbol has no size, E641 without the package onnx, E642 for an op that has no counterpart,
-    E643 for an unknown output, E644 for weights that are missing or of another shape, E598 where the file cannot be written.
+    E643 for an unknown output, E504 for weights that do not fit, E598 where the file cannot be written.
     """
     graph: Graph = net if isinstance(net, Graph) else net.graph
     graph = bind_sizes(graph, sizes or {}) if symbols(graph) else graph
     wanted = wanted_outputs(graph, heads, tuple(outputs))
     needed = ancestors(wanted.values())
-    check_weights(graph, weights, needed)
+    state = {name: s for name, s in graph.state.items() if graph.state_values[name].node.id in needed}
+    fitting(graph.name, state, weights, graph.state)
     writer = Writer(weights)
     inputs = {name: x for name, x in graph.inputs.items() if x.node.id in needed or not graph.outputs}
     writer.taken.update([*inputs, *wanted])
@@ -96,21 +98,3 @@ def ancestors(values: Iterable[Value]) -> set[int]:
             seen.add(node.id)
             stack += [x.node for x in node.operands if x.node.id not in seen]
     return seen
-
-
-def check_weights(graph: Graph, weights: Mapping[str, Any], needed: set[int]) -> None:
-    """Raise E644 where a weight that is needed is missing or has another shape."""
-    import numpy as np
-
-    for name, x in graph.state_values.items():
-        if x.node.id not in needed:
-            continue
-        if name not in weights:
-            raise error("E644", f"the weight {name} is missing", help=f"it has the shape {drawn(x.type.shape)}")
-        if np.shape(weights[name]) != x.type.shape:
-            was, should = drawn(np.shape(weights[name])), drawn(x.type.shape)
-            raise error("E644", f"the weight {name} has the shape {was}, the model's is {should}")
-
-
-def drawn(shape: Iterable[Any]) -> str:
-    return "x".join(map(str, shape)) or "scalar"
