@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import cnndsl
+import cnndsl.ops
 from cnndsl.errors import CnnError
 from cnndsl.graph.graph import Graph
 from cnndsl.passes.context import Options

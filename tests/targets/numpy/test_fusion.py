@@ -7,6 +7,8 @@ import pytest
 import cnndsl.ops  # noqa: F401  (fills the registry)
 from cnndsl.graph.graph import INPUT, Graph, Value
 from cnndsl.graph.types import TensorType
+from cnndsl.passes.context import Options
+from cnndsl.runtime.compile import lower
 from cnndsl.targets.numpy.fusion import refuses
 from cnndsl.targets.numpy.lower import sums_rows
 
@@ -46,3 +48,12 @@ def test_behind_a_convolution() -> None:
     assert "in one go" in str(refuses(x.max_pool((2, 2)).node, row.relu().node, "epilogue"))
     assert "its result is" in str(refuses(conv.node, row.tanh().node, "epilogue"))
     assert refuses(conv.node, conv.max_pool((2, 2)).node, "epilogue") == "max_pool is not pointwise"
+
+
+def test_which_pads_have_a_kernel() -> None:
+    """Zeros anywhere, reflected borders along space alone: the rest runs by the op's meaning, which allocates."""
+    for mode, channels, kernel in (("zero", (1, 0), True), ("reflect", (0, 0), True), ("reflect", (1, 0), False)):
+        g = Graph("g")
+        g.output(given(g, "x", 2, 5, 5, 3).pad(1, mode=mode, channels=channels))
+        program = lower(g, target="numpy", options=Options(batch=2))[0]
+        assert [not k.choice.fallback for k in program.run.kernels] == [kernel], mode
