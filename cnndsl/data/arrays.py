@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.data.channels import check_order
+from cnndsl.data.links import file_of
 from cnndsl.data.records import Dataset, Part, check_labels
 from cnndsl.data.room import PACKED, check_room
 from cnndsl.errors import error
@@ -81,8 +82,8 @@ def read_npy_files(folder: Path) -> Dataset | None:
     """The same arrays as files `images.npy`, `labels.npy` … of a folder; None where there are none. Raises E702 … E706."""
     parts: dict[str, Array] = {}
     for name in ARRAYS:
-        path = folder / f"{name}.npy"
-        if path.is_file():
+        path = file_of(folder, f"{name}.npy")
+        if path is not None:
             try:
                 with path.open("rb") as f:
                     parts[name] = _array(f, str(path), path.stat().st_size, taken(parts))

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.data.archive import read_tar
+from cnndsl.data.links import file_of
 from cnndsl.data.records import Dataset, Part
 from cnndsl.data.unpickle import read_pickle
 from cnndsl.errors import error
@@ -34,7 +35,8 @@ def read_cifar(path: Path) -> Dataset | None:
     """The data set in that folder or archive; None where there is none. Raises E702, E704, E705."""
     files: Files
     if path.is_dir():
-        files = {name: _reader(path / name) for name in sorted(_NAMES) if (path / name).is_file()}
+        found = {name: file_of(path, name) for name in sorted(_NAMES)}
+        files = {name: _reader(file) for name, file in found.items() if file is not None}
     else:
         files = {name: _content(data) for name, data in read_tar(path, _NAMES).items()}
     hundred = next((n for n in ("train.bin", "train") if n in files), None)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.data.images import SUFFIXES, check_picture, open_picture
+from cnndsl.data.links import stay_in
 from cnndsl.data.records import Dataset, Part
 from cnndsl.data.resample import Photograph
 from cnndsl.errors import CnnError, Diagnostic, error
@@ -140,10 +141,8 @@ def _entries(folder: Path, home: Path, wanted: Callable[[os.DirEntry[str]], bool
         with os.scandir(folder) as entries:
             found = sorted((e.name, e.is_symlink()) for e in entries if not e.name.startswith(".") and wanted(e))
         for name in (name for name, link in found if link):
-            if not (folder / name).resolve().is_relative_to(home):
-                help = "put what it leads to in its place; or name the folder where the pictures are"
-                raise error("E702", f"{folder / name} is a link that leads out of the folder", help=help)
-    except (OSError, RuntimeError) as e:
+            stay_in(folder / name, home, "pictures")
+    except OSError as e:
         raise error("E702", f"{folder} cannot be read: {getattr(e, 'strerror', None) or e}") from None
     return [name for name, _ in found]
 

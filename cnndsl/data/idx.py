@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnndsl.data.links import file_of
 from cnndsl.data.records import Dataset, Part, check_labels
 from cnndsl.data.room import PACKED, check_room
 from cnndsl.errors import error
@@ -53,8 +54,8 @@ def _pair(folder: Path, stem: str) -> tuple[NDArray[Any], NDArray[Any]] | None:
 def _find(folder: Path, stem: str, kind: str) -> Path | None:
     for joint in ("-", "."):
         for end in ("", ".gz"):
-            path = folder / f"{stem}{joint}{kind}-ubyte{end}"
-            if path.is_file():
+            path = file_of(folder, f"{stem}{joint}{kind}-ubyte{end}")
+            if path is not None:
                 return path
     return None
 

@@ -81,3 +81,55 @@ def test_a_header_that_is_no_python(tmp_path: Path) -> None:
         with pytest.raises(CnnError, match=r"its header|cannot be read") as e:
             datasets.open(tmp_path)
         assert e.value.code == "E702"
+
+
+FORMS = {
+    "npy": ("images.npy", "labels.npy"),
+    "idx": ("train-images-idx3-ubyte", "train-labels.idx1-ubyte"),
+    "cifar": ("data_batch_1.bin", "batches.meta.txt"),
+    "cifar for python": ("data_batch_1", "test_batch"),
+}
+
+
+def whole(folder: Path, form: str) -> None:
+    """A small data set of that form."""
+    folder.mkdir()
+    if form == "npy":
+        np.save(folder / "images.npy", np.zeros((4, 4, 4), np.uint8))
+        np.save(folder / "labels.npy", np.arange(4))
+    elif form == "idx":
+        (folder / FORMS[form][0]).write_bytes(bytes([0, 0, 8, 3]) + struct.pack(">3I", 4, 4, 4) + bytes(64))
+        (folder / FORMS[form][1]).write_bytes(bytes([0, 0, 8, 1]) + struct.pack(">I", 4) + bytes(4))
+    elif form == "cifar":
+        (folder / "data_batch_1.bin").write_bytes(bytes(2 * 3073))
+        (folder / "batches.meta.txt").write_text("\n".join(f"class{n}" for n in range(10)))
+    else:
+        for name in FORMS[form]:
+            (folder / name).write_bytes(pickle.dumps({"data": np.zeros((2, 3072), np.uint8).tobytes(), "labels": [1, 2]}))
+
+
+@pytest.mark.parametrize(("form", "name"), [(form, name) for form in FORMS for name in FORMS[form]])
+def test_a_link_may_not_lead_out_of_the_folder(tmp_path: Path, form: str, name: str) -> None:
+    data, private = tmp_path / "data", tmp_path / "private"
+    whole(data, form)
+    whole(private, form)
+    (data / name).unlink()
+    for target in (Path("../private") / name, private / name):
+        (data / name).symlink_to(target)
+        for wanted in (data, *((data / FORMS[form][0],) if name != FORMS[form][0] else ())):
+            with pytest.raises(CnnError, match=f"{name} is a link that leads out of the folder") as caught:
+                datasets.open(wanted, check=True)
+            assert caught.value.code == "E702"
+        (data / name).unlink()
+
+
+@pytest.mark.parametrize("form", ["npy", "idx", "cifar"])
+def test_a_link_that_stays_inside_is_followed(tmp_path: Path, form: str) -> None:
+    data = tmp_path / "data"
+    whole(data, form)
+    (data / "kept").mkdir()
+    for name in FORMS[form]:
+        (data / name).rename(data / "kept" / name)
+        (data / name).symlink_to(f"kept/{name}")
+    (tmp_path / "mine").symlink_to(data)  # whoever names a link means where it leads
+    assert len(datasets.open(tmp_path / "mine").train) >= 1
