@@ -6,6 +6,7 @@ A text may come from a stranger: what is read is held to the records' annotation
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import json
 import re
 from typing import Any
@@ -29,6 +30,7 @@ MOST_AXES = 8
 MOST_PARTS = 64
 FREE = ("head",)  # texts that name something: any text will do
 LONGEST_NAME = 1000
+MOST_NEAR = 1000  # values, the last ones, among which a misspelt one is looked for
 SOURCE_OPS = {"input": INPUT, "state": STATE, "constant": CONSTANT}
 STATE_WORDS = {"kind": ("parameter", "buffer", "slot", "counter", "sum"), "init": tuple(dict.fromkeys((*INITS, *CONSTANTS)))}
 
@@ -298,7 +300,9 @@ class _Reader:
         try:
             return values[node][int(index[:6] or 0)]
         except (KeyError, IndexError):
-            raise error("E103", f"%{text[:40]} is not a value that stands before", span) from None
+            near = difflib.get_close_matches(node, [*values][-MOST_NEAR:], 1)
+            help = f"did you mean %{near[0]}?" if near else "values are called as their lines begin"
+            raise error("E103", f"%{text[:40]} is not a value that stands before", span, help=help) from None
 
     def node(self, graph: Graph, values: dict[str, tuple[Value, ...]], depth: int) -> None:
         span, name = self.span(), self.name()
@@ -326,7 +330,9 @@ class _Reader:
             # A shape rule says itself what does not fit; how many operands there are it may count on.
             raise error("E103", f"{word} does not take these operands and attributes", span) from None
         if [y.type for y in made] != types:
-            raise error("E103", f"{word} gives {', '.join(str(y.type) for y in made)} here", span)
+            gives, says = (", ".join(map(str, found)) for found in ([y.type for y in made], types))
+            help = f"the line says {says}: write -> {gives}, and what follows from it in the lines below"
+            raise error("E103", f"{word} gives {gives} here", span, help=help)
         values[name] = made
 
     def source_node(self, graph: Graph, op: Any, span: Span) -> tuple[Value, ...]:

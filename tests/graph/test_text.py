@@ -148,3 +148,25 @@ def test_a_size_that_is_none_once_bound() -> None:
         with pytest.raises(CnnError, match="input x: a size is at least 1, not 0") as caught:
             bound()
         assert caught.value.code == "E303"
+
+
+def edited(old: str, new: str) -> CnnError:
+    """The error of a text in which a hand has changed something."""
+    g = Graph("g")
+    g.output(g.input("image", (6, 6, 3)).conv(4, (3, 3), pad=1).relu())
+    text = to_text(g)
+    assert old in text
+    with pytest.raises(CnnError) as found:
+        parse_graph(text.replace(old, new, 1))
+    return found.value
+
+
+def test_a_shape_that_no_longer_holds_is_told_with_what_to_write() -> None:
+    d = edited("stride=(1, 1)", "stride=(2, 2)").diagnostics[0]
+    assert d.message == "conv gives float32[N,3,3,4] here"
+    assert d.help == "the line says float32[N,6,6,4]: write -> float32[N,3,3,4], and what follows from it in the lines below"
+
+
+def test_a_misspelt_value_is_told_with_the_one_that_is_near() -> None:
+    d = edited("relu(%conv)", "relu(%cnv)").diagnostics[0]
+    assert (d.message, d.help) == ("%cnv is not a value that stands before", "did you mean %conv?")
