@@ -162,7 +162,7 @@ def edited(old: str, new: str) -> CnnError:
 
 
 def test_a_shape_that_no_longer_holds_is_told_with_what_to_write() -> None:
-    d = edited("stride=(1, 1)", "stride=(2, 2)").diagnostics[0]
+    d = edited("pad=1 ->", "pad=1 stride=2 ->").diagnostics[0]
     assert d.message == "conv gives float32[N,3,3,4] here"
     assert d.help == "the line says float32[N,6,6,4]: write -> float32[N,3,3,4], and what follows from it in the lines below"
 
