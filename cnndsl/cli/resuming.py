@@ -44,6 +44,7 @@ class Command:
         entries = before.entries
         if any(key in self.entries for key in LENGTHS):
             entries = {key: x for key, x in entries.items() if key not in LENGTHS}
+        entries = {key: x for key, x in entries.items() if key.partition(".")[0] not in self.entries or key in self.entries}
         return Command({**before.arguments, **self.arguments}, {**entries, **self.entries}, {**before.options, **self.options})
 
     @property

@@ -51,7 +51,7 @@ def train(
 ) -> None:
     """Train a model by its recipe. Weights, checkpoints and curves, which follow the work, go to runs/MODEL/NUMBER.
 
-    Entries of the recipe are set with key=value: train.epochs=2 train.seed=7. Ctrl-C stops between two steps and
+    Entries of the recipe are set with key=value: train.epochs=2 train.optimizer.rate=0.01. Ctrl-C stops between two steps and
     saves; --resume goes on from there, to the same weights as if nothing had happened. What the run was given (data, entries,
     options) need not be said again.
     """

@@ -237,6 +237,14 @@ def _elsewhere(key: str) -> str | None:
     return f"{key} stands in {' or '.join(found)}" if found else None
 
 
+def _option(key: str, text: str, kind: str) -> str | None:
+    """How an option of the optimizer or the schedule is set that is given as if it were an entry."""
+    for name, vocabulary in (("optimizer", words.OPTIMIZERS), ("schedule", words.SCHEDULES)):
+        if name in KEYS[kind] and any(key in options for options in vocabulary.values()):
+            return f"{key} is an option of the {name}: {kind}.{name}.{key}={text}"
+    return None
+
+
 def entries(recipe: tree.Recipe, found: list[Diagnostic]) -> tuple[dict[str, Any], dict[str, Span]]:
     """key → value and key → place; errors go to `found`."""
     values: dict[str, Any] = {}
@@ -323,7 +331,7 @@ def given_entry(key: str, text: str, kind: str) -> tuple[Any, Span]:
 
     keys = KEYS[kind]
     if key not in keys:
-        help = nearest(key, keys) or _elsewhere(key) or f"there are {listed(keys)}"
+        help = _option(key, text, kind) or nearest(key, keys) or _elsewhere(key) or f"there are {listed(keys)}"
         raise error("E401", f"{kind} has no key {in_words(key)}", help=help)
     source = Source(f"{kind}.{key}", text)
     at = Span(source, 0, len(text))
@@ -341,8 +349,11 @@ def _is_path(text: str) -> bool:
 
 
 def overridden(recipe: TrainRecipe, given: Mapping[str, str]) -> TrainRecipe:
-    """`recipe` with entries given as text."""
-    found = {key: given_entry(key, in_words(value), "train") for key, value in given.items()}  # a number will do
+    """`recipe` with entries given as text; `optimizer.rate` is one option of an entry."""
+    from cnndsl.language.one_option import whole_entries
+
+    whole = whole_entries("train", given, lambda key: getattr(recipe, key, None))
+    found = {key: given_entry(key, text, "train") for key, text in whole.items()}
     values = {key: value for key, (value, _) in found.items()}
     spans = {key: span for key, (_, span) in found.items()}
     if "epochs" in values and "steps" in values:
@@ -361,6 +372,8 @@ def overridden_entries(
     kind: str, entries: Mapping[str, Any], spans: Mapping[str, Span], given: Mapping[str, str]
 ) -> tuple[dict[str, Any], dict[str, Span]]:
     """`entries` and `spans` of an `eval` or a `task` with entries given as text."""
-    found = {key: given_entry(key, in_words(value), kind) for key, value in given.items()}
+    from cnndsl.language.one_option import whole_entries
+
+    found = {key: given_entry(key, text, kind) for key, text in whole_entries(kind, given, entries.get).items()}
     values, places = ({key: x[k] for key, x in found.items()} for k in (0, 1))
     return {**entries, **values}, {**spans, **places}

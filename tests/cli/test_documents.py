@@ -85,6 +85,17 @@ def test_commands(page: Path, cli: Any, tmp_path: Path, monkeypatch: pytest.Monk
     commands(page, cli, tmp_path, ("",))
 
 
+def test_the_first_tutorial_goes_on_where_the_readme_ends(cli: Any, tmp_path: Path) -> None:
+    """In one folder: what the first wrote does not stand in the way of the second."""
+    pages = (ROOT / "README.md", ROOT / "docs" / "tutorials" / "first_network.md")
+    text = "\n".join(text for page in pages for language, kind, text in fences(page) if (language, kind) == ("console", ""))
+    written = re.findall(r"^\$ cnndsl (data .* --write .*)$", text, re.MULTILINE)
+    assert len(written) == 2
+    for command in written:
+        done = cli(*command.split())
+        assert done.code == 0, done.err
+
+
 def fewer(whole: Dataset) -> Dataset:
     """Every second picture to train on; they lie in no order of their classes that this would touch."""
     train = whole.train.only(np.arange(0, len(whole.train), 2))

@@ -234,3 +234,12 @@ def test_the_head_tells_of_many_images_left_out() -> None:
     line = "each epoch leaves out 4 images, others each time: they fill no batch of 16\n"
     assert head(batch=16, steps_per_epoch=1).endswith(f"\n{line}")
     assert "leaves out" not in head(images=21)
+
+
+def test_one_option_of_the_optimizer(cli: Any, home: Path) -> None:
+    (home / "tiny.cnn").write_text(TINY.replace("rate = 0.1", "rate = 0.1, momentum = 0.9"))
+    assert cli("train", *GIVEN, "train.optimizer.rate=0.05").code == 0
+    assert "optimizer = sgd(rate = 0.05, momentum = 0.9)" in (home / "runs/tiny/1/recipe.txt").read_text()
+    assert "is finished" in cli("train", "tiny.cnn", "--resume").out
+    other = cli("train", "tiny.cnn", "--resume", "train.optimizer=sgd(rate = 0.2)")  # all of it, and not what it was begun with
+    assert "optimizer was sgd(rate = 0.05, momentum = 0.9), is sgd(rate = 0.2)" in other.err

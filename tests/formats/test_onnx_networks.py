@@ -116,7 +116,9 @@ def test_what_is_refused(tmp_path: Path) -> None:
     assert "E643" in (text := refused(g, weights, path, outputs=("logit",)))
     assert "did you mean logits?" in text
     assert "missing: conv.weight" in refused(g, {n: x for n, x in weights.items() if n != "conv.weight"}, path)
-    assert "5x5x6x1, the model's is 5x5x1x6" in refused(g, weights | {"conv.weight": np.zeros((5, 5, 6, 1))}, path)
+    assert "conv.weight has shape 5x5x6x1, the model needs 5x5x1x6" in refused(
+        g, weights | {"conv.weight": np.zeros((5, 5, 6, 1))}, path
+    )
     assert "E598" in refused(g, weights, tmp_path / "none" / "x.onnx")
     h = Graph("moments")
     h.output(h.moments(h.input("image", (2, 2, 1)))[0])
