@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from cnndsl.data.arrays import as_images
 from cnndsl.data.channels import check_order
 from cnndsl.data.draws import Draws
 from cnndsl.data.resample import Photograph, floats
-from cnndsl.errors import CnnError, error
+from cnndsl.errors import CnnError, Span, error, located
 
 if TYPE_CHECKING:
     from cnndsl.language.recipe import Call, Preprocess
@@ -63,7 +63,7 @@ OWN_SIZE = ("resize",)
 @dataclass(frozen=True)
 class Step:
     """One bound step. stream: names its random numbers. draws: how many an image needs. on_bytes, into, moves_beside: whether
-    it is of `ON_BYTES`, of `INTO`, of `MOVES_BESIDE`. own_size: whether it draws and is of `OWN_SIZE`.
+    it is of `ON_BYTES`, of `INTO`, of `MOVES_BESIDE`. own_size: whether it draws and is of `OWN_SIZE`. span: its place.
     """
 
     stream: str
@@ -73,6 +73,7 @@ class Step:
     into: bool = False
     moves_beside: bool = False
     own_size: bool = False
+    span: Span | None = field(default=None, compare=False, repr=False)
 
 
 def bind(calls: Sequence[Call], where: str, random: bool) -> tuple[Step, ...]:
@@ -101,6 +102,7 @@ def bind(calls: Sequence[Call], where: str, random: bool) -> tuple[Step, ...]:
                 into=call.name in INTO,
                 moves_beside=call.name in MOVES_BESIDE,
                 own_size=count > 0 and call.name in OWN_SIZE,
+                span=call.span,
             )
         )
     return tuple(steps)
@@ -214,7 +216,10 @@ def _through(steps: Sequence[Step], x: Array | Photograph, draws: Sequence[Draws
     for step, own in zip(steps, draws, strict=True):
         x = x if step.on_bytes else floats(x)
         last = step.into and step is steps[-1] and out is not None and out.shape == x.shape
-        x = step.run(x, own, out) if last else step.run(x, own)
+        try:
+            x = step.run(x, own, out) if last else step.run(x, own)
+        except CnnError as e:
+            raise located(e, step.span) from None
     return floats(x)
 
 

@@ -23,7 +23,7 @@ from cnndsl.data.crops import within
 from cnndsl.data.geometry import shorter
 from cnndsl.data.resample import Pictures, cut, mirrored, resized
 from cnndsl.data.sides import pair
-from cnndsl.errors import CnnError
+from cnndsl.errors import CnnError, Span, located
 from cnndsl.language.recipe import Call, Preprocess, Sides
 
 Array = NDArray[Any]
@@ -78,13 +78,25 @@ def _made(call: Call) -> View:
     make = STEPS.get(call.name)
     try:
         if make is not None:
-            return make(*call.args, **call.keys)
+            return _placed(make(*call.args, **call.keys), call.span)
         (step,) = pipeline.bind([call], "views", random=False)
     except CnnError as e:
         raise CnnError(d if d.span else replace(d, span=call.span) for d in e.diagnostics) from None
 
     def run(x: Pictures) -> Iterator[Pictures]:
         yield pipeline.run((step,), [x[0] if isinstance(x, np.ndarray) else x])
+
+    return run
+
+
+def _placed(view: View, span: Span | None) -> View:
+    """The step, whose errors have its place."""
+
+    def run(x: Pictures) -> Iterator[Pictures]:
+        try:
+            yield from view(x)
+        except CnnError as e:
+            raise located(e, span) from None
 
     return run
 

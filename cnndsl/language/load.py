@@ -27,6 +27,7 @@ from cnndsl.language.syntax import tree
 from cnndsl.language.syntax.parse import parse_value
 from cnndsl.language.tasks import Enough, drive, uncollected
 from cnndsl.language.values import checked_list
+from cnndsl.language.view_sizes import misfits as misfits_of_views
 
 LONGEST_CHAIN = 100
 MOST_SHOWN = 100
@@ -166,6 +167,10 @@ def build(definitions: Definitions, name: str | None, arguments: Mapping[str, An
     model = _with_recipes(
         Model(name, elaborator.graph, source=definitions.source, arguments=given), definitions, found, bool(found)
     )
+    if not found:
+        fixed = len(definitions.models) == 1 and not arguments  # else the views may be meant for another size
+        views = [d for judged in model.evals.values() for d in misfits_of_views(judged, model.graph)]
+        found += views if fixed else [replace(d, code="W409") for d in views]
     errors = [d for d in found if d.severity == "error"]
     if errors:
         raise CnnError(ordered(errors))

@@ -14,7 +14,6 @@ from typing import Any
 
 from cnndsl.errors import Diagnostic, Source, Span, counted
 from cnndsl.graph.graph import Graph, Node
-from cnndsl.graph.sizes import Size
 from cnndsl.graph.types import drawn
 from cnndsl.language.commas import pointed
 from cnndsl.language.recipe import Call, Preprocess, Sides
@@ -198,7 +197,7 @@ def of_preprocess(graph: Graph, preprocess: Preprocess, places: Mapping[str, Spa
     """W409, where the model has one input, a picture of a known size. labelled: its labels are meant for this very model."""
     shapes = [x.type.shape[1:] for x in graph.inputs.values()]
     if len(shapes) == 1 and len(shapes[0]) == 3 and all(isinstance(n, int) for n in shapes[0]):
-        yield from _pictures(shapes[0], next(iter(graph.inputs)), preprocess.images)
+        yield from _pictures([n for n in shapes[0] if isinstance(n, int)], next(iter(graph.inputs)), preprocess.images)
     output = graph.outputs.get("output")
     if labelled and output is not None and output.type.rank == 2 and preprocess.labels:
         classes, labels = output.type.channels, len(preprocess.labels)
@@ -207,7 +206,7 @@ def of_preprocess(graph: Graph, preprocess: Preprocess, places: Mapping[str, Spa
             yield Diagnostic("W409", message, places.get("labels"))
 
 
-def _pictures(shape: tuple[Size, ...], name: str, steps: Sequence[Call]) -> Iterator[Diagnostic]:
+def _pictures(shape: Sequence[int], name: str, steps: Sequence[Call]) -> Iterator[Diagnostic]:
     """What comes out of the steps in another size, or goes into `normalize` with other channels."""
     size: tuple[int, ...] | None = None
     last, grey = None, False
@@ -222,14 +221,19 @@ def _pictures(shape: tuple[Size, ...], name: str, steps: Sequence[Call]) -> Iter
                 size = (side, side)
         elif call.name in ("crop", "pad"):
             size = None
-        elif call.name == "normalize" and grey:
-            many = max((len(x) for x in given if isinstance(x, tuple)), default=1)
-            if many > 1:
-                message = f"normalize has {counted(many, 'number')} for a picture that grey has left 1 channel"
-                yield Diagnostic("W409", message, call.span, help="one number each: normalize(mean = 0.5, std = 0.5)")
-    if size is not None and last is not None and size != shape[:2]:
-        message = f"the pictures end as {drawn(size)}, and the input {name} is {drawn(shape)}"
-        yield Diagnostic("W409", message, last.span, help=f"resize({drawn(shape[:2])})")
+        elif call.name == "normalize":
+            many = [len(x) for x in given if isinstance(x, tuple)]
+            later = any(step.name == "grey" for step in steps)
+            channels = 1 if grey else 3 if later else shape[2]
+            wrong = next((n for n in many if n not in (1, channels)), None)
+            if wrong is not None:
+                left = "a picture that grey has left 1 channel" if grey else f"pictures of {counted(channels, 'channel')}"
+                message = f"normalize has {counted(wrong, 'number')} for {left}"
+                help = "one number each: normalize(mean = 0.5, std = 0.5)"
+                yield Diagnostic("W409", message, call.span, help=help if channels == 1 else f"{help}, or {channels} each")
+    if size is not None and last is not None and size != tuple(shape[:2]):
+        message = f"the pictures end as {drawn(size)}, and the input {name} is {drawn(tuple(shape))}"
+        yield Diagnostic("W409", message, last.span, help=f"resize({drawn(tuple(shape[:2]))})")
 
 
 def _has_notes(body: tree.Body) -> bool:

@@ -13,9 +13,10 @@ from cnndsl.data import pipeline, views
 from cnndsl.data.channels import check_dataset
 from cnndsl.data.loader import Reader, skips
 from cnndsl.data.records import Dataset, Part, check_some
-from cnndsl.errors import error
+from cnndsl.errors import CnnError, error
 from cnndsl.graph.types import drawn
 from cnndsl.language.spelling import listed
+from cnndsl.language.view_sizes import misfits
 from cnndsl.training.classes import class_count, class_names, fitted_data, label_shape
 from cnndsl.training.judged import Telling, Weights, is_large, read_ahead, several
 from cnndsl.training.records import Evaluation, OnJudged
@@ -156,6 +157,9 @@ def scored(
         raise error("E705", f"{data.name} has labels {have}, {model.name} gives classes {need}")
     tops = tops_of(how)
     if how is not None and ("views" in how.entries or "reduce" in how.entries):
+        wrong = list(misfits(how, model.graph))
+        if wrong:
+            raise CnnError(wrong)
         seen = views.bind(how.entries.get("views", ()), model.preprocess)
         networks = [Network(model, w, input_shape(model), scores, seen.whole, batch, running) for w in each]
         reduce = how.entries.get("reduce", "mean")

@@ -57,6 +57,12 @@ BAD: dict[str, str] = {
     "reserved_as_name": model("relu as for"),
     "missing_comma": "block b(filters kernel) { relu }\n" + model("relu"),
     "missing_colon": "model m {\n    input image 28x28x1\n}\n",
+    "view_larger_than_the_pictures": recipe("views = resize(32) -> ten_crop(40)", kind="eval crops"),
+    "view_larger_than_small_pictures": recipe("views = resize(20) -> flip -> six_crop(24)", kind="eval"),
+    "view_from_beyond_the_pictures": recipe("views = resize(32x32) -> crop(28, at = [2, 5])", kind="eval"),
+    "views_of_another_size": recipe("views = resize([32, 36]) -> ten_crop(26) -> flip", kind="eval"),
+    "views_of_another_shorter_side": recipe("views = resize([28, 36]) -> flip", kind="eval"),
+    "views_padded_beyond_the_input": recipe("views = resize([32, 36]) -> squares -> pad(2)", kind="eval"),
     "two_commas": model("conv(6,, 5x5)"),
     "single_quotes": recipe("labels = ['a']", kind="preprocess"),
     "decimal_comma_in_a_recipe": recipe(
@@ -279,7 +285,7 @@ BAD: dict[str, str] = {
     # warnings
     "warning_momentum": model("batch_norm(momentum = 0.1)"),
     "warning_not_carried_out": whole("precision = bf16", "augment = flip -> cutout(8) -> noise(0.1)")
-    + "eval crops { views = resize([24, 28]) -> ten_crop(24) }\n"
+    + "eval crops { views = resize([28, 32]) -> ten_crop(28) }\n"
     + "task t { input = meshgrid; loss = mse(output, image); steps = 9 }\n",
     "warning_bias": model("conv(6, 5x5) -> batch_norm"),
     "warning_unused": model(

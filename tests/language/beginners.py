@@ -124,4 +124,6 @@ BAD: dict[str, str] = {
     "pictures_that_do_not_fit": recipe(
         "images = grey -> resize(32x32) -> normalize(mean = [0.1, 0.2, 0.3], std = 0.3)", "labels = [a, b]", kind="preprocess"
     ),
+    "numbers_for_other_channels": recipe("images = normalize(mean = [0.3, 0.3], std = [0.2, 0.2, 0.2])", kind="preprocess"),
+    "numbers_for_colours_before_grey": recipe("images = normalize(mean = [0.3, 0.3], std = 0.2) -> grey", kind="preprocess"),
 }  # fmt: skip

@@ -59,7 +59,7 @@ preprocess { images = grey -> invert(auto) -> resize(28x28) -> crop(24, at = [1,
 train m { validate = "pictures/val" }
 train n { validate = pictures }
 eval { metrics = [accuracy, loss, confusion]; data = digits; batch = 3 }
-eval p { views = resize([224, 256]) -> squares -> six_crop(224) -> flip; reduce = max }
+eval p { views = resize([32, 36]) -> squares -> six_crop(32) -> flip; reduce = max }
 eval q { views = resize(256) -> fully_convolutional; metrics = top(5) }
 task r { input = noise(0..0.1); loss = mse(output, image); optimizer = adam(0.01); jitter = 0.03; steps = 6000 }
 task s { input = meshgrid; loss = mse(early, image); schedule = exponential(0.99); steps = 3 }

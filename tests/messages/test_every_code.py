@@ -29,7 +29,6 @@ NEVER = {
 
 ONLY_PYTHON = {
     "E421": "the words of recipes are those of the image steps: E402 and E423 come first",
-    "E422": "the bounds of image steps are those of their words: E403 comes first",
     "E503": "what is trained has the element types of weights",
     "E603": "every op of the language has a gradient; of a gradient there is none",
     "E642": "every op of the language can be written as ONNX",

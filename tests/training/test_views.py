@@ -153,9 +153,18 @@ def test_vgg_and_a_network_with_global_pooling_run_on_whole_pictures() -> None:
         assert graph.outputs["output"].type.shape[1:] == (1000,)
 
 
-@pytest.mark.parametrize("recipe", ["resize(12) -> ten_crop(16)", "resize(12x18)"])
-def test_views_that_do_not_fit_are_refused(recipe: str) -> None:
-    net = model(f"eval {{ views = {recipe} }}")
+@pytest.mark.parametrize(
+    ("recipe", "code", "place"),
+    [
+        ("resize(12) -> ten_crop(16)", "E422", "ten_crop(16)"), ("resize(12x18)", "E422", "resize(12x18)"),
+        ("squares -> center_crop(31) -> resize(16)", "E706", "center_crop(31)"), ("resize(16) -> flip", "E706", ""),
+    ],
+)  # fmt: skip
+def test_views_that_do_not_fit_are_refused(recipe: str, code: str, place: str) -> None:
     with pytest.raises(CnnError) as e:
+        net = model(f"eval {{ views = {recipe} }}")
         evaluate(net, net.initial_weights(seed=1), DATA)
-    assert e.value.code in ("E422", "E706")
+    (said,) = e.value.diagnostics
+    assert said.code == code
+    assert (said.span.source.text[said.span.start : said.span.end] if said.span else "") == place
+    assert "image 0: " in said.message or said.span is not None
