@@ -161,9 +161,12 @@ def test_vgg_and_a_network_with_global_pooling_run_on_whole_pictures() -> None:
     ],
 )  # fmt: skip
 def test_views_that_do_not_fit_are_refused(recipe: str, code: str, place: str) -> None:
-    with pytest.raises(CnnError) as e:
+    def judged() -> None:
         net = model(f"eval {{ views = {recipe} }}")
         evaluate(net, net.initial_weights(seed=1), DATA)
+
+    with pytest.raises(CnnError) as e:
+        judged()
     (said,) = e.value.diagnostics
     assert said.code == code
     assert (said.span.source.text[said.span.start : said.span.end] if said.span else "") == place
