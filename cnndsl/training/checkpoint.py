@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 
 from cnndsl.errors import error
 from cnndsl.training.records import Row
+from cnndsl.training.sound import sound
 
 Array = NDArray[Any]
 FORMAT = 1
 KEPT = 2
 LARGEST_JSON = 64 << 20
-MOST_STEPS = 10**12
 
 
 @dataclass(frozen=True)
@@ -112,31 +112,11 @@ def load(run_dir: Path) -> tuple[Position, dict[str, Array]]:
         said.pop("version")
         said["history"] = tuple(Row(**row) for row in said["history"])
         position = Position(**said)
-        if not _sound(position, found[-1].name):
-            raise ValueError("its entries are of the wrong kind")
+        if not sound(position, found[-1].name):
+            raise ValueError("its entries are not those that training writes")
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as e:
         raise error("E710", f"{path} cannot be read: {getattr(e, 'strerror', None) or e}") from None
     return position, dict(read_weights(found[-1] / "state.safetensors"))
-
-
-def _sound(at: Position, folder: str) -> bool:
-    """Whether each entry of a checkpoint, which may be a stranger's, is what `save` writes."""
-    texts = [at.data, *at.recipe, *at.recipe.values()] if isinstance(at.recipe, dict) else [None]
-    rows = [row for row in at.history if isinstance(row, Row)]
-    counts = [at.step, at.seen, at.measured, *(n for row in rows for n in (row.epoch, row.step))]
-    numbers = [at.loss, at.right, at.seconds, at.norms, *(x for row in rows for x in (row.rate, row.loss, row.seconds))]
-    perhaps = [x for r in rows for x in (r.accuracy, r.validation_loss, r.validation_accuracy, r.gradient_norm)]
-    return (
-        all(type(n) is int and 0 <= n <= MOST_STEPS for n in counts)
-        and all(map(_number, numbers))
-        and all(x is None or _number(x) for x in perhaps)
-        and all(isinstance(x, str) for x in texts)
-        and at.step == int(folder)
-    )
-
-
-def _number(x: object) -> bool:
-    return type(x) is float or (type(x) is int and abs(x) <= MOST_STEPS)
 
 
 def new_run(root: Path, model: str) -> Path:

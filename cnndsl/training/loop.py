@@ -50,6 +50,7 @@ from cnndsl.training.records import (
 from cnndsl.training.running import Running
 from cnndsl.training.same_run import other_data, other_model, other_recipe, recipe_entries, to_resume, told
 from cnndsl.training.settling import unsettled
+from cnndsl.training.sound import follows
 from cnndsl.training.starting import starting_weights
 from cnndsl.training.step import compile_step
 from cnndsl.training.validation import named_by
@@ -335,6 +336,9 @@ class _Run:
         other = other_model(run_dir, self.model)
         if other is not None:
             raise other
+        if not follows(at, self.per_epoch, self.batch):
+            where = checkpoint.complete(run_dir)[-1] / "checkpoint.json"
+            raise error("E710", f"{where} cannot be read: its epochs and sums are not those of a run at step {at.step:,}")
         self.step.restore(state)
         return replace(at, recipe=self.entries)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import resource
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from cnndsl.errors import CnnError
 from cnndsl.training import checkpoint
 from cnndsl.training.checkpoint import Position
 from cnndsl.training.records import Row
+from cnndsl.training.sound import follows
 
 STATE = {
     "a.weight": np.arange(6, dtype=np.float32).reshape(2, 3),
@@ -70,10 +73,33 @@ def test_a_damaged_record(tmp_path: Path, text: str) -> None:
     assert e.value.code == "E710"
 
 
+def test_numbers_that_are_none_come_back_where_training_writes_them(tmp_path: Path) -> None:
+    judged = replace(ROW, validation_loss=math.nan, gradient_norm=math.inf)
+    at = replace(position(), norms=math.inf, measured=2, history=(judged, replace(judged, validation_loss=math.inf)))
+    checkpoint.save(tmp_path, at, STATE)
+    found, _ = checkpoint.load(tmp_path)
+    assert repr(found.history) == repr(at.history)  # NaN is not equal to itself
+    assert found.norms == math.inf
+
+
 def test_a_step_of_another_kind(tmp_path: Path) -> None:
     where = checkpoint.save(tmp_path, position(), STATE)
     said = json.loads((where / "checkpoint.json").read_text())
     others = [{"step": "seven"}, {"step": -5}, {"step": True}, {"step": said["step"] + 1}, {"loss": "1"}, {"seen": 10**400}]
+    others += [{"seconds": -math.inf}, {"seconds": -1e308}, {"seconds": 1e308}, {"seconds": math.nan}, {"norms": -1.0}]
+    others += [
+        {"right": math.inf},
+        {"right": -1},
+        {"right": 10},
+        {"loss": -1e308},
+        {"loss": math.nan},
+        {"seen": 0},
+        {"norms": 1.0},
+    ]
+    rows = [{"loss": math.inf}, {"loss": -1e308}, {"accuracy": 1.1}, {"accuracy": math.nan}, {"validation_accuracy": -0.1}]
+    rows += [{"seconds": -1.0}, {"rate": -0.1}, {"rate": math.inf}, {"gradient_norm": -1.0}, {"validation_loss": -1e308}]
+    rows += [{"step": -1}, {"step": True}, {"epoch": 1.5}]
+    others += [{"history": [{**row, **x} for row in said["history"]]} for x in rows]
     others += [{"right": None}, {"norms": [1]}, {"data": 3}, {"history": [{**row, "epoch": "x"} for row in said["history"]]}]
     for other in others:
         (where / "checkpoint.json").write_text(json.dumps(said | other))
@@ -127,3 +153,49 @@ def test_runs_are_numbered(tmp_path: Path) -> None:
     assert [checkpoint.new_run(tmp_path, "net").name for _ in range(11)] == [str(n) for n in range(1, 12)]
     assert checkpoint.runs_of("net", tmp_path) == [tmp_path / "net" / str(n) for n in range(1, 12)]
     assert checkpoint.new_run(tmp_path, "../../etc").parent.parent == tmp_path
+
+
+FIRST, SECOND = Row(1, 4, 0.1, 0.5, 0.5, None, None, 2.0), Row(2, 8, 0.1, 0.4, 0.6, None, None, 4.0)
+AT = Position(8, {}, "", seconds=4.0, history=(FIRST, SECOND))  # two epochs of four steps
+PARTLY = replace(AT, step=6, loss=3.0, right=5, seen=32, history=(FIRST,))
+SHORT = replace(SECOND, step=6)  # of a run that ended by its number of steps, and went on
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        Position(0, {}, ""),
+        AT,
+        PARTLY,
+        replace(PARTLY, norms=1.0, measured=2),
+        replace(AT, step=6, history=(FIRST, SHORT)),
+        replace(AT, step=7, loss=3.0, right=5, seen=16, history=(FIRST, SHORT)),
+        replace(AT, history=(FIRST, SHORT, SECOND)),
+    ],
+)
+def test_where_a_run_can_stand(at: Position) -> None:
+    assert follows(at, 4, 16)
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        replace(AT, history=()),
+        replace(AT, history=(SECOND,)),
+        replace(AT, history=(SECOND, SECOND)),
+        replace(AT, history=(FIRST, FIRST, SECOND)),
+        replace(AT, history=(SECOND, FIRST)),
+        replace(AT, history=(FIRST, replace(SECOND, epoch=3))),
+        replace(AT, history=(FIRST, SHORT)),
+        replace(AT, history=(replace(FIRST, step=0, epoch=0), FIRST, SECOND)),
+        replace(AT, history=(FIRST, SECOND, replace(SECOND, epoch=3, step=9))),
+        replace(AT, seen=16),
+        replace(AT, seconds=3.0),
+        replace(AT, history=(replace(FIRST, seconds=5.0), SECOND)),
+        replace(PARTLY, seen=31),
+        replace(PARTLY, seen=0, loss=0.0, right=0),
+        replace(PARTLY, measured=3),
+    ],
+)
+def test_where_no_run_can_stand(at: Position) -> None:
+    assert not follows(at, 4, 16)

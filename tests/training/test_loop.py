@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 import resource
 import signal
@@ -255,6 +256,27 @@ def test_steps_instead_of_epochs(model: Model, tmp_path: Path) -> None:
     result = train(model, replace(model.train, epochs=None, steps=6), stripes(), run_dir=tmp_path / "r")
     assert result.steps == 6
     assert [row.step for row in result.history] == [4, 6]
+
+
+def test_a_run_that_ended_within_an_epoch_goes_on(model: Model, tmp_path: Path) -> None:
+    short, longer = (replace(model.train, epochs=None, steps=n) for n in (6, 11))
+    train(model, short, stripes(), run_dir=tmp_path / "r")
+    for _ in range(2):
+        result = train(model, longer, stripes(), run_dir=tmp_path / "r", resume=True)
+        assert [(row.epoch, row.step) for row in result.history] == [(1, 4), (2, 6), (2, 8), (3, 11)]
+
+
+def test_a_history_that_leads_elsewhere_is_refused(model: Model, tmp_path: Path) -> None:
+    train(model, replace(model.train, epochs=2), stripes(), run_dir=tmp_path / "r")
+    path = checkpoint.complete(tmp_path / "r")[-1] / "checkpoint.json"
+    said = json.loads(path.read_text())
+    for history in ([], said["history"][1:], [said["history"][1]] * 3):  # it steers rate, patience and the best epoch
+        path.write_text(json.dumps({**said, "history": history}))
+        with pytest.raises(CnnError, match=r"0000000008.checkpoint.json cannot be read: its epochs") as e:
+            train(model, model.train, stripes(), run_dir=tmp_path / "r", resume=True)
+        assert e.value.code == "E710"
+    path.write_text(json.dumps(said))
+    assert train(model, model.train, stripes(), run_dir=tmp_path / "r", resume=True).steps == 16
 
 
 def test_a_loss_that_diverges_stops_before_the_update(tmp_path: Path) -> None:
