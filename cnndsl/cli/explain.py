@@ -11,12 +11,14 @@ import typer
 def explain(
     what: Annotated[
         str | None,
-        typer.Argument(help="A code of a message, an op, a word of recipes; without one, all codes.", show_default=False),
+        typer.Argument(
+            help="A code of a message, an op, a word of files or recipes; without one, all codes.", show_default=False
+        ),
     ] = None,
 ) -> None:
-    """What a message means, with a wrong and a right example; what an op or a word of recipes is, with its options."""
+    """What a message means, with a wrong and a right example; what an op, a word of the language or of recipes is."""
     from cnndsl.language.pages import families
-    from cnndsl.view import ops, recipe_words
+    from cnndsl.view import language_words, ops, recipe_words
 
     if what is None:
         for family in families():
@@ -27,7 +29,7 @@ def explain(
         print("More on one:  cnndsl explain E312        Words of the language:  cnndsl ops")
         return
     found = [ops.page(what)] if what in (op.name for op in ops.word_ops()) else []
-    found += recipe_words.pages(what)
+    found += [*language_words.pages(what), *recipe_words.pages(what)]
     print("\n\n".join(found) if found else message(what))
 
 
@@ -36,10 +38,10 @@ def message(code: str) -> str:
     from cnndsl.errors import error
     from cnndsl.language.pages import page
     from cnndsl.language.spelling import nearest
-    from cnndsl.view import ops, recipe_words
+    from cnndsl.view import language_words, ops, recipe_words
 
     if not re.fullmatch(r"[EW]?\d+", code.strip().upper()):
-        words = [*(op.name for op in ops.word_ops()), *recipe_words.known()]
+        words = [*(op.name for op in ops.word_ops()), *language_words.known(), *recipe_words.known()]
         help = nearest(code.strip().lower(), words) or "cnndsl ops lists the ops, cnndsl explain the codes"
         raise error("E770", f"there is no word {code}", help=help)
     found = page(code)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import sys
 from dataclasses import MISSING, Field
+from textwrap import indent
 from typing import Any
 
 from cnndsl.graph.fields import hints_of
+from cnndsl.graph.joins import JOINS
 from cnndsl.graph.op import Op
 from cnndsl.language.writing.words import SIZES, value
 from cnndsl.ops import OPS
@@ -34,6 +36,11 @@ FORMS = {
 """What the options of several forms may be, by their name or by op.name."""
 NOT_GIVEN = {"stride": "window"}
 """What holds where an option whose default is no value of the language is left out."""
+JOINED = """NAME {
+    main: conv(16, 3x3, pad = same) -> relu
+    skip: identity
+}"""
+"""How an op that joins branches is written; each begins from the value that flows in."""
 KINDS = {int: "a whole number", float: "a number", bool: "true or false"}
 
 
@@ -81,6 +88,9 @@ def page(name: str) -> str:
     widths = [max((len(row[k]) for row in rows), default=0) for k in (0, 1)]
     lines += ["", "Options:", ""] if rows else []
     lines += [f"    {key:<{widths[0]}}  {standing:<{widths[1]}}  {what}".rstrip() for key, standing, what in rows]
+    if op.name in JOINS:
+        lines += ["", "Its branches stand in braces, label: steps, one a line; each begins from the value that flows in:", ""]
+        lines += indent(JOINED.replace("NAME", op.name), "    ").split("\n")
     rest = _text(op).partition("\n")[2].strip()
     return "\n".join([*lines, *(["", rest] if rest else [])])
 
