@@ -16,6 +16,7 @@ from cnndsl.graph.layers import place_layer
 from cnndsl.graph.op import Op
 from cnndsl.language import joins
 from cnndsl.language.arguments import bind_parameters, block_arguments
+from cnndsl.language.axes import channels_last
 from cnndsl.language.called import begins, called
 from cnndsl.language.decided import choose, defaults, turns
 from cnndsl.language.evaluate import drawn_type, evaluate
@@ -364,5 +365,10 @@ class Elaborator:
             return value
         said = "x".join("_" if w is None else str(w) for w in wanted)
         help = f"if the network is what you mean, write : {drawn_type(value)}"
+        for name, x in self.graph.inputs.items():
+            meant = channels_last(x.type.shape[1:])
+            if meant is not None:
+                turned = f"the input {name} is {drawn_type(x)}, as if its channels came first"
+                help = f"{turned}; height, width, channels: {meant}. Else, {help}"
         self.report(error("E310", f"the shape here is {drawn_type(value)}, not {said}", shape.span, help=help), env)
         return POISON

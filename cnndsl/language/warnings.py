@@ -15,6 +15,7 @@ from typing import Any
 from cnndsl.errors import Diagnostic, Source, Span, counted
 from cnndsl.graph.graph import Graph, Node
 from cnndsl.graph.types import drawn
+from cnndsl.language.axes import channels_last
 from cnndsl.language.commas import pointed
 from cnndsl.language.recipe import Call, Preprocess, Sides
 from cnndsl.language.syntax import tree
@@ -173,9 +174,10 @@ def _node(node: Node) -> Iterator[Diagnostic]:
 def _channels_first(node: Node) -> Iterator[Diagnostic]:
     """W410: 3x224x224, where 224x224x3 is meant."""
     shape = node.outputs[0].type.shape[1:]
-    if len(shape) == 3 and shape[0] in (1, 3) and shape[1] == shape[2] and isinstance(shape[1], int) and shape[1] >= 16:
+    meant = channels_last(shape)
+    if meant is not None:
         message = f"the input {node.attrs.name} is {shape[0]} rows high and has {shape[2]} channels"
-        yield _at(node, "W410", message, f"height, width, channels: {shape[1]}x{shape[2]}x{shape[0]}")
+        yield _at(node, "W410", message, f"height, width, channels: {meant}")
 
 
 def _unused(graph: Graph, users: set[int], losses: Collection[str]) -> Iterator[Diagnostic]:
@@ -194,9 +196,12 @@ def _unused(graph: Graph, users: set[int], losses: Collection[str]) -> Iterator[
 
 
 def of_preprocess(graph: Graph, preprocess: Preprocess, places: Mapping[str, Span], labelled: bool) -> Iterator[Diagnostic]:
-    """W409, where the model has one input, a picture of a known size. labelled: its labels are meant for this very model."""
+    """W409, where the model has one input, a picture of a known size. labelled: its labels are meant for this very model.
+
+    Of pictures nothing, where the input is what is wrong (W410).
+    """
     shapes = [x.type.shape[1:] for x in graph.inputs.values()]
-    if len(shapes) == 1 and len(shapes[0]) == 3 and all(isinstance(n, int) for n in shapes[0]):
+    if len(shapes) == 1 and len(shapes[0]) == 3 and all(isinstance(n, int) for n in shapes[0]) and not channels_last(shapes[0]):
         yield from _pictures([n for n in shapes[0] if isinstance(n, int)], next(iter(graph.inputs)), preprocess.images)
     output = graph.outputs.get("output")
     if labelled and output is not None and output.type.rank == 2 and preprocess.labels:

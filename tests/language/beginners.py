@@ -121,6 +121,10 @@ BAD: dict[str, str] = {
     "blocks_that_are_nowhere": model("bottleneck(64)", "residual(64)", "dense(num_classes)"),
     # warnings
     "channels_first": model("conv(8, 3x3, pad = same)", shape="3x224x224"),
+    "channels_first_with_notes": model("conv(8, 3x3, pad = same) : 32x32x8", "max_pool(2x2) : 16x16x8", shape="3x32x32"),
+    "channels_first_and_a_preprocess": model(
+        "conv(8, 3x3, pad = same)", shape="3x32x32", after="preprocess { images = resize(32x32) }\n"
+    ),
     "pictures_that_do_not_fit": recipe(
         "images = grey -> resize(32x32) -> normalize(mean = [0.1, 0.2, 0.3], std = 0.3)", "labels = [a, b]", kind="preprocess"
     ),
