@@ -87,7 +87,7 @@ def threads_used() -> str:
 
 def cache() -> str:
     """The folder for what is kept between runs, and what is in it."""
-    from cnndsl.language.syntax.tables import home
+    from cnndsl.runtime.tuning import home
 
     folder: Path | None = home()
     if folder is None:

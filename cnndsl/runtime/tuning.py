@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from cnndsl.errors import printable
-from cnndsl.language.syntax.tables import home
 from cnndsl.targets.numpy.tuning import Table
 from cnndsl.whole import whole
 
@@ -64,6 +63,15 @@ def machine() -> str:
     from cnndsl.version import __version__
 
     return f"{processor()}; {blas()} {blas_core()}; NumPy {numpy.__version__}; cnndsl {__version__}"
+
+
+def home() -> Path | None:
+    """The user's cache folder for cnndsl: under XDG_CACHE_HOME, LOCALAPPDATA or ~/.cache; None for a user without a home."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
+    try:
+        return (Path(base) if base else Path.home() / ".cache") / "cnndsl"
+    except RuntimeError:
+        return None
 
 
 def place() -> Path | None:

@@ -96,7 +96,7 @@ def test_doctor_on_the_cache_folder(cli: Any, monkeypatch: pytest.MonkeyPatch, t
     (tmp_path / "cnndsl").mkdir()
     (tmp_path / "cnndsl" / "x.json").write_bytes(b"1" * 300_000)
     assert f"{tmp_path / 'cnndsl'}: 1 file, 300.0 KB" in cli("doctor").out
-    monkeypatch.setattr("cnndsl.language.syntax.tables.home", lambda: None)
+    monkeypatch.setattr("cnndsl.runtime.tuning.home", lambda: None)
     assert "this user has no home folder" in cli("doctor").out
 
 

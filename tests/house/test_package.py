@@ -33,7 +33,7 @@ def test_the_wheel_is_complete(wheel: zipfile.ZipFile) -> None:
     tree = {p.relative_to(ROOT).as_posix() for p in (ROOT / "cnndsl").rglob("*.py")}
     beside = {f"cnndsl/{p.relative_to(ROOT).as_posix()}" for d in ("grammars", "models") for p in (ROOT / d).glob("*.*")}
     data = {"cnndsl/data/digits/digits.npz", "cnndsl/data/weights/lenet5.safetensors", "cnndsl/py.typed"}
-    assert "cnndsl/grammars/cnn.lark" in beside
+    assert {"cnndsl/grammars/cnn.lark", "cnndsl/grammars/cnn.json"} <= beside
     assert "cnndsl/models/lenet5.cnn" in beside
     data |= {p.relative_to(ROOT).as_posix() for p in (ROOT / "cnndsl" / "language" / "messages").glob("*.md")}
     assert not (tree | beside | data) - names

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from cnndsl.errors import CnnError, Source, Span
-from cnndsl.language.bundled import grammar
-from cnndsl.language.syntax import scan, tables, tree
+from cnndsl.language.syntax import scan, tree
 from cnndsl.language.syntax.machine import Build, Machine, Token, Unexpected
 from cnndsl.language.syntax.recover import Recovery, mend
+from cnndsl.language.syntax.tables import tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,18 +325,8 @@ _RULES = [name for name, made in vars(_Build).items() if callable(made) and name
 
 @cache
 def _machine() -> Machine:
-    """The parser of our grammar, from kept tables where there are any (`tables`)."""
-    text = grammar()
-    path = tables.place(text)
-    kept = tables.read(path)
-    if kept is not None:
-        with suppress(KeyError, TypeError, ValueError, AttributeError, re.error):
-            return Machine(kept, _KEPT)
-    from cnndsl.language.syntax.generate import generate
-
-    made = generate(text)
-    tables.write(path, made)
-    return Machine(made, _KEPT)
+    """The parser of our grammar."""
+    return Machine(tables(), _KEPT)
 
 
 def _run(source: Source, text: str, start: str) -> Any:
