@@ -96,12 +96,17 @@ def load(run_dir: Path) -> tuple[Position, dict[str, Array]]:
     """The newest complete checkpoint of `run_dir`. Raises E709 where there is none, E710 where it cannot be read."""
     from cnndsl.runtime.safetensors import read_weights
 
-    folder = run_dir / "checkpoints"
+    at = position(run_dir)
+    for leftover in (run_dir / "checkpoints").glob(".[0-9]*"):  # of a process that was killed while it wrote
+        shutil.rmtree(leftover, ignore_errors=True)
+    return at, dict(read_weights(complete(run_dir)[-1] / "state.safetensors"))
+
+
+def position(run_dir: Path) -> Position:
+    """Where the newest complete checkpoint of `run_dir` stands, its state unread. Raises as `load`."""
     found = complete(run_dir)
     if not found:
         raise error("E709", f"there is no checkpoint in {run_dir}")
-    for leftover in folder.glob(".[0-9]*"):  # of a process that was killed while it wrote
-        shutil.rmtree(leftover, ignore_errors=True)
     path = found[-1] / "checkpoint.json"
     try:
         if path.stat().st_size > LARGEST_JSON:
@@ -111,12 +116,12 @@ def load(run_dir: Path) -> tuple[Position, dict[str, Array]]:
             raise ValueError("it was written by another version of cnndsl")
         said.pop("version")
         said["history"] = tuple(Row(**row) for row in said["history"])
-        position = Position(**said)
-        if not sound(position, found[-1].name):
+        at = Position(**said)
+        if not sound(at, found[-1].name):
             raise ValueError("its entries are not those that training writes")
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as e:
         raise error("E710", f"{path} cannot be read: {getattr(e, 'strerror', None) or e}") from None
-    return position, dict(read_weights(found[-1] / "state.safetensors"))
+    return at
 
 
 def new_run(root: Path, model: str) -> Path:

@@ -26,6 +26,7 @@ FIRST = 1.5
 """Seconds that the first picture takes, before it is known."""
 PAUSE = 10.0
 """Seconds between what is written within an epoch."""
+PICTURES = ("loss.png", "loss.svg")
 
 
 class Live:
@@ -97,7 +98,7 @@ class Live:
         from cnndsl.view.curves import loss_curve
 
         began = time.perf_counter()
-        paths = self.run_dir / "loss.png", self.run_dir / "loss.svg"
+        paths = [self.run_dir / name for name in PICTURES]
         try:
             loss_curve(self.history, paths, self.title, self.stretches)
         except OSError as e:

@@ -30,6 +30,7 @@ from cnndsl.training.checkpoint import Position
 from cnndsl.training.compare import compare, values_of
 from cnndsl.training.diagnose import not_finite, spoilt
 from cnndsl.training.evaluate import measure
+from cnndsl.training.finished import finished
 from cnndsl.training.fitted import Fitted, fitted
 from cnndsl.training.interrupts import Asked, interrupts
 from cnndsl.training.live import Live
@@ -96,10 +97,14 @@ def train(
     Raises E421–E424 (the recipe), E703–E706 (the data), E707 (the loss is not finite), E708 (the disk), E709–E711.
     """
     check_recipe(recipe, model.graph)
-    first = starting_weights(model, weights, reset, recipe.seed)
     own = validation or named_by(recipe, on_bad_image != "skip")
     check_precision(recipe.precision, target, recipe.spans.get("precision"))
     fit, running = fitted(model, recipe, dataset, own), Running(target, threads, workers, on_bad_image)
+    if resume:
+        done = finished(_folder(model, run_dir, resume), model, recipe, fit)
+        if done is not None:
+            return done
+    first = starting_weights(model, weights, reset, recipe.seed)
     run = _Run(model, recipe, fit, running, first, max_memory, gradient_norm, on_event or (lambda event: None))
     return run.go(_folder(model, run_dir, resume), resume, weights is None, patience)
 
@@ -137,6 +142,8 @@ class _Run:
     ) -> None:
         self.model, self.recipe, self.fit, self.running, self.tell = model, recipe, fit, running, tell
         self.scores, self.labels, self.apart = fit.scores, fit.labels, fit.apart
+        # What tells the accuracy in training: the output itself where the loss takes it, which then costs nothing more.
+        self.trained = fit.scores or ("output" if fit.labels and "output" in fit.needs.values else "")
         self.part, self.validation = fit.train, fit.validation
         self.input = next(iter(model.graph.inputs))
         self.batch = recipe.batch
@@ -156,7 +163,7 @@ class _Run:
             reader.begin(self.part, self._order(0)[: self.batch], recipe.seed).wait()
         self.step = compile_step(
             model, first, recipe=recipe, batch=self.batch, target=running.target,
-            threads=running.threads, seed=recipe.seed, outputs=(self.scores,) if self.scores else (),
+            threads=running.threads, seed=recipe.seed, outputs=(self.trained,) if self.trained else (),
             max_memory=max_memory, norm=norm,
         )  # fmt: skip
         self.judge = self._judge() if self.validation is not None else None
@@ -274,7 +281,7 @@ class _Run:
             step,
             rate,
             loss / seen,
-            accuracy=right / seen if self.scores else None,
+            accuracy=right / seen if self.trained else None,
             validation_loss=judged.loss if judged else None,
             validation_accuracy=judged.accuracy if isinstance(judged, Evaluation) else None,
             seconds=time.perf_counter() - began,
