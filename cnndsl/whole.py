@@ -11,17 +11,18 @@ from pathlib import Path
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def whole(path: Path, follow: bool = True) -> Iterator[Path]:
     """Where to write, in the same folder and with the same ending; renamed to `path` when the block ends.
 
     Where the block or the renaming fails, what was at `path` stays, and nothing is left beside it. A link stays one: the
     file that it leads to is replaced. A device or a pipe (`/dev/null`, `>(less)`) is no file to replace: it is written to
-    as it is. Raises OSError.
+    as it is. Where links are not to be followed (`follow=False`, the files of a run), whatever is at `path` is itself replaced.
+    Raises OSError.
     """
-    if path.exists() and not path.is_file():
+    if follow and path.exists() and not path.is_file():
         yield path
         return
-    target = path.resolve()
+    target = path.resolve() if follow else path
     aside = target.with_name(f".{target.name[:40]}.{os.getpid()}.{threading.get_ident()}{target.suffix}")
     try:
         yield aside

@@ -55,3 +55,17 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
         write_whole(tmp_path / "nowhere" / "net.py", "text")
     assert caught.value.code == "E598"
     assert "nowhere/net.py cannot be written: No such file" in str(caught.value)
+
+
+def test_where_links_are_not_followed_the_link_is_replaced(tmp_path: Path) -> None:
+    far, link = tmp_path / "far", tmp_path / "log.csv"
+    far.write_text("mine")
+    for to in (far, tmp_path / "none"):
+        link.symlink_to(to)
+        with whole(link, follow=False) as aside:
+            aside.write_text("new")
+        assert not link.is_symlink()
+        assert link.read_text() == "new"
+        link.unlink()
+    assert far.read_text() == "mine"
+    assert list(tmp_path.iterdir()) == [far]

@@ -25,11 +25,12 @@ class Progress:
     """Receives the events of a training. On a terminal the running epoch is one moving line, drawn by rich.
 
     A context manager: leaving it takes the moving line away. `moving` overrides what the output says of itself.
-    watch: curves of loss and accuracy stand above that line; into a file they are written once, at the end.
+    watch: curves of loss and accuracy stand above that line; into a file they are written once, at the end. of: what the
+    images of the first line are of (`started`).
     """
 
-    def __init__(self, out: TextIO | None = None, moving: bool | None = None, watch: bool = False) -> None:
-        self.out = out or sys.stdout
+    def __init__(self, out: TextIO | None = None, moving: bool | None = None, watch: bool = False, of: str = "") -> None:
+        self.out, self.of = out or sys.stdout, of
         self.moving = self.out.isatty() if moving is None else moving
         self.bar: Bar | None = None
         self.curves = Curves() if watch else None
@@ -53,7 +54,7 @@ class Progress:
         if self.curves is not None:
             self.curves.add(event)
         if isinstance(event, Started):
-            self._print(started(event))
+            self._print(started(event, self.of))
             if event.warnings:
                 draw(event.warnings)
                 print(file=sys.stderr)
@@ -101,7 +102,8 @@ class Progress:
             print(line, file=self.out, flush=True)
 
 
-def started(e: Started) -> str:
+def started(e: Started, of: str = "") -> str:
+    """The first lines. of: what the images are of, begun with a space."""
     from cnndsl.errors import counted, printable
 
     where = f"of {printable(e.apart)}" if e.apart else "held back"
@@ -110,7 +112,7 @@ def started(e: Started) -> str:
     length = f"{counted(e.epochs, 'epoch')} of {counted(e.steps_per_epoch, 'step')}"
     if e.steps is not None:
         length = f"{counted(e.steps, 'step')} ({e.steps_per_epoch:,} an epoch)"
-    line = f"{what} {e.model} on {e.images:,} images{held}, {length}, into {e.run_dir}\n"
+    line = f"{what} {e.model} on {e.images:,} images{of}{held}, {length}, into {e.run_dir}\n"
     short = e.images - e.steps_per_epoch * e.batch
     if short >= MANY * e.images:
         line += f"each epoch leaves out {counted(short, 'image')}, others each time: they fill no batch of {e.batch:,}\n"

@@ -121,7 +121,7 @@ def restore(
 
         photograph.save_photograph(run_dir / "result.png", done.picture)
         course_picture(before, done.course, run_dir / "course.png", f"{task}: {picture.name}", goal, quality)
-        with whole(run_dir / "log.csv") as aside:
+        with whole(run_dir / "log.csv", follow=False) as aside:
             aside.write_text(csv(done.course), encoding="utf-8")
     last = done.course[-1]
     gain = f": {last.psnr:.2f} dB, {last.psnr - quality:+.2f} dB" if last.psnr is not None and quality is not None else ""

@@ -75,8 +75,9 @@ def train(
         pairs(arguments or ()).only("train"), recipe=recipe, data=data, validate=validate, target=target, threads=threads,
         max_memory=max_memory, on_bad_image=on_bad_image, patience=patience, gradient_norm=gradient_norm,
     )  # fmt: skip
+    now = said
     if resume:
-        said = said.over(begun(model, sys.argv[1:]))
+        said = now.over(begun(model, sys.argv[1:]))
     net = load_model(model, said.pairs, trains=True)
     how = recipe_of(net, model, said)
     check_recipe(how, net.graph)
@@ -91,7 +92,7 @@ def train(
     keep_freed_memory()
     images = datasets.open(name, check=skips != "skip")
     doubts(net, how, images)
-    with Progress(watch=watch) as progress:
+    with Progress(watch=watch, of=resuming.whence(said, now, name) if resume else "") as progress:
 
         def tell(event: Event) -> None:
             if isinstance(event, Started):

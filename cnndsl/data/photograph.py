@@ -35,8 +35,9 @@ def read_mask(path: str | Path, shape: tuple[int, ...]) -> Array:
 
 
 def save_photograph(path: Path, x: Array) -> None:
-    """Write PNG, so that whoever watches the file never sees half a picture. Raises OSError, E706."""
-    with whole(path) as aside:
+    """Write PNG, so that whoever watches the file never sees half a picture; a link is replaced. Raises
+    OSError, E706."""
+    with whole(path, follow=False) as aside:
         write_picture(aside, x)
 
 

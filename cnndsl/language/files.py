@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +14,7 @@ from cnndsl.language.scope import Binding, BlockValue, Env, words
 from cnndsl.language.syntax import tree
 from cnndsl.language.syntax.parse import parse
 from cnndsl.language.syntax.scan import MOST_BYTES
+from cnndsl.regular import NotAFileError, beginning
 
 NEWEST = 1
 MOST_FILES = 50
@@ -31,14 +30,13 @@ def contents(path: Path, span: Span | None = None, most: int = MOST_BYTES) -> by
     `use`), E901 for too much."""
     name, code = str(path), "E505" if span is None else "E211"
     try:
-        with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise error(code, f"{name} is not a file", span)
-            data = file.read(most + 1)
+        data = beginning(path, most + 1)
     except FileNotFoundError:
         raise error(code, f"there is no file {name}", span) from None
     except IsADirectoryError:
         raise error(code, f"{name} is a folder, not a file", span) from None
+    except NotAFileError:
+        raise error(code, f"{name} is not a file", span) from None
     except (OSError, ValueError) as e:
         raise error(code, f"{name} cannot be read: {getattr(e, 'strerror', None) or e}", span) from None
     other = other_kind(data, name)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cnndsl.runtime.sizes import OpenExecutable
 
 LARGEST_BATCH = 65536
+MOST_THREADS = 1024
 LARGEST_ARENA = 1 << 40
 
 
@@ -254,6 +255,6 @@ def checked_batch(batch: Any) -> int:
 def checked_threads(threads: Any) -> int:
     if threads is None:
         return default_threads()
-    if not isinstance(threads, int) or isinstance(threads, bool) or not 1 <= threads <= 1024:
-        raise error("E606", f"threads is a whole number from 1 to 1024, not {briefly(threads)}")
+    if not isinstance(threads, int) or isinstance(threads, bool) or not 1 <= threads <= MOST_THREADS:
+        raise error("E606", f"threads is a whole number from 1 to {MOST_THREADS}, not {briefly(threads)}")
     return threads

@@ -69,8 +69,13 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Array]:
     return dict(WeightFile(path))
 
 
-def write_weights(path: str | os.PathLike[str], weights: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> None:
-    """Write name → array. The file appears whole or not at all: written aside, synced, renamed. Raises OSError."""
+def write_weights(
+    path: str | os.PathLike[str], weights: Mapping[str, Any], metadata: Mapping[str, str] | None = None, *, follow: bool = True
+) -> None:
+    """Write name → array. The file appears whole or not at all: written aside, synced, renamed. Raises OSError.
+
+    follow: a link at `path` stays one, and the file that it leads to is replaced; else the link is.
+    """
     codes = {np.dtype(text).newbyteorder("="): code for code, text in KINDS.items() if code != "BF16"}
     arrays = {name: np.ascontiguousarray(x).reshape(np.shape(x)) for name, x in sorted(weights.items())}
     header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
@@ -83,7 +88,7 @@ def write_weights(path: str | os.PathLike[str], weights: Mapping[str, Any], meta
         offset += x.nbytes
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
-    with whole(Path(path)) as aside, open(aside, "wb") as file:
+    with whole(Path(path), follow) as aside, open(aside, "wb") as file:
         file.write(len(text).to_bytes(8, "little"))
         file.write(text)
         for x in arrays.values():

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cnndsl.errors import printable
+from cnndsl.regular import read_bounded
 from cnndsl.targets.numpy.tuning import Table
 from cnndsl.whole import whole
 
@@ -85,9 +86,7 @@ def read(path: Path | None) -> Tables:
     if path is None:
         return Tables(None)
     try:
-        if path.stat().st_size > LARGEST:
-            return _idle(path, f"it has more than {LARGEST >> 20} MB")
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(read_bounded(path, LARGEST).decode("utf-8"))
     except FileNotFoundError:
         return Tables(path)
     except OSError as e:

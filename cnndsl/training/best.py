@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from cnndsl.errors import briefly, error
 from cnndsl.training.records import Row
 
 
@@ -29,3 +30,9 @@ def waited(losses: Sequence[float]) -> int:
     """Epochs since the lowest loss, the first where several are equal."""
     heights = [_height(loss) for loss in losses]
     return len(heights) - 1 - heights.index(min(heights)) if heights else 0
+
+
+def check_patience(patience: object) -> None:
+    """Raise E606 for a number of epochs or steps that cannot be waited for."""
+    if patience is not None and (type(patience) is not int or patience < 1):
+        raise error("E606", f"patience is a whole number from 1, not {briefly(patience)}")

@@ -21,6 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.errors import error
+from cnndsl.regular import read_bounded
+from cnndsl.training import run_folder
 from cnndsl.training.records import Row
 from cnndsl.training.sound import sound
 
@@ -97,8 +99,7 @@ def load(run_dir: Path) -> tuple[Position, dict[str, Array]]:
     from cnndsl.runtime.safetensors import read_weights
 
     at = position(run_dir)
-    for leftover in (run_dir / "checkpoints").glob(".[0-9]*"):  # of a process that was killed while it wrote
-        shutil.rmtree(leftover, ignore_errors=True)
+    run_folder.clear(run_dir)
     return at, dict(read_weights(complete(run_dir)[-1] / "state.safetensors"))
 
 
@@ -109,9 +110,7 @@ def position(run_dir: Path) -> Position:
         raise error("E709", f"there is no checkpoint in {run_dir}")
     path = found[-1] / "checkpoint.json"
     try:
-        if path.stat().st_size > LARGEST_JSON:
-            raise ValueError("it is too large")
-        said = json.loads(path.read_text(encoding="utf-8"))
+        said = json.loads(read_bounded(path, LARGEST_JSON).decode("utf-8"))
         if said.pop("format") != FORMAT:
             raise ValueError("it was written by another version of cnndsl")
         said.pop("version")
@@ -125,8 +124,9 @@ def position(run_dir: Path) -> Position:
 
 
 def new_run(root: Path, model: str) -> Path:
-    """A new folder `root/<model>/<number>`, the number one above the largest. Raises E708."""
+    """A new folder `root/<model>/<number>`, the number one above the largest. Raises E708, E710."""
     folder = root / safe_name(model)
+    run_folder.check_place(root, folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         while True:

@@ -10,17 +10,19 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cnndsl.errors import error
+from cnndsl.regular import TooLargeError, read_bounded
 from cnndsl.training.records import Row, Stretch
 from cnndsl.whole import whole
 
 
 def write_csv(path: Path, rows: Sequence[Row] | Sequence[Stretch], kind: type[Row] | type[Stretch] = Row) -> None:
-    """All rows, under the names of their fields; an empty cell where there is no number. Replaced whole. Raises OSError."""
+    """All rows, under the names of their fields; an empty cell where there is no number. Replaced whole, a link
+    too. Raises OSError."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([f.name for f in fields(kind)])
     writer.writerows([["" if v is None else v for v in asdict(row).values()] for row in rows])
-    with whole(path) as aside:
+    with whole(path, follow=False) as aside:
         aside.write_text(out.getvalue(), encoding="utf-8")
 
 
@@ -50,12 +52,11 @@ Kind = TypeVar("Kind", Row, Stretch)
 
 def _read(path: Path, kind: type[Kind]) -> list[Kind]:
     try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST + 1)
+        data = read_bounded(path, LARGEST)
+    except TooLargeError:
+        raise error("E702", f"{path} is too large for the log of a run") from None
     except OSError as e:
         raise error("E702", f"{path} cannot be read: {e.strerror or e}") from None
-    if len(data) > LARGEST:
-        raise error("E702", f"{path} is too large for the log of a run")
     try:
         lines = list(csv.reader(io.StringIO(data.decode("utf-8"), newline=""), strict=True))
     except (UnicodeDecodeError, csv.Error):

@@ -24,8 +24,9 @@ from cnndsl.errors import Diagnostic, counted, error, printable
 from cnndsl.language.recipe import Warmup
 from cnndsl.language.recipe_warnings import long_warmup
 from cnndsl.language.writing.recipe import train_lines
-from cnndsl.training import checkpoint, origin, schedules
-from cnndsl.training.best import best, waited
+from cnndsl.regular import append, read_bounded
+from cnndsl.training import checkpoint, origin, run_folder, schedules
+from cnndsl.training.best import best, check_patience, waited
 from cnndsl.training.checkpoint import Position
 from cnndsl.training.compare import compare, values_of
 from cnndsl.training.diagnose import not_finite, spoilt
@@ -55,12 +56,15 @@ from cnndsl.training.sound import follows
 from cnndsl.training.starting import starting_weights
 from cnndsl.training.step import compile_step
 from cnndsl.training.validation import named_by
+from cnndsl.whole import whole
 
 if TYPE_CHECKING:
     from cnndsl.language.model import Model
     from cnndsl.language.recipe import TrainRecipe
 
 Array = NDArray[Any]
+LARGEST_LIST = 8 << 20
+"""Bytes of a skipped.txt."""
 
 
 def train(
@@ -94,9 +98,11 @@ def train(
     The first Ctrl-C ends training after the step, saved (`TrainResult.stopped`); a second one ends it at once, where it is not
     being saved already.
 
-    Raises E421–E424 (the recipe), E703–E706 (the data), E707 (the loss is not finite), E708 (the disk), E709–E711.
+    Raises E421–E424 (the recipe), E606 (patience), E703–E706 (the data), E707 (the loss is not finite), E708 (the disk),
+    E709–E711.
     """
     check_recipe(recipe, model.graph)
+    check_patience(patience)
     own = validation or named_by(recipe, on_bad_image != "skip")
     check_precision(recipe.precision, target, recipe.spans.get("precision"))
     fit, running = fitted(model, recipe, dataset, own), Running(target, threads, workers, on_bad_image)
@@ -112,6 +118,7 @@ def train(
 def _folder(model: Model, run_dir: str | Path | None, resume: bool) -> Path:
     if run_dir is not None:
         path = Path(run_dir)
+        run_folder.check(path)
         if resume and not path.is_dir():
             raise error("E709", f"there is no run {path} to resume")
         try:
@@ -306,8 +313,7 @@ class _Run:
             if printable(why) in self.listed:
                 continue
             try:
-                with (run_dir / "skipped.txt").open("a", encoding="utf-8") as f:
-                    f.write(f"{printable(why)}\n")
+                append(run_dir / "skipped.txt", f"{printable(why)}\n")
             except OSError as e:
                 raise checkpoint.unwritable(run_dir / "skipped.txt", e, run_dir) from None
 
@@ -352,7 +358,8 @@ class _Run:
     def _describe(self, run_dir: Path) -> None:
         text = "\n".join([f"# {self.model.name} on {printable(self.data)}", *train_lines(self.recipe)])
         try:
-            (run_dir / "recipe.txt").write_text(f"{text}\n", encoding="utf-8", errors="backslashreplace")
+            with whole(run_dir / "recipe.txt", follow=False) as aside:
+                aside.write_text(f"{text}\n", encoding="utf-8", errors="backslashreplace")
             origin.keep(run_dir, self.model)
         except OSError as e:
             raise checkpoint.unwritable(run_dir / "recipe.txt", e, run_dir) from None
@@ -370,15 +377,16 @@ class _Run:
 
         weights = self.step.averaged
         try:
-            write_weights(path, weights, Notes(self.labels, step, steps).as_metadata())
+            write_weights(path, weights, Notes(self.labels, step, steps).as_metadata(), follow=False)
         except OSError as e:
             raise checkpoint.unwritable(path, e, run_dir) from None
         return weights
 
 
 def _lines(path: Path) -> set[str]:
+    """The lines of a list of names; none where there is no such file, or one too large."""
     try:
-        return set(path.read_text(encoding="utf-8", errors="replace").splitlines())
+        return set(read_bounded(path, LARGEST_LIST).decode("utf-8", "replace").splitlines())
     except OSError:
         return set()
 

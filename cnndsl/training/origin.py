@@ -18,6 +18,7 @@ from cnndsl.errors import printable
 from cnndsl.graph.text import to_text
 from cnndsl.language.bundled import bundled
 from cnndsl.language.writing.recipe import pipeline
+from cnndsl.regular import read_bounded
 from cnndsl.version import __version__
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def keep(run_dir: Path, model: Model) -> None:
     """Write the record. Raises OSError."""
     from cnndsl.whole import whole
 
-    with whole(run_dir / NAME) as aside:
+    with whole(run_dir / NAME, follow=False) as aside:
         aside.write_text(json.dumps(asdict(origin_of(model)), indent=1), encoding="utf-8", errors="backslashreplace")
 
 
@@ -69,7 +70,7 @@ def kept(run_dir: Path) -> Origin:
     """The record of a run; empty where there is none, or a stranger wrote it."""
     path = run_dir / NAME
     try:
-        said = json.loads(path.read_text(encoding="utf-8")) if path.stat().st_size <= LARGEST else {}
+        said = json.loads(read_bounded(path, LARGEST).decode("utf-8"))
         if not isinstance(said, dict) or not all(isinstance(x, str) for x in said.values()):
             return Origin()
         return Origin(**{key: printable(x) for key, x in said.items()})

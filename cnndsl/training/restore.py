@@ -24,6 +24,7 @@ from cnndsl.language.recipe import Adam, Call, LossTerm, TrainRecipe
 from cnndsl.language.recipe_warnings import lacking_task
 from cnndsl.language.recipes import refuse
 from cnndsl.training import schedules
+from cnndsl.training.best import check_patience
 from cnndsl.training.interrupts import interrupts
 from cnndsl.training.optimizers import decay_of
 from cnndsl.training.records import Stopping
@@ -83,8 +84,9 @@ def restore(
     mask (H, W, 1), 1 where the picture is known, for a loss that names `mask`. factor: how many times smaller the picture
     is than the result, in place of the task's. truth: what the result is measured against. patience: end where the
     smoothed loss has not fallen for so many steps. The first Ctrl-C ends it after the step, which `on_event` is told from
-    another thread (`Stopping`), a second one at once. Raises E423, E424, E706, E707.
+    another thread (`Stopping`), a second one at once. Raises E423, E424, E606, E706, E707.
     """
+    check_patience(patience)
     refuse(f"task {task.name}".rstrip(), task.entries, task.spans)
     fit = _Fit(model, task, picture, mask, factor, target, threads)
     return fit.go(truth, patience, max(1, every), on_event or (lambda event: None))

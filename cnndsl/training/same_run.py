@@ -18,7 +18,7 @@ from cnndsl.data.records import Part
 from cnndsl.errors import CnnError, counted, error
 from cnndsl.language.recipe import NO_ENTRIES, TrainRecipe
 from cnndsl.language.writing.recipe import entry
-from cnndsl.training import origin
+from cnndsl.training import origin, run_folder
 from cnndsl.training.checkpoint import runs_of
 from cnndsl.training.recipes import drawn
 
@@ -68,12 +68,13 @@ def other_model(run_dir: Path, model: Model) -> CnnError | None:
 def to_resume(model: str, file: str, begin: str) -> Path:
     """The newest run of that model and file in this folder. begin: the command that begins one.
 
-    Raises E709 where there is none, or only of another file that is still there.
+    Raises E709 where there is none, or only of another file that is still there; E710 for one that is not whole in its folder.
     """
     runs = runs_of(model)
     found = origin.newest(runs, file)
     if found is None:
         raise error("E709", f"there is no run of {model} to resume", help=f"begin one: {begin}")
+    run_folder.check_found(found)
     if origin.belongs(found, file) or origin.gone(found):
         return found
     other = origin.kept(found).file

@@ -63,4 +63,4 @@ def course_picture(
         axes.grid(alpha=0.3)
     if title:
         figure.suptitle(plain(title, 80))
-    save(figure, path)
+    save(figure, path, follow=False)

@@ -72,7 +72,7 @@ def _finite(points: Sequence[tuple[float, float | None]], by: float = 1) -> Poin
 
 
 def loss_curve(history: Sequence[Epoch], paths: Path | Sequence[Path], title: str = "", steps: Sequence[Few] = ()) -> None:
-    """Write loss, and accuracy where there is one, over the epochs to `paths` (their endings say the format).
+    """Write loss, and accuracy where there is one, over the epochs to `paths` (their endings say the format), files of a run.
 
     steps: means over a few steps each, drawn thin behind; below stand the rate and the gradient's length. Raises OSError.
     """
@@ -87,7 +87,7 @@ def loss_curve(history: Sequence[Epoch], paths: Path | Sequence[Path], title: st
             _panel(axes, what, lines.get(what, ()), thin.get(what, []))
     if title:
         figure.suptitle(plain(title, 80))
-    save(figure, paths)
+    save(figure, paths, follow=False)
 
 
 def _panel(axes: Any, what: str, lines: Sequence[Line], thin: Points) -> None:

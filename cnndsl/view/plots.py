@@ -61,10 +61,10 @@ def empty(width: float, height: float) -> Figure:
     return figure
 
 
-def save(figure: Figure, paths: Path | Sequence[Path]) -> None:
-    """Written aside and renamed, so that whoever watches a file never sees half a picture. Raises OSError."""
+def save(figure: Figure, paths: Path | Sequence[Path], follow: bool = True) -> None:
+    """Written aside and renamed (`whole`), so that whoever watches a file never sees half a picture. Raises OSError."""
     for path in (paths,) if isinstance(paths, Path) else paths:
-        with whole(path) as aside, warnings.catch_warnings():  # a name may be written in letters that the font has not
+        with whole(path, follow) as aside, warnings.catch_warnings():  # a name may be written in letters that the font has not
             warnings.filterwarnings("ignore", r"Glyph \d+", UserWarning)
             figure.savefig(aside, dpi=120)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cnndsl.errors import CnnError, error, printable, size
+from cnndsl.regular import read_bounded
 from cnndsl.runtime.limits import words
 from cnndsl.runtime.machine import blas, blas_core, processor, vectors
 from cnndsl.runtime.profile import KernelTime, Profile
@@ -222,9 +223,7 @@ def columns(rows: Sequence[Sequence[str]], right: Iterable[int]) -> list[str]:
 def read(path: Path) -> dict[str, Any]:
     """What `--save` or `--json` wrote, or a stranger. Raises E772 where it is no such file, or says what none can say."""
     try:
-        if path.stat().st_size > LARGEST:
-            raise _no(path, f"it has more than {LARGEST >> 20} MB")
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(read_bounded(path, LARGEST).decode("utf-8"))
     except OSError as e:
         raise _no(path, e.strerror or str(e)) from None
     except (ValueError, RecursionError):

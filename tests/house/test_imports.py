@@ -15,7 +15,7 @@ PACKAGE = ROOT / "cnndsl"
 
 LAYERS = (
     {"errors", "random", "version"},
-    {"whole"},
+    {"whole", "regular"},
     {"graph"},
     {"ops"},
     {"language", "passes", "autodiff"},

@@ -139,6 +139,13 @@ def strange(folder: Path) -> None:
         path.write_text('{"options": {"threads": "many"}}')
 
 
+def led_away(folder: Path) -> None:
+    """The weights of a run are a file elsewhere."""
+    for path in folder.glob("runs/*/*/weights.safetensors"):
+        path.rename(folder / "elsewhere")
+        path.symlink_to(folder / "elsewhere")
+
+
 def widened(folder: Path) -> None:
     """One filter more in each convolution."""
     text = (folder / "tiny.cnn").read_text()
@@ -371,6 +378,7 @@ BAD: dict[str, Bad] = {
     ),
     "weights_of_another_preprocess": Bad("run tiny.cnn one.png", {**SET, **ONE}, before=(TRAIN,), then=prepared, code=0),
     "resumed_by_a_stranger": Bad(f"{TRAIN} --resume", SET, before=(TRAIN,), then=strange),
+    "resumed_through_a_link": Bad(f"{TRAIN} --resume", SET, before=(TRAIN,), then=led_away),
     "resumed_by_another_recipe": Bad(f"{TRAIN} --resume train.batch=8", SET, before=(TRAIN,)),
     # the command line
     "not_key_value": Bad("show tiny.cnn 26", {"tiny.cnn": TINY}),
