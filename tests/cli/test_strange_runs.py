@@ -170,6 +170,21 @@ def test_a_folder_that_is_named_is_looked_at_too(home: Path) -> None:
     assert (home / "mine").read_text() == "mine\n"
 
 
+@pytest.mark.pictures
+def test_a_link_that_comes_after_the_look_is_replaced(cli: Any, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_folder, "check", lambda run_dir: None)
+    written = [name for name in run_folder.FILES if name not in ("skipped.txt", "model.json", "recipe.txt")]
+    for name in written:
+        (RUN / name).unlink(missing_ok=True)
+        if name != "command.json":  # it is read
+            (RUN / name).symlink_to(home / "mine")
+    (RUN / "command.json").symlink_to(home / "none")
+    assert cli(*AGAIN, "--data", "pics").code == 0
+    assert (home / "mine").read_text() == "mine\n" and not (home / "none").exists()
+    changed = {name for name in written if not (RUN / name).is_symlink()}
+    assert changed | {"best.safetensors"} == set(written)  # that of an epoch before may have been better
+
+
 @pytest.mark.parametrize("patience", [0, -3, 1.5, True, "2"])
 def test_patience_is_a_number_of_epochs(home: Path, patience: Any) -> None:
     model = cnndsl.load("net.cnn")
