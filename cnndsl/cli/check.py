@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 def check(
-    files: Annotated[list[str], typer.Argument(help="Files, or file.cnn:name; key=value for the models.")],
+    files: Annotated[
+        list[str], typer.Argument(help="Files, folders of .cnn files, or file.cnn:name; key=value for the models.")
+    ],
     strict: Annotated[bool, typer.Option("--strict", help="Take warnings as errors: exit code 1.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -27,11 +29,11 @@ def check(
     from cnndsl.errors import CnnError, error, printable
     from cnndsl.language.load import check as check_file
 
-    names, given = split(files)
-    if not names:
+    words, given = split(files)
+    if not words:
         raise error("E770", "there is no file to check")
     found: list[Diagnostic] = []
-    for name in names:
+    for name in [name for word in words for name in sources(word)]:
         try:
             wrong = list(check_file(name, **given.only().model))
         except CnnError as e:
@@ -45,6 +47,14 @@ def check(
         draw(found)
     if any(strict or d.severity == "error" for d in found):
         raise typer.Exit(1)
+
+
+def sources(word: str) -> list[str]:
+    """The word itself, or the .cnn files of the folder that it names. Raises E505 where a folder has none."""
+    from cnndsl.cli.fmt import files_of
+    from cnndsl.language.load import bundled_models
+
+    return [word] if word in bundled_models() else [str(path or word) for path in files_of(word)]
 
 
 def _tally(found: list[Diagnostic]) -> str:

@@ -86,7 +86,15 @@ def compile(
     if stage is not None:
         given = [model, target, batch, threads, passes, *(input or ()), train or None]
         if any(x is not None for x in given):
-            help = "for another one: cnndsl compile MODEL --batch 2 --dump DIR"
+            asked = {
+                "--target": target,
+                "--batch": batch and ",".join(map(str, batch)),
+                "--threads": threads,
+                "--passes": passes,
+            }
+            words = [f"{option} {x}" for option, x in asked.items() if x is not None]
+            words += [f"--input {x}" for x in input or ()] + ["--train"] * bool(train)
+            help = f"for another one: {' '.join(['cnndsl compile', model or 'MODEL', *words])} --dump DIR"
             settled = "model, target, batch, threads, sizes and passes"
             raise error("E770", f"--from goes on from a graph whose {settled} are settled", help=help)
         graph, onto, options = resumed(stage, names(without))

@@ -31,7 +31,7 @@ def fmt(
     changed = False
     for name in files:
         try:
-            for path in _files(name):
+            for path in files_of(name):
                 try:
                     differs, errors = _one(path, check, diff, shapes)
                 except CnnError as e:
@@ -45,7 +45,7 @@ def fmt(
         raise typer.Exit(1)
 
 
-def _files(name: str) -> Iterator[Path | None]:
+def files_of(name: str) -> Iterator[Path | None]:
     """The file of that name, or the .cnn files of the folder; None for standard input. Raises E505 for an empty folder."""
     from cnndsl.errors import error
 

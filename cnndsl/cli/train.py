@@ -78,44 +78,46 @@ def train(
     now = said
     if resume:
         said = now.over(begun(model, sys.argv[1:]))
-    net = load_model(model, said.pairs, trains=True)
-    how = recipe_of(net, model, said)
-    check_recipe(how, net.graph)
-    name, validate, skips = said.option("data") or how.data, said.option("validate"), said.option("on_bad_image")
-    if name is None:
-        help = (
-            "name those that the run was begun with: --data PATH"
-            if resume
-            else "name it: --data FOLDER, with one folder a class"
-        )
-        raise error("E770", f"{net.name} names no data to train on", help=help)
-    keep_freed_memory()
-    images = datasets.open(name, check=skips != "skip")
-    doubts(net, how, images)
-    with Progress(watch=watch, of=resuming.whence(said, now, name) if resume else "") as progress:
+    with Early() as early:
+        net = load_model(model, said.pairs, trains=True)
+        how = recipe_of(net, model, said)
+        check_recipe(how, net.graph)
+        name, validate, skips = said.option("data") or how.data, said.option("validate"), said.option("on_bad_image")
+        if name is None:
+            help = (
+                "name those that the run was begun with: --data PATH"
+                if resume
+                else "name it: --data FOLDER, with one folder a class"
+            )
+            raise error("E770", f"{net.name} names no data to train on", help=help)
+        keep_freed_memory()
+        images = datasets.open(name, check=skips != "skip")
+        doubts(net, how, images)
+        with Progress(watch=watch, of=resuming.whence(said, now, name) if resume else "") as progress:
 
-        def tell(event: Event) -> None:
-            if isinstance(event, Started):
-                resuming.keep(event.run_dir, said)
-            progress(event)
+            def tell(event: Event) -> None:
+                if isinstance(event, Started):
+                    early.over = True
+                    resuming.keep(event.run_dir, said)
+                progress(event)
 
-        done = train_model(
-            net,
-            how,
-            images,
-            target=said.option("target"),
-            threads=said.option("threads"),
-            resume=resume,
-            max_memory=said.option("max_memory"),
-            workers=workers,
-            on_bad_image=skips,
-            weights=weights,
-            reset=reset or (),
-            gradient_norm=said.option("gradient_norm"),
-            validation=datasets.open(validate, skips != "skip", hold_back=False) if validate is not None else None,
-            patience=said.option("patience"),
-            on_event=tell,
-        )
+            done = train_model(
+                net,
+                how,
+                images,
+                target=said.option("target"),
+                threads=said.option("threads"),
+                resume=resume,
+                max_memory=said.option("max_memory"),
+                workers=workers,
+                on_bad_image=skips,
+                weights=weights,
+                reset=reset or (),
+                gradient_norm=said.option("gradient_norm"),
+                validation=datasets.open(validate, skips != "skip", hold_back=False) if validate is not None else None,
+                patience=said.option("patience"),
+                on_event=tell,
+            )
     if done.waited is not None:
         print(f"\nended after epoch {len(done.history)}: the loss has not fallen for {counted(done.waited, 'epoch')}")
     elif resume and done.begun == done.steps:
@@ -136,6 +138,22 @@ def train(
     on = ["--data", said.option("data")] if said.option("data") is not None else []
     on += ["--on-bad-image", "skip"] if skips == "skip" else []
     print(f"next     {shlex.join(['cnndsl', 'eval', *same, *on])}    {shlex.join(['cnndsl', 'run', *same])} PICTURE…")
+
+
+class Early:
+    """Before the first step, where Ctrl-C loses nothing: says so, and lets it end the command."""
+
+    def __init__(self) -> None:
+        self.over = False
+
+    def __enter__(self) -> Early:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *raised: object) -> None:
+        if kind is KeyboardInterrupt and not self.over:
+            from cnndsl.cli.models import say
+
+            say("\nstopped before the first step: nothing was changed")
 
 
 def begun(model: str, words: list[str]) -> Command:

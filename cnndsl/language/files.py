@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,7 +33,7 @@ def contents(path: Path, span: Span | None = None, most: int = MOST_BYTES) -> by
     try:
         data = beginning(path, most + 1)
     except FileNotFoundError:
-        raise error(code, f"there is no file {name}", span) from None
+        raise error(code, f"there is no file {name}", span, help=_near(path)) from None
     except IsADirectoryError:
         raise error(code, f"{name} is a folder, not a file", span) from None
     except NotAFileError:
@@ -46,6 +47,16 @@ def contents(path: Path, span: Span | None = None, most: int = MOST_BYTES) -> by
     if len(data) > most:
         raise error("E901", f"{name}: a source has at most {most // 1024} KB", span)
     return data
+
+
+def _near(path: Path) -> str | None:
+    """`did you mean tiny.cnn?`, for a file that is not there and one beside it that is."""
+    try:
+        beside = [x.name for x in path.parent.iterdir() if x.suffix == ".cnn"]
+    except (OSError, ValueError):
+        return None
+    near = difflib.get_close_matches(path.name, sorted(beside), 1, 0.7)
+    return f"did you mean {path.with_name(near[0])}?" if near else None
 
 
 def decode(data: bytes, name: str) -> str:

@@ -121,7 +121,17 @@ def names_in(
 
 def _unknown(name: str, model: str, known: Sequence[str], call: Call) -> Diagnostic:
     help = nearest(name, known) or f"a step is named by as, here: … as {name}; there are {listed(known)}"
-    return Diagnostic("E404", f"the loss names {name}, which is no value of {model}", call.span, help=help)
+    return Diagnostic("E404", f"the loss names {name}, which is no value of {model}", _place(name, call), help=help)
+
+
+def _place(name: str, call: Call) -> Span | None:
+    """Where a call says a name, itself or a call within it."""
+    for key, x in [*((str(k), x) for k, x in enumerate(call.args)), *call.keys.items()]:
+        if x == name:
+            return call.spans.get(key, call.span)
+        if isinstance(x, Call) and name in names_of(x):
+            return _place(name, x)
+    return call.span
 
 
 def unknown_names(terms: Sequence[LossTerm], model: str, declared: Sequence[str]) -> Iterator[Diagnostic]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cnndsl.errors import size
+from cnndsl.errors import counted, size
 from cnndsl.graph.types import drawn
 from cnndsl.program.program import Buffer, Kernel, Program
 from cnndsl.program.work import moved, multiply_adds
@@ -62,7 +62,7 @@ def describe(program: Program) -> str:
     widths = [max(len(r[i]) for r in rows if not isinstance(r, str)) for i in range(len(COLUMNS))]
     lines = [r if isinstance(r, str) else _line(r, widths) for r in rows]
     lines.append(
-        f"{s.kernels} kernels in {s.regions} regions"
+        f"{counted(s.kernels, 'kernel')} in {counted(s.regions, 'region')}"
         + (f", {s.fallbacks} by their reference" if s.fallbacks else "")
         + f"; {amount(s.multiply_adds)} multiply-adds, {size(s.bytes_moved)} moved"
     )

@@ -141,3 +141,14 @@ def test_warnings_of_training_stand_where_they_concern_one(
     done = cli(*words.split())
     assert [x for x in ("W402", "W403", "E423") if x in done.err] == says.split(), done.err
     assert done.code == ("E423" in says), done.err
+
+
+def test_a_folder_is_checked_file_by_file(cli: Any, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.cnn").write_text("model m { input image: 4x4x1; flatten -> dense(2) : 2 }\n")
+    done = cli("check", str(tmp_path))
+    assert (done.code, done.out) == (0, f"{tmp_path / 'one.cnn'}: ok\n{tmp_path / 'two.cnn'}: ok\n")
+
+
+def test_a_single_region_is_one(cli: Any) -> None:
+    assert " kernels in 1 region;" in cli("compile", "lenet5", "--explain", "-o", "net.py").out

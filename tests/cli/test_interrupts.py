@@ -139,3 +139,19 @@ def test_what_hangs_on_its_way_out_is_left(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(start, "AGAIN", 0.0)
     leaving.on_interrupt(signal.SIGINT, None)
     assert left == [130]
+
+
+def test_before_the_first_step_nothing_was_changed(tmp_path: Path) -> None:
+    """While the data are opened, a word is said; the exit code stays that of Ctrl-C."""
+    (tmp_path / "tiny.cnn").write_text(TINY)
+    early = COMMAND + "\n"
+    early = early.replace(
+        "main()\n",
+        "from cnndsl.data import datasets; datasets.open = lambda *a, **k: signal.raise_signal(signal.SIGINT); main()",
+    )
+    words = [sys.executable, "-c", early, "train", "tiny.cnn", "--data", "set.npz"]
+    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "MPLCONFIGDIR": str(tmp_path)}
+    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "\nstopped before the first step: nothing was changed\n"
+    assert not (tmp_path / "runs").exists()

@@ -206,6 +206,9 @@ BAD: dict[str, Bad] = {
     "picture_that_is_used": Bad("check tiny.cnn", {"tiny.cnn": 'use "photo.png"\n' + TINY, "photo.png": png(8, 8)}),
     "utf16": Bad("check tiny.cnn", {"tiny.cnn": TINY.encode("utf-16")}),
     "no_such_file": Bad("show none.cnn"),
+    "file_misspelt": Bad("show tinny.cnn", {"tiny.cnn": TINY}),
+    "folder_to_check": Bad("check .", {"one.cnn": TINY, "two.cnn": TINY.replace("dense", "dens")}),
+    "folder_without_files_to_check": Bad("check .", {}),
     "file_without_its_ending": Bad("show tiny", {"tiny.cnn": TINY}),
     "no_such_model_at_all": Bad("show nothing_like_it"),
     "folder_as_a_file": Bad("fmt .", {}),
@@ -262,7 +265,7 @@ BAD: dict[str, Bad] = {
     "step_without_a_recipe": Bad("compile tiny.cnn --train", {"tiny.cnn": TINY}),
     "nothing_to_compile": Bad("compile"),
     "stage_for_another_target": Bad("compile --from s.txt --target cupy", {"s.txt": stage()}),
-    "stage_for_another_batch": Bad("compile --from s.txt --batch 2", {"s.txt": stage()}),
+    "stage_for_another_batch": Bad("compile --from s.txt --batch 4", {"s.txt": stage()}),
     # a stage that was edited
     "stage_without_its_head": Bad("compile --from s.txt", {"s.txt": 'graph "m" { }\n'}),
     "stage_cut_off": Bad("compile --from s.txt", {"s.txt": stage('%relu = relu(%image) -> float32[1,4,4,1] @ "relu"')[:-2]}),
