@@ -98,7 +98,7 @@ def test_pictures_as_the_network_takes_them(cli: Any, pets: Path) -> None:
     words = [sys.executable, "net.py", "runs/tiny/1/weights.safetensors", "images.npy"]
     alone = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
     for line, told in zip(alone, json.loads(done.out), strict=True):
-        assert ["cat", "dog", "guinea pig"][int(line.split()[1])] == told["label"]
+        assert line.partition(": ")[2].startswith(f"{told['label']} "), "the file calls classes as its weights do"
     assert "error[E770]" in cli("run", "tiny.cnn", "classes=3", "pets/cat", "--prepared", "images.txt").err
     assert "error[E598]" in cli("run", "tiny.cnn", "classes=3", "pets/cat", "--prepared", "no/images.npy").err
 
