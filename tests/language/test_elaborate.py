@@ -138,13 +138,13 @@ def test_recipes() -> None:
     net = model(
         "global_avg_pool\ndense(3) as logits",
         "train { loss = cross_entropy(logits); optimizer = sgd(rate = 0.1); epochs = 3 }\ntrain x30 { batch = 7 }\n"
-        "eval ten { views = resize([224, 256]) -> ten_crop(224); reduce = mean }\n"
+        "eval ten { views = resize([9, 12]) -> ten_crop(8); reduce = mean }\n"
         'preprocess { images = grey -> resize(28x28); labels = [a, 1, "b c"] }\n',
     )
     x30 = net.trains["x30"]
     assert (x30.batch, x30.epochs, x30.optimizer.rate, net.train.batch) == (7, 3, 0.1, 32)  # type: ignore[union-attr]
     assert net.labels == ("a", "1", "b c")
-    assert net.evals["ten"].entries["views"][0].args == ((224, 256),)
+    assert net.evals["ten"].entries["views"][0].args == ((9, 12),)
     changed = x30.override({"steps": "9", "schedule": "warmup(2) -> cosine", "loss": "2 * mse(logits, target)"})
     assert (changed.steps, changed.epochs, changed.loss[0].weight) == (9, None, 2)
     for key, text in (("epoch", "3"), ("epochs", "0"), ("schedule", "cosin"), ("optimizer", "(")):
