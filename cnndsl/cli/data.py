@@ -12,6 +12,8 @@ from cnndsl.cli.options import Json
 if TYPE_CHECKING:
     from cnndsl.data.records import Dataset
 
+MOST_PASSED = 5
+"""Folders without a picture that are named."""
 Name = Annotated[
     str,
     typer.Argument(help="A bundled data set (digits), or what --data takes: a folder of classes, a file.", show_default=False),
@@ -38,6 +40,7 @@ def data(name: Name, write: Write = None, each: Each = None, as_json: Json = Fal
     if write is not None and as_json:
         raise error("E770", "--write writes pictures: it goes without --json", help=f"cnndsl data {name} --json")
     found = datasets.open(name, check=write is not None)
+    say_passed(found)
     if write is not None:
         from cnndsl.data.write import write_folder
 
@@ -50,6 +53,16 @@ def data(name: Name, write: Write = None, each: Each = None, as_json: Json = Fal
     if bad:
         draw([together(bad, name)])
         raise typer.Exit(1)
+
+
+def say_passed(found: Dataset) -> None:
+    """Name on stderr the folders that are no classes, since they hold no picture."""
+    from cnndsl.cli.models import say
+
+    for name in found.passed[:MOST_PASSED]:
+        say(f"passed over: {name} holds no picture, and is no class")
+    if len(found.passed) > MOST_PASSED:
+        say(f"passed over: {len(found.passed) - MOST_PASSED:,} more folders without a picture")
 
 
 def as_data(found: Dataset) -> dict[str, Any]:

@@ -42,6 +42,7 @@ def evaluate(
     import json
 
     from cnndsl.cli.arguments import pairs
+    from cnndsl.cli.data import say_passed
     from cnndsl.cli.judging import Judging
     from cnndsl.cli.models import load_model, say
     from cnndsl.data import datasets
@@ -58,6 +59,7 @@ def evaluate(
     name = data_of(net, data, recipe)
     keep_freed_memory()
     images = datasets.open(name, check=on_bad_image != "skip")
+    say_passed(images)
     for x in () if as_json else found:
         say(f"weights: {x.path} ({x.found})")
     result: Evaluation | Comparison

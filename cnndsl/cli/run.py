@@ -105,14 +105,16 @@ def found_in(names: Sequence[str]) -> list[Path | CnnError]:
 
 def listed(path: Path) -> list[Path]:
     """The file itself, or the pictures in a folder, by name. E703 where a folder holds none."""
-    from cnndsl.data.folder import list_pictures
+    from cnndsl.data.folder import first_with_pictures, list_pictures
     from cnndsl.errors import error
 
     if not path.is_dir():
         return [path]
     found = list_pictures(path)
     if not found:
-        raise error("E703", f"there is no picture in {path}")
+        inner = first_with_pictures(path)
+        below = ", and folders within it are not entered" if inner is not None else ""
+        raise error("E703", f"there is no picture in {path}{below}", help=f"name one: {inner}" if inner is not None else None)
     return found
 
 

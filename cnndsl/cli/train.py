@@ -57,6 +57,7 @@ def train(
     """
     from cnndsl.cli import resuming
     from cnndsl.cli.arguments import pairs
+    from cnndsl.cli.data import say_passed
     from cnndsl.cli.models import load_model
     from cnndsl.cli.progress import Progress
     from cnndsl.data import datasets
@@ -92,6 +93,7 @@ def train(
             raise error("E770", f"{net.name} names no data to train on", help=help)
         keep_freed_memory()
         images = datasets.open(name, check=skips != "skip")
+        say_passed(images)
         doubts(net, how, images)
         with Progress(watch=watch, of=resuming.whence(said, now, name) if resume else "") as progress:
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -101,4 +102,4 @@ def split(whole: Dataset) -> Dataset:
     if not held.any():
         return whole
     train, test = whole.train.only(np.flatnonzero(~held)), whole.train.only(np.flatnonzero(held))
-    return Dataset(whole.name, whole.classes, train, test)
+    return replace(whole, train=train, test=test)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ KEPT = 256 << 20  # bytes of decoded pictures kept in memory
 MOST_FILES = 5_000_000
 MOST_NAMED = 20
 """Pictures that cannot be read, in one message."""
+NO_CLASS = ("__MACOSX",)
+"""Folders that archives leave behind."""
 TRAIN, TEST = ("train", "training"), ("test", "val", "valid", "validation")
 
 
@@ -62,7 +64,8 @@ class PictureFiles:
 
 
 def read_folder(folder: Path, check: bool = True) -> Dataset:
-    """The data set of a folder of pictures by class; classes in the order of their names. Raises E702, E703, E704.
+    """The data set of a folder of pictures by class; classes in the order of their names. Folders without a picture are no
+    classes; they are named in `passed`. Raises E702, E703, E704.
 
     check: look at the head of every picture at once. Links that lead out of `folder` are refused: what a folder of a
     stranger's brings along is all in it.
@@ -72,18 +75,20 @@ def read_folder(folder: Path, check: bool = True) -> Dataset:
     split = [x for x in names if x.lower() in (*TRAIN, *TEST) and _folders(folder / x, home)]  # else classes called so
     train = next((x for x in split if x.lower() in TRAIN), None)
     test = next((x for x in split if x.lower() in TEST), None)
+    root = folder / train if train is not None else folder
+    all_files = _pictures(root, _folders(root, home), home)
+    classes = [name for name, paths in all_files.items() if paths]
+    part = _part(root, all_files, classes)
     held: Part | None = None
-    if train is None:
-        classes = names
-        part = _part(folder, classes, home)
-    else:
-        classes = _folders(folder / train, home)
-        part = _part(folder / train, classes, home)
-        held = _part(folder / test, classes, home) if test is not None else None
-        extra = [x for x in _folders(folder / test, home) if x not in classes] if test is not None else []
-        if test is not None and extra:
-            raise error("E705", f"{folder / test} has a class {extra[0]} that {folder / train} does not have")
-    found = Dataset(home.name, tuple(classes), part, held)
+    passed = [root / name for name in all_files if name not in classes]
+    if train is not None and test is not None:
+        tests = _pictures(folder / test, _folders(folder / test, home), home)
+        extra = next((x for x, paths in tests.items() if paths and x not in classes), None)
+        if extra is not None:
+            raise error("E705", f"{folder / test} has a class {extra} that {root} does not have")
+        held = _part(folder / test, tests, classes)
+        passed += [folder / test / name for name, paths in tests.items() if not paths and name not in classes]
+    found = Dataset(home.name, tuple(classes), part, held, tuple(map(str, passed)))
     if check:
         refuse(unreadable(found), str(folder))
     return found
@@ -132,8 +137,14 @@ def list_pictures(folder: Path, home: Path | None = None) -> list[Path]:
     return [folder / x for x in _entries(folder, home, lambda e: Path(e.name).suffix.lower() in SUFFIXES and e.is_file())]
 
 
+def first_with_pictures(folder: Path) -> Path | None:
+    """The first folder in `folder`, by name, that has pictures. Raises E702."""
+    home = folder.resolve()
+    return next((folder / name for name in _folders(folder, home) if list_pictures(folder / name, home)), None)
+
+
 def _folders(folder: Path, home: Path) -> list[str]:
-    return _entries(folder, home, lambda e: e.is_dir())
+    return _entries(folder, home, lambda e: e.name not in NO_CLASS and e.is_dir())
 
 
 def _entries(folder: Path, home: Path, wanted: Callable[[os.DirEntry[str]], bool]) -> list[str]:
@@ -147,18 +158,25 @@ def _entries(folder: Path, home: Path, wanted: Callable[[os.DirEntry[str]], bool
     return [name for name, _ in found]
 
 
-def _part(folder: Path, classes: list[str], home: Path) -> Part:
-    help = "one folder for each class, with its pictures inside: " + str(folder / "cat" / "1.png")
-    if not classes:
-        raise error("E702", f"{folder} has no folders: there are no classes", help=help)
-    paths: list[Path] = []
-    labels: list[int] = []
-    for label, name in enumerate(classes):
-        found = list_pictures(folder / name, home) if (folder / name).is_dir() else []
-        paths += found
-        labels += [label] * len(found)
-        if len(paths) > MOST_FILES:
+def _pictures(folder: Path, names: Sequence[str], home: Path) -> dict[str, list[Path]]:
+    """Name of a folder in `folder` → the pictures in it. Raises E702, E704."""
+    found: dict[str, list[Path]] = {}
+    count = 0
+    for name in names:
+        found[name] = list_pictures(folder / name, home)
+        count += len(found[name])
+        if count > MOST_FILES:
             raise error("E704", f"{folder} has more than {MOST_FILES:,} pictures")
+    return found
+
+
+def _part(folder: Path, found: Mapping[str, Sequence[Path]], classes: Sequence[str]) -> Part:
+    """The pictures of `classes` that were found in `folder`, of some perhaps none. Raises E702 where there is none at all."""
+    help = "one folder for each class, with its pictures inside: " + str(folder / "cat" / "1.png")
+    if not found:
+        raise error("E702", f"{folder} has no folders: there are no classes", help=help)
+    paths = [path for name in classes for path in found.get(name, ())]
     if not paths:
-        raise error("E702", f"{folder}: there is no picture in its folders ({', '.join(classes[:5])})", help=help)
+        raise error("E702", f"{folder}: there is no picture in its folders ({', '.join([*found][:5])})", help=help)
+    labels = [label for label, name in enumerate(classes) for _ in found.get(name, ())]
     return Part(PictureFiles(paths), np.asarray(labels, np.int32))

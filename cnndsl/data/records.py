@@ -57,12 +57,16 @@ class Part:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A name, the names of the classes, the images to train on, and those to test on (None: there are none)."""
+    """A name, the names of the classes, the images to train on, and those to test on (None: there are none).
+
+    passed: folders that hold no picture, and so are no classes.
+    """
 
     name: str
     classes: tuple[str, ...]
     train: Part
     test: Part | None = None
+    passed: tuple[str, ...] = ()
 
 
 def check_some(part: Part, name: str, purpose: str) -> None:

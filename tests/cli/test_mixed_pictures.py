@@ -78,3 +78,40 @@ def test_a_folder_of_which_no_picture_fits_is_refused_although_it_may_skip(cli: 
     for words in ((), ("--recipe", "crops")):
         judged = cli(*EVAL, *words, "--on-bad-image", "skip")
         assert judged.code == 1 and "error[E706]" in judged.err and "the model takes 8x8x1" in judged.err
+
+
+def test_folders_without_a_picture_are_no_classes(cli: Any, tmp_path: Path) -> None:
+    shapes(tmp_path, "RGB", "RGB")
+    for name in ("train/notes", "train/__MACOSX", "train/.git", "test/drafts"):
+        (tmp_path / "shapes" / name).mkdir()
+    (tmp_path / "shapes" / "train" / "notes" / "readme.txt").write_text("no picture")
+    Image.new("RGB", (8, 8)).save(tmp_path / "shapes" / "train" / "__MACOSX" / "1.png")
+    for words in (("data", "shapes"), TRAIN, EVAL):
+        done = cli(*words)
+        assert done.code == 0, done.err
+        said = [line for line in done.err.splitlines() if line.startswith("passed over")]
+        wanted = [Path("shapes/train/notes"), Path("shapes/test/drafts")]
+        assert said == [f"passed over: {path} holds no picture, and is no class" for path in wanted]
+    assert cli("data", "shapes").out.startswith("shapes: 2 classes, 8 pictures to train on, 8 to test on\n")
+    for path in (tmp_path / "shapes" / "train" / "dark").iterdir():  # a class of the test part alone
+        path.unlink()
+    assert "error[E705]: shapes/test has a class dark that shapes/train does not have" in cli("data", "shapes").err
+    for path in (tmp_path / "shapes" / "test" / "light").iterdir():  # the test part may lack one
+        path.unlink()
+    for path in (tmp_path / "shapes" / "test" / "dark").iterdir():
+        path.rename(tmp_path / "shapes" / "train" / "dark" / path.name)
+    Image.new("RGB", (8, 8)).save(tmp_path / "shapes" / "test" / "dark" / "0.png")
+    told = cli("data", "shapes")
+    assert [line.split() for line in told.out.splitlines()[3:]] == [["dark", "4", "1"], ["light", "4", "0"]]
+
+
+def test_a_folder_of_folders_is_told_to_be_one(cli: Any, tmp_path: Path) -> None:
+    shapes(tmp_path, "RGB", "RGB")
+    (tmp_path / "shapes" / "test" / "a").mkdir()  # without a picture
+    assert cli(*TRAIN).code == 0
+    done = cli("run", "small.cnn", "shapes/test")
+    assert done.code == 1
+    assert "error[E703]: there is no picture in shapes/test, and folders within it are not entered\n" in done.err
+    assert f"help: name one: {Path('shapes/test/dark')}\n" in done.err
+    (tmp_path / "none").mkdir()
+    assert "error[E703]: there is no picture in none\n" in cli("run", "small.cnn", "none").err

@@ -102,6 +102,8 @@ def test_folder_with_parts(tmp_path: Path) -> None:
     assert data.test is not None
     assert (len(data.train), len(data.test)) == (6, 4)
     (tmp_path / "test" / "c").mkdir()
+    assert datasets.open(tmp_path).passed == (str(tmp_path / "test" / "c"),)
+    Image.new("L", (4, 4)).save(tmp_path / "test" / "c" / "0.png")
     with pytest.raises(CnnError, match="has a class c"):
         datasets.open(tmp_path)
 
