@@ -143,7 +143,7 @@ def test_what_cannot_be_carried_out_yet_is_a_warning_each() -> None:
         ("task { input = flip }", "E403", "flip"),
         ("task { jitter = -1 }", "E403", "-1"),
         ("task { steps = 0.5 }", "E403", "0.5"),
-        ("train { loss = cross_entropy(earl) }", "E404", "cross_entropy(earl)"),
+        ("train { loss = cross_entropy(earl) }", "E404", "earl"),
     ],
 )
 def test_what_is_wrong_is_refused_at_its_place(recipe: str, code: str, at: str) -> None:
