@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cnndsl.training.records import Row
 
+MOST_ENDS = 5
+"""Epochs at which runs of one name end that are told one by one."""
 MOST_RUNS = 1_000
 """Runs in one picture, whatever they are called."""
 
@@ -107,7 +109,8 @@ def _models(spec: str) -> list[str]:
 def table(runs: Mapping[str, Sequence[Sequence[Row]]], reach: float | None = None) -> str:
     """A row for each name: where its runs end; of several the mean and, behind ±, the standard deviation.
 
-    reach: an accuracy in training, in %; the last column is then the first epoch that has it.
+    reach: an accuracy in training, in %; the last column is then the first epoch that has it. Below stands of how many runs a
+    line is the mean where some go on longer than others.
     """
     from cnndsl.errors import printable
 
@@ -118,7 +121,24 @@ def table(runs: Mapping[str, Sequence[Sequence[Row]]], reach: float | None = Non
     widths = [max(len(row[k]) for row in rows) for k in kept]
     lines = ("  ".join(row[k].ljust(w) if not i else row[k].rjust(w) for i, (k, w) in enumerate(zip(kept, widths, strict=True)))
              for row in rows)  # fmt: skip
-    return "\n".join(line.rstrip() for line in lines)
+    notes = filter(None, (uneven(printable(name), [rows[-1].epoch for rows in several]) for name, several in runs.items()))
+    return "\n".join([*(line.rstrip() for line in lines), *notes])
+
+
+def uneven(name: str, ends: Sequence[int]) -> str:
+    """`a: the row is of where each run ends, the curve the mean of 3 runs to epoch 4, of 2 to epoch 12`.
+
+    ends: the last epoch of each; empty where it is the same one.
+    """
+    steps = [(sum(x >= end for x in ends), end) for end in sorted(set(ends))]
+    if len(steps) < 2:
+        return ""
+    row = "the row is of where each run ends, the curve the mean of"
+    if len(steps) > MOST_ENDS:
+        (most, first), (few, last) = steps[0], steps[-1]
+        return f"{name}: {row} {most} runs to epoch {first}, of ever fewer after it, of {few} to epoch {last}"
+    (most, first), *rest = steps
+    return f"{name}: {row} {most} runs to epoch {first}, " + ", ".join(f"of {n} to epoch {end}" for n, end in rest)
 
 
 def _cells(several: Sequence[Sequence[Row]], reach: float | None) -> Iterator[str]:

@@ -23,7 +23,8 @@ Runs = Mapping[str, Sequence[Sequence[Epoch]]]
 class Line:
     """What a run did over its epochs, in training or in validation; of several runs their mean.
 
-    band: (epoch, smallest, largest) of several runs, for the epochs that all of them have.
+    band: (epoch, smallest, largest) of several runs. Where some end before others, mean and band are of those that go on; an
+    epoch is left out in which one of them has no number.
     """
 
     run: str
@@ -49,9 +50,11 @@ def _line(name: str, validation: bool, several: Sequence[Sequence[tuple[float, f
     series = [_finite(points, by) for points in several]
     if len(series) == 1:
         return Line(name, validation, series[0])
-    tables = [dict(points) for points in series]
-    shared = sorted(set.intersection(*map(set, tables))) if tables else []
-    values = [[table[x] for table in tables] for x in shared]
+    tables = [(max((x for x, _ in points), default=0), dict(own)) for points, own in zip(several, series, strict=True)]
+    there = sorted({x for _, table in tables for x in table})
+    going = {x: [table for end, table in tables if x <= end] for x in there}
+    shared = [x for x in there if all(x in table for table in going[x])]
+    values = [[table[x] for table in going[x]] for x in shared]
     means = [(x, sum(y) / len(y)) for x, y in zip(shared, values, strict=True)]
     return Line(name, validation, means, tuple((x, min(y), max(y)) for x, y in zip(shared, values, strict=True)))
 
@@ -166,7 +169,8 @@ def curves_picture(runs: Runs, path: Path, title: str = "", reach: float | None 
     how = [what for held, what in ((False, "training dashed"), (True, "validation bold")) if held in kinds]
     how = [f"in {only}"] if only else how
     if any(line.band for lines in panels.values() for line in lines):
-        how.append("mean of several runs, band from the smallest to the largest")
+        uneven = any(len({rows[-1].epoch for rows in several if rows}) > 1 for several in runs.values())
+        how.append(f"mean of several runs{', as far as each goes' * uneven}, band from the smallest to the largest")
     if handles:
         figure.legend(
             list(handles.values()), [plain(name) for name in handles], loc="outside upper center",

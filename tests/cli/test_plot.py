@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnndsl.cli.logs import histories, table
+from cnndsl.cli.logs import histories, table, uneven
 from cnndsl.data.datasets import digits
 from cnndsl.errors import CnnError
+from cnndsl.view.curves import curve_lines
 
 HEAD = "epoch,step,rate,loss,accuracy,validation_loss,validation_accuracy,seconds\n"
 
@@ -96,6 +97,25 @@ def test_runs_of_one_name_stand_together(cli: Any, tmp_path: Path) -> None:
     assert relu == "ReLU 3 2 0.8000 ± 0.2646 80.00 ± 6.61 % 1.3000 ± 0.2646 2.0 ± 0.0"
     assert tanh.split()[-1] == "never"
     assert "2.0 ± 0.0 (2 of 3)" in table(found, 77).splitlines()[1]
+
+
+def test_runs_of_one_name_that_end_at_other_epochs(cli: Any, tmp_path: Path) -> None:
+    """Line, band, table and the line below it tell of the same runs."""
+    for k, epochs in enumerate((4, 12, 12), 1):
+        logged(tmp_path / "runs" / "a" / str(k), *(k + 1 / n for n in range(1, epochs + 1)))
+    done = cli("plot", "curves", "runs/a", "-o", "curves.svg")
+    assert done.code == 0, done.err
+    _, row, below = done.out.splitlines()
+    assert row.split()[:5] == ["a", "3", "4", "to", "12"]
+    assert below == "a: the row is of where each run ends, the curve the mean of 3 runs to epoch 4, of 2 to epoch 12"
+    assert "mean of several runs, as far as each goes, band from" in Path("curves.svg").read_text()
+    line = curve_lines(histories(["runs/a"]))["loss"][0]
+    assert [x for x, _ in line.points] == list(range(1, 13))
+    assert line.points[3][1] == pytest.approx(2.25) and line.points[4][1] == pytest.approx(2.7)
+    assert line.band[11] == (12, pytest.approx(2 + 1 / 12), pytest.approx(3 + 1 / 12))
+    assert "the curve the mean of 3 runs to epoch 4, of 2 to epoch 12" in cli("plot", "curves", "runs/a").out
+    assert uneven("b", range(1, 8)).endswith("the mean of 7 runs to epoch 1, of ever fewer after it, of 1 to epoch 7")
+    assert uneven("b", [3, 3]) == ""
 
 
 @pytest.mark.parametrize(("only", "says"), [("training", "in training"), ("validation", "in validation")])

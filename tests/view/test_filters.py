@@ -64,9 +64,16 @@ def test_lines_are_those_of_the_epochs() -> None:
 
 
 def test_runs_of_one_name_are_their_mean_in_a_band() -> None:
-    """Over the epochs that all of them have, with a number in each."""
+    """Over the epochs in which all that go so far have a number."""
     losses = ([2.0, 1.0, 0.5], [4.0, 1.5], [3.0, 0.5])
     (line,) = curve_lines({"a": [[Epoch(k, x) for k, x in enumerate(run, 1)] for run in losses]})["loss"]
-    assert line.points == [(1, 3.0), (2, 1.0)]
-    assert line.band == ((1, 2.0, 4.0), (2, 0.5, 1.5))
+    assert line.points == [(1, 3.0), (2, 1.0), (3, 0.5)]
+    assert line.band == ((1, 2.0, 4.0), (2, 0.5, 1.5), (3, 0.5, 0.5))
+    diverged = [
+        [2.0, float("inf"), 1.0],
+        [4.0, 3.0],
+        [6.0, 5.0, float("nan"), 3.0],
+    ]  # the first ends with a number, the last too
+    (line,) = curve_lines({"a": [[Epoch(k, x) for k, x in enumerate(run, 1)] for run in diverged]})["loss"]
+    assert line.points == [(1, 4.0), (4, 3.0)]
     assert curve_lines({"a": [[Epoch(1, 2.0, 0.5)], [Epoch(1, 2.0)]]}).keys() == {"loss"}
