@@ -67,7 +67,7 @@ def sample_graph(op: Op, s: Sample, arrays: list[Any]) -> Graph:
 def test_op(op: Op, s: Sample, tmp_path: Path) -> None:
     arrays = arrays_of(s)
     g = sample_graph(op, s, arrays)
-    weights = {f"w{k}": x for k, x in enumerate(arrays)}
+    weights = {name: arrays[int(name[1:])] for name in g.state}
     export_onnx(g, weights, tmp_path / "op.onnx")
     session = runtime.InferenceSession(str(tmp_path / "op.onnx"), providers=["CPUExecutionProvider"])
     y = session.run(None, {name: arrays[int(name[1:])] for name in g.inputs})[0]
