@@ -140,6 +140,25 @@ def test_the_command_calls_classes_by_their_names(
     assert sorted(part.rpartition(" ")[0] for part in shown.split(", ")) == sorted(says)
 
 
+def test_the_command_ends_quietly_where_nobody_reads_on(tmp_path: Path) -> None:
+    from cnndsl.runtime.safetensors import write_weights
+
+    g = Graph("dots")
+    g.output(g.input("image", (2, 2, 1)).flatten().dense(3).softmax())
+    write_weights(tmp_path / "w.safetensors", g.initial_weights(1))
+    np.save(tmp_path / "x.npy", np.ones((20_000, 2, 2, 1), np.float32))
+    (tmp_path / "net.py").write_text(compile(g, batch=64).source)  # type: ignore[union-attr]
+    words = [sys.executable, "net.py", "w.safetensors", "x.npy"]
+    with subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.readline().startswith(b"0: ")
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+    said = subprocess.run([*words, "--out", "no/y.npy"], cwd=tmp_path, capture_output=True, text=True)
+    assert said.returncode == 1 and said.stderr.count("\n") == 1 and "no/y.npy" in said.stderr
+
+
 NO_ARRAYS = {
     "text": (b"no array\n", "is no .npy file: images come as one array, prepared as the first lines of this file say"),
     "nothing": (b"", "is no .npy file: images come as one array, prepared as the first lines of this file say"),

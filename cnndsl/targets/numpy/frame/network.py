@@ -373,21 +373,30 @@ def main(arguments: list[str]) -> int:
     try:
         load(arguments[0])
         found = run(*map(array_of, arguments[1:]))
+        first = found[0] if isinstance(found, tuple) else found
+        if out is not None:
+            np.save(out, first)
+            return 0
+        names = class_names(arguments[0], first.shape[1]) if first.ndim == 2 else []
     except (ValueError, OSError) as problem:
         print(problem, file=sys.stderr)
         return 1
-    first = found[0] if isinstance(found, tuple) else found
-    if out is not None:
-        np.save(out, first)
-    elif first.ndim == 2:
-        names = class_names(arguments[0], first.shape[1])
-        for n, row in enumerate(first):
-            top = np.argsort(-row, kind="stable")[:5]
-            print(f"{n}: " + ", ".join(f"{names[c]} {row[c]:.4f}" for c in top))
-    else:
-        np.set_printoptions(precision=4, suppress=True)
-        print(first)
+    try:
+        show(first, names)
+    except BrokenPipeError:  # whoever reads has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def show(results: Array, names: list[str]) -> None:
+    """Print the five best classes of each image; without names, the numbers."""
+    np.set_printoptions(precision=4, suppress=True)
+    for n, row in enumerate(results if names else ()):
+        top = np.argsort(-row, kind="stable")[:5]
+        print(f"{n}: " + ", ".join(f"{names[c]} {row[c]:.4f}" for c in top))
+    if not names:
+        print(results)
+    sys.stdout.flush()
 
 
 def main_of_step(arguments: list[str]) -> int:
