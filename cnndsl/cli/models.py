@@ -98,9 +98,8 @@ def _doubts(model: Model, spec: str, path: Path) -> Iterator[Diagnostic]:
     from cnndsl.errors import Diagnostic
     from cnndsl.training import origin
 
-    differ = origin.told(path.parent, model)
+    differ, notes = origin.changed(path.parent, model)
     if differ:
-        notes = tuple(f"{what}: {how}" for what, how in origin.changes(path.parent, model) if how)
         help = f"train again: cnndsl train {spec}; or, where these weights are meant: -w {path}"
         yield Diagnostic("W414", differ, notes=notes, help=help)
 

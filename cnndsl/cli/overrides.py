@@ -40,9 +40,9 @@ def check_fit(model: Model, spec: str, given: Mapping[str, str], path: Path) -> 
 
 def _why(model: Model, path: Path) -> str:
     """Why the weights do not fit, as far as is known."""
-    from cnndsl.training.origin import told
+    from cnndsl.training.origin import changed
 
-    differ = told(path.parent, model)
+    differ, _ = changed(path.parent, model)
     return differ or "they are of another network, or of this one before its file was changed"
 
 

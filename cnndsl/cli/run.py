@@ -118,16 +118,6 @@ def listed(path: Path) -> list[Path]:
     return found
 
 
-def of_picture(path: Path, e: CnnError) -> CnnError:
-    """`e` with the name of the picture that it is about."""
-    from dataclasses import replace
-
-    from cnndsl.errors import CnnError
-
-    name = str(path)
-    return CnnError(d if name in d.message else replace(d, message=f"{name}: {d.message}") for d in e.diagnostics)
-
-
 def write_array(path: Path, parts: list[NDArray[Any]]) -> None:
     """The parts, one after the other, as an `.npy` file that appears whole or not at all. Raises E598."""
     import numpy as np
@@ -175,7 +165,9 @@ class Classifier:
                 try:
                     images = self.prepared(path)
                 except CnnError as e:
-                    names.append(of_picture(path, e))
+                    from cnndsl.data.loader import of_picture
+
+                    names.append(of_picture(e, str(path)))
                     continue
                 inputs.append(images)
                 many = path.suffix == ".npy" and len(images) != 1

@@ -109,6 +109,6 @@ def _mend(call: Call, size: Size, wanted: tuple[int, int], cut: tuple[int, int])
 
 
 def _fitting(call: Call, wanted: tuple[int, int]) -> str:
-    name = call.name if call.name in CROPS[:1] + CROPS[2:] else "center_crop"
+    name = call.name if call.name in CROPS and call.name != "crop" else "center_crop"  # a crop is made at a place of its own
     mend = f"{name}({wanted[0]})" if wanted[0] == wanted[1] else f"{name}({drawn(wanted)})"
     return mend if name == call.name else f"… -> {mend}"

@@ -24,7 +24,7 @@ def schedule(kernels: Sequence[Node], reads: Mapping[Node, Collection[Value]], k
 
 def peak(order: Sequence[Node], reads: Mapping[Node, Collection[Value]], kept: Collection[Value]) -> int:
     """The most bytes that live at once, if no two arrays that live together share any."""
-    left = _readers(order, reads)
+    left = {x: len(found) for x, found in _readers(order, reads).items()}
     alive = most = 0
     for node in order:
         alive += sum(y.type.nbytes for y in node.outputs)
@@ -37,14 +37,14 @@ def peak(order: Sequence[Node], reads: Mapping[Node, Collection[Value]], kept: C
     return most
 
 
-def _readers(order: Sequence[Node], reads: Mapping[Node, Collection[Value]]) -> dict[Value, int]:
-    """How many of these kernels read each value that they make."""
+def _readers(order: Sequence[Node], reads: Mapping[Node, Collection[Value]]) -> dict[Value, list[Node]]:
+    """Which of these kernels read each value that they make."""
     made = {y for node in order for y in node.outputs}
-    found: dict[Value, int] = {}
+    found: dict[Value, list[Node]] = {}
     for node in order:
         for x in reads[node]:
             if x in made:
-                found[x] = found.get(x, 0) + 1
+                found.setdefault(x, []).append(node)
     return found
 
 
@@ -60,12 +60,8 @@ def greedy(kernels: Sequence[Node], reads: Mapping[Node, Collection[Value]], kep
     for node, found in needs.items():
         for before in found:
             followers[before].append(node)
-    left = _readers(kernels, reads)
-    readers: dict[Value, list[Node]] = {x: [] for x in left}
-    for node in kernels:
-        for x in reads[node]:
-            if x in readers:
-                readers[x].append(node)
+    readers = _readers(kernels, reads)
+    left = {x: len(found) for x, found in readers.items()}
 
     def change(node: Node) -> int:
         freed = sum(x.type.nbytes for x in reads[node] if left.get(x) == 1 and x not in kept)

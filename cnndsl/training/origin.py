@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,23 +93,19 @@ def gone(run_dir: Path) -> bool:
     return file.endswith(".cnn") and not os.path.exists(file)
 
 
-def changes(run_dir: Path, model: Model) -> Iterator[tuple[str, str]]:
-    """What of the model is not as it was when the run was begun: (what, how it was and is, where a line can say it)."""
+def changed(run_dir: Path, model: Model) -> tuple[str, tuple[str, ...]]:
+    """What of the model is not as it was when the run was begun, as a clause of a message, and lines that say how; empty where
+    nothing is known to differ."""
     was, now = kept(run_dir), origin_of(model)
     if not was.version:
-        return
-    if was.preprocess != now.preprocess:
-        yield "preprocess", f"images = {was.preprocess or 'nothing'}, now {now.preprocess or 'nothing'}"
-    if was.network != now.network and was.version == now.version:
-        yield "network", ""
-
-
-def told(run_dir: Path, model: Model) -> str:
-    """What differs, as a clause of a message; empty where nothing does."""
-    differ = " and the ".join(what for what, _ in changes(run_dir, model))
+        return "", ()
+    preprocess = was.preprocess != now.preprocess
+    network = was.network != now.network and was.version == now.version
+    notes = (f"preprocess: images = {was.preprocess or 'nothing'}, now {now.preprocess or 'nothing'}",) if preprocess else ()
+    differ = " and the ".join(["preprocess"] * preprocess + ["network"] * network)
     if not differ:
-        return ""
-    was, now = kept(run_dir).file, file_of(model.source.name)
-    if now and was not in ("", now):
-        return f"{run_dir} was trained by {was}, and the {differ} of {now} {'are' if ' and ' in differ else 'is'} another"
-    return f"the {differ} of {now or model.name} changed since {run_dir} was trained"
+        return "", ()
+    if now.file and was.file not in ("", now.file):
+        are = "are" if preprocess and network else "is"
+        return f"{run_dir} was trained by {was.file}, and the {differ} of {now.file} {are} another", notes
+    return f"the {differ} of {now.file or model.name} changed since {run_dir} was trained", notes

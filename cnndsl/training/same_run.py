@@ -58,10 +58,9 @@ def other_recipe(run_dir: Path, old: Mapping[str, str], recipe: TrainRecipe) -> 
 
 def other_model(run_dir: Path, model: Model) -> CnnError | None:
     """E711 where the network or its preprocessing is not that of the run, None where it is, or nothing is known of it."""
-    differ = origin.told(run_dir, model)
+    differ, notes = origin.changed(run_dir, model)
     if not differ:
         return None
-    notes = tuple(f"{what}: {how}" for what, how in origin.changes(run_dir, model) if how)
     return error("E711", differ, notes=notes, help="begin a new run, without --resume, or give the file back its text")
 
 
